@@ -1,0 +1,53 @@
+# Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
+.DEFAULT_GOAL := help
+.PHONY: help install run up answers report backfill doctor test lint format lock clean
+
+lumbung := .venv/bin/lumbung
+code := include plugins dags tests
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+install: ## Make the environments (.venv, .venv-bigquery)
+	@infra/install.sh
+
+run: install ## Run the warehouse for a day and print the answers (DAY=YYYY-MM-DD, REFRESH=1)
+	@$(lumbung) run $(if $(DAY),--day $(DAY)) $(if $(REFRESH),--refresh)
+
+up: install ## Airflow's page, scheduler and the local parts, until Ctrl-C
+	@$(lumbung) up
+
+answers: install ## Print the answers from what is published
+	@$(lumbung) answers
+
+report: install ## Write the report page
+	@$(lumbung) report
+
+backfill: install ## Run every day FROM=YYYY-MM-DD TO=YYYY-MM-DD
+	@$(lumbung) backfill $(FROM) $(TO)
+
+doctor: install ## Check what Lumbung needs
+	@$(lumbung) doctor
+
+test: ## Run the whole test suite
+	@infra/install.sh dev
+	@.venv/bin/pytest -n 2 --dist loadfile --durations=15
+
+lint: ## Check code, types and SQL
+	@infra/install.sh dev
+	@.venv/bin/ruff check $(code)
+	@.venv/bin/ruff format --check $(code)
+	@.venv/bin/mypy
+	@.venv/bin/sqlfluff lint --disable-progress-bar include/sql
+
+format: ## Format code and SQL
+	@infra/install.sh dev
+	@.venv/bin/ruff check --fix $(code)
+	@.venv/bin/ruff format $(code)
+	@.venv/bin/sqlfluff fix --disable-progress-bar include/sql
+
+lock: install ## Lock requirements/*.in again
+	@infra/lock.sh
+
+clean: ## Delete all local state (LUMBUNG_HOME)
+	@if [ -x $(lumbung) ]; then $(lumbung) clean; else rm -rf "$${LUMBUNG_HOME:-.lumbung}"; fi
