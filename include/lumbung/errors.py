@@ -1,0 +1,32 @@
+"""The error every part of Lumbung raises: what happened, where, and what to do."""
+
+
+class LumbungError(Exception):
+    """A failure a person can act on.
+
+    Args:
+        what: what happened, one sentence without a full stop.
+        where: the file and line, table, day or setting it happened at.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        self.what, self.where, self.remedy = what, where, remedy
+        sentences = [f"{where}: {what}" if where else what, remedy[:1].upper() + remedy[1:]]
+        super().__init__(" ".join(one if one.endswith(("?", ".")) else f"{one}." for one in sentences if one))
+
+
+class SettingError(LumbungError):
+    """A setting is missing or wrong; the message names it."""
+
+
+class SourceError(LumbungError):
+    """A source is missing, empty or cannot be read at all; nothing of it is loaded."""
+
+
+class SourceUnavailableError(SourceError):
+    """A source does not answer; trying again may help."""
+
+
+class CheckError(LumbungError):
+    """A table failed a check of its contract; it is not published."""

@@ -1,0 +1,140 @@
+"""Settings: environment variables, or `.env` in the checkout. `.env.example` explains each."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import unquote, urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from lumbung.errors import SettingError
+
+ROOT = Path(__file__).resolve().parents[2]
+PREFIX = "LUMBUNG_"
+LOCAL_PROJECT = "local"
+EMULATOR_VARIABLE = "BIGQUERY_EMULATOR_HOST"
+
+
+class Settings(BaseModel):
+    """The settings of one process; relative paths start at the checkout.
+
+    Attributes:
+        home: folder of all local state.
+        data_source: folder with the CSV and JSON sources and the seed of the embedded PostgreSQL.
+        source_dsn: a PostgreSQL with the table `course_enrollment`; None: the embedded one.
+        lake_uri: `file://` or `gs://` address of the lake; default: `lake` under `home`.
+        project: the BigQuery project; None: the local server.
+        location: where the data sets are made.
+        dataset_prefix: put before every data set's name, so that a team shares one project.
+        max_bytes_billed: bytes a query may bill before BigQuery refuses it; None: no bound.
+        emulator_host: address of a running local BigQuery server; None: the embedded one.
+        notify_email: address that failed runs are mailed to (Airflow connection `smtp_default`).
+        notify_webhook: address that failed runs are posted to as JSON.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    home: Path = Path(".lumbung")
+    data_source: Path = Path("data-source")
+    source_dsn: SecretStr | None = None
+    lake_uri: str = ""
+    project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9:.-]{4,61}[a-z0-9]$")] | None = None
+    location: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "US"
+    dataset_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]*$", max_length=64)] = ""
+    max_bytes_billed: Annotated[int, Field(gt=0)] | None = None
+    emulator_host: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")] | None = None
+    notify_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    notify_webhook: Annotated[SecretStr, Field()] | None = None
+
+    @field_validator("home", "data_source")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return (ROOT / path.expanduser()).resolve()
+
+    @field_validator("source_dsn")
+    @classmethod
+    def _postgres(cls, dsn: SecretStr | None) -> SecretStr | None:
+        if dsn and not re.match(r"^postgres(ql)?://", dsn.get_secret_value()):
+            raise ValueError("must look like postgresql://user:password@host:5432/database")
+        return dsn
+
+    @field_validator("notify_webhook")
+    @classmethod
+    def _http(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and urlsplit(url.get_secret_value()).scheme not in ("http", "https"):
+            raise ValueError("must be an http:// or https:// address")
+        return url
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.lake_uri:
+            object.__setattr__(self, "lake_uri", (self.home / "lake").as_uri())
+        parts = urlsplit(self.lake_uri)
+        if not (
+            (parts.scheme == "file" and not parts.netloc and parts.path) or (parts.scheme == "gs" and parts.netloc)
+        ):
+            raise ValueError("LUMBUNG_LAKE_URI must be file:///folder or gs://bucket/folder")
+        if self.project and self.emulator_host:
+            raise ValueError(
+                f"LUMBUNG_PROJECT names a real project and {EMULATOR_VARIABLE} a local server; set one of them"
+            )
+        return self
+
+    @property
+    def warehouse(self) -> Literal["bigquery", "server", "embedded"]:
+        """Which warehouse a run uses: a real project, a local server given by address, or the embedded one."""
+        return "bigquery" if self.project else "server" if self.emulator_host else "embedded"
+
+    @property
+    def project_id(self) -> str:
+        """The project whose tables are written; the local server's is `local`."""
+        return self.project or LOCAL_PROJECT
+
+    @property
+    def lake_folder(self) -> Path | None:
+        """The lake's folder; None where the lake is a bucket."""
+        parts = urlsplit(self.lake_uri)
+        return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def variable(field: str) -> str:
+    """The environment variable of a setting."""
+    return EMULATOR_VARIABLE if field == "emulator_host" else PREFIX + field.upper()
+
+
+def environment() -> dict[str, str]:
+    """The process's environment over the checkout's `.env`; an empty value counts as not set."""
+    merged = {**dotenv_values(ROOT / ".env"), **os.environ}
+    return {name: value for name, value in merged.items() if value}
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        environ: variables to read instead of the process's and `.env`'s.
+
+    Raises:
+        SettingError: a setting is unknown or wrong; the message names the variable.
+    """
+    environ = environment() if environ is None else environ
+    known = {variable(field): field for field in Settings.model_fields}
+    for name in environ:
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise SettingError(
+                "no such setting", where=name, remedy=f"did you mean {near[0]}?" if near else "see .env.example"
+            )
+    try:
+        return Settings.model_validate({field: environ[name] for name, field in known.items() if environ.get(name)})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = variable(str(fault["loc"][0])) if fault["loc"] else "settings"
+        message = fault["msg"].removeprefix("Value error, ")
+        raise SettingError(message, where=where, remedy="see .env.example") from None
