@@ -1,0 +1,83 @@
+"""Sources: each kind's reader turns a source into batches of rows and rejects.
+
+A new kind of source is one more module with a `read` and one more entry in `READERS` (and in `Source.kind`).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from lumbung.contract import Contract
+from lumbung.errors import SourceError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_RAW = 10_000
+
+# Modules by name, so that reading a CSV file does not import a database driver.
+READERS = {
+    "csv": "lumbung.sources.csv_file",
+    "json": "lumbung.sources.json_file",
+    "postgres": "lumbung.sources.postgres",
+}
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row that cannot be read by its contract.
+
+    Attributes:
+        line: 1-based line of the file the row starts on; None where rows have no line.
+        raw: the row as the source gave it, at most `MAX_RAW` characters.
+        reason: why it was rejected.
+    """
+
+    line: int | None
+    raw: str
+    reason: str
+
+    @classmethod
+    def of(cls, line: int | None, raw: bytes, reason: str) -> Self:
+        """Make a reject whose texts are valid UTF-8 and of bounded length, whatever the source held."""
+        text = raw.decode("utf-8", "backslashreplace")
+        if len(text) > MAX_RAW:
+            text = text[: MAX_RAW - 1] + "…"
+        return cls(line, text, reason)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a source; rows read = rows + rejects.
+
+    Attributes:
+        rows: the business columns in the contract's order, all STRING.
+        lines: 1-based line of the file each row starts on; None where rows have no line.
+        rejects: the rows that were left out, in the source's order.
+    """
+
+    rows: pa.RecordBatch
+    lines: list[int] | None
+    rejects: list[Reject]
+
+
+def read(contract: Contract, *, data_source: Path, dsn: str | None) -> Iterator[Batch]:
+    """Read a contract's source, batch by batch; a source without rows yields no batch.
+
+    Args:
+        contract: a staging table's contract.
+        data_source: folder of the CSV and JSON sources.
+        dsn: address of the source database; only a `postgres` source needs it.
+
+    Raises:
+        SourceError: the source cannot be read as a whole. It may come after some batches, so nothing read is
+            to be kept before the last batch.
+    """
+    if contract.source is None:
+        raise SourceError("the contract names no source", where=str(contract.path), remedy="add a source: block")
+    reader = importlib.import_module(READERS[contract.source.kind])
+    yield from reader.read(contract, data_source, dsn)

@@ -1,0 +1,202 @@
+"""JSON files: an array of objects, or one object a line; every value is a string or null."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lumbung.contract import Contract
+from lumbung.errors import SourceError
+from lumbung.sources import Batch, Reject
+from lumbung.sources.files import (
+    MAX_RECORD,
+    Row,
+    RowError,
+    batches,
+    check_utf8,
+    first_byte,
+    opened,
+    physical_lines,
+    too_long,
+)
+from lumbung.sources.rows import mismatch
+
+_CHUNK = 1 << 18
+_SPACE = re.compile(r"[ \t\r\n]*+")
+_LONGEST_WORD = len("-Infinity")  # how far before the end of a cut text the decoder may place the fault
+_SHAPE = "expected an array of objects, or one object a line"
+
+_KINDS = {
+    str: "a string",
+    float: "a number",
+    bool: "a boolean",
+    list: "an array",
+    tuple: "an object",
+    type(None): "null",
+}
+
+# An object comes as a tuple of pairs, so that a repeated field shows; numbers are only ever refused, and float()
+# takes any number of digits where int() raises.
+_DECODER = json.JSONDecoder(object_pairs_hook=tuple, parse_int=float)
+
+
+def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Batch]:
+    """Read a JSON file, see `lumbung.sources.read`."""
+    names = [column.name for column in contract.business_columns]
+    with opened(contract, data_source) as (path, file):
+        start = first_byte(file)
+        if start == b"[":
+            yield from batches(contract, _array(names, path, file))
+        elif start == b"{":
+            yield from batches(contract, _lines(names, path, file))
+        else:
+            raise SourceError("the file is neither an array nor objects", where=str(path), remedy=_SHAPE)
+
+
+def _lines(names: list[str], path: Path, file: BinaryIO) -> Iterator[Row | Reject]:
+    rows = 0
+    for number, line in physical_lines(file):
+        if line.isspace():
+            continue
+        rows += 1
+        if len(line) > MAX_RECORD:
+            yield too_long(number, line)
+            continue
+        text = line.decode("utf-8", "surrogateescape").strip()
+        try:
+            yield _row(names, number, text, _DECODER.decode(text))
+        except json.JSONDecodeError as error:
+            if rows == 1:
+                raise SourceError(
+                    f"the first line is not a complete object ({error.msg}, column {error.colno})",
+                    where=f"{path}:{number}",
+                    remedy=_SHAPE,
+                ) from error
+            yield Reject.of(number, _bytes(text), f"not JSON: {error.msg}, column {error.colno}")
+        except RecursionError:
+            yield Reject.of(number, _bytes(text), "the row is nested too deeply")
+
+
+def _array(names: list[str], path: Path, file: BinaryIO) -> Iterator[Row | Reject]:
+    text = _Text(path, file)
+    text.take("[")
+    if text.peek() != "]":
+        yield _row(names, *text.value())
+        while text.peek() == ",":
+            text.take(",")
+            yield _row(names, *text.value())
+    text.take("]")
+    if text.peek():
+        raise text.refusal("something follows the array's closing bracket")
+
+
+class _Text:
+    """A cursor over the text of an array, of which it holds one row and one chunk at most."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path, self._file = path, file
+        self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+        self._text, self._at, self._line, self._ended = "", 0, 1, False
+
+    def peek(self) -> str:
+        """The next character that is no white space; empty at the end."""
+        while True:
+            self._advance(_SPACE.match(self._text, self._at).end())  # type: ignore[union-attr]  # it matches everywhere
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if self._ended:
+                return ""
+            self._more()
+
+    def take(self, mark: str) -> None:
+        """Step over a bracket or comma."""
+        found = self.peek()
+        if not found:
+            raise self._truncated()
+        if found != mark:
+            raise self.refusal(f"not JSON: found {found!r} instead of a comma or the closing bracket")
+        self._advance(self._at + 1)
+
+    def value(self) -> tuple[int, str, Any]:
+        """Step over a value: the line it starts on, its text and what it is."""
+        self.peek()
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._text, self._at)
+            except RecursionError:
+                raise self.refusal("the row is nested too deeply") from None
+            except json.JSONDecodeError as error:
+                if not self._ended and len(self._text) - self._at <= MAX_RECORD:
+                    self._more()
+                    continue
+                raise self._fault(error) from error
+            if end < len(self._text) or self._ended:  # else a number might go on in the next chunk
+                break
+            self._more()
+        line, text = self._line, self._text[self._at : end]
+        self._advance(end)
+        return line, text, value
+
+    def refusal(self, what: str, position: int | None = None) -> SourceError:
+        """The error for the cursor's line, or that of a position in the text."""
+        line = self._line + self._text.count("\n", self._at, position or self._at)
+        return SourceError(what, where=f"{self._path}:{line}", remedy="mend the file or export it again")
+
+    def _fault(self, error: json.JSONDecodeError) -> SourceError:
+        text = self._text.rstrip()
+        at_end = error.pos > len(text) - _LONGEST_WORD and not text.endswith("]")
+        at_end |= error.msg.startswith("Unterminated string")
+        if at_end and self._ended:
+            return self._truncated()
+        if at_end:
+            return self.refusal(f"the row is longer than {MAX_RECORD:,} characters, or is never closed")
+        return self.refusal(f"not JSON: {error.msg}", error.pos)
+
+    def _truncated(self) -> SourceError:
+        return self.refusal("the file is cut off: the array is never closed", len(self._text))
+
+    def _advance(self, position: int) -> None:
+        self._line += self._text.count("\n", self._at, position)
+        self._at = position
+
+    def _more(self) -> None:
+        chunk = self._file.read(_CHUNK)
+        self._text = self._text[self._at :] + self._decode(chunk, final=not chunk)
+        self._at, self._ended = 0, not chunk
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _row(names: list[str], line: int, text: str, value: Any) -> Row | Reject:
+    raw = _bytes(text)
+    try:
+        check_utf8(raw)
+        return Row(line, raw, _values(names, value))
+    except RowError as error:
+        return Reject.of(line, raw, str(error))
+
+
+def _values(names: list[str], row: Any) -> list[str | None]:
+    if type(row) is not tuple:
+        raise RowError(f"the row is {_KINDS[type(row)]}, not an object")
+    fields = dict(row)
+    if len(fields) != len(row) or fields.keys() != set(names):
+        raise RowError(f"the fields differ, {mismatch(names, (name for name, _ in row))}")
+    values: list[str | None] = []
+    for name in names:
+        value = fields[name]
+        if type(value) is str:
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise RowError(f"field {name} holds a lone surrogate, which is no character") from None
+        elif value is not None:
+            raise RowError(f"field {name} is {_KINDS[type(value)]}, expected a string or null")
+        values.append(value)
+    return values

@@ -1,0 +1,48 @@
+"""What all readers share: the schema of a source's rows, and the nulls a contract does not allow."""
+
+from __future__ import annotations
+
+import reprlib
+from collections import Counter
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lumbung.contract import Contract
+
+_short = reprlib.Repr(maxstring=60)
+
+
+def schema(contract: Contract) -> pa.Schema:
+    """The business columns, all nullable STRING."""
+    return pa.schema([(column.name, pa.string()) for column in contract.business_columns])
+
+
+def faults(contract: Contract, rows: pa.RecordBatch) -> pa.StringArray:
+    """Why each row must be rejected: its first null in a key or required column, or blank in a key; else null."""
+    reasons = pa.nulls(rows.num_rows, pa.string())
+    for column in contract.business_columns:
+        values = rows.column(column.name)
+        found = []
+        if column.name in contract.key:
+            blank = pc.or_(pc.equal(values, ""), pc.utf8_is_space(values))
+            found = [("key", "null", values.is_null()), ("key", "blank", blank)]
+        elif column.required:
+            found = [("required", "null", values.is_null())]
+        for role, state, mask in found:
+            if pc.any(mask).as_py():
+                reason = pa.scalar(f"{role} column {column.name} is {state}")
+                reasons = pc.coalesce(reasons, pc.if_else(mask, reason, pa.scalar(None, pa.string())))
+    return reasons
+
+
+def mismatch(expected: list[str], found: Iterable[str]) -> str:
+    """How the names found differ from those expected; empty if they are the same set, each once."""
+    counts = Counter(found)
+    parts = {
+        "missing": [name for name in expected if name not in counts],
+        "unexpected": [name for name in counts if name not in expected],
+        "repeated": [name for name, count in counts.items() if count > 1],
+    }
+    return "; ".join(f"{kind}: {', '.join(map(_short.repr, names[:20]))}" for kind, names in parts.items() if names)
