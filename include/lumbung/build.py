@@ -1,0 +1,54 @@
+"""Build and audit: a table by its query, in the run's private build table."""
+
+from __future__ import annotations
+
+from lumbung import sql
+from lumbung.contract import Contract
+from lumbung.run import Run, Step
+from lumbung.snapshot import Version
+
+
+def tables(run: Run) -> list[Contract]:
+    """The tables that a run builds, in the order of their references."""
+    return [one for one in sql.build_order(run.catalog.contracts.values()) if one.system == run.system]
+
+
+def build(run: Run, contract: Contract, target: Version) -> Step:
+    """Build a table and check it.
+
+    A daily table is built from the run's own day, every other one from the target version's.
+
+    Raises:
+        CheckError: a check of severity `fail` does not hold.
+    """
+    from lumbung.publish import complete_own  # it imports this module
+
+    complete_own(run)
+    built = {one.address for one in run.catalog.queries(run.system)}
+
+    def name(address: str) -> str:
+        if address in built:
+            return run.warehouse.build_table(address, run.run_id)
+        return run.warehouse.table(address)
+
+    labels = {**run.labels, "table": contract.table}
+    day = run.day if contract.is_daily else target.day
+    job = run.warehouse.build(
+        contract, sql.render(contract, name), name(contract.address), {"snapshot_date": day}, labels
+    )
+    checks = {}
+    if script := sql.audit(contract, name):
+        run.warehouse.script(script, f"{contract.address}, day {day}", labels)
+        checks = dict.fromkeys(sql.check_names(contract), "passed")
+    if query := sql.warnings(contract, name):
+        for row in run.warehouse.rows(query).to_pylist():
+            checks[row["check"]] = f"warning: {row['violations']}" if row["violations"] else "passed"
+    return Step.written(
+        contract.address,
+        rows_out=job.rows,
+        bytes=job.bytes,
+        seconds=job.seconds,
+        job_id=job.job_id,
+        checks=checks,
+        note="; ".join(f"{check}: {result}" for check, result in checks.items() if result != "passed"),
+    )
