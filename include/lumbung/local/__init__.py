@@ -1,0 +1,1 @@
+"""What is started on a laptop: the embedded servers, and Airflow."""

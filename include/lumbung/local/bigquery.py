@@ -1,0 +1,97 @@
+"""The local BigQuery server: started in its own environment, found again by its notes, stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import requests
+
+from lumbung.errors import LumbungError
+from lumbung.local import processes
+from lumbung.settings import LOCAL_PROJECT, ROOT
+
+PYTHON = ROOT / ".venv-bigquery" / "bin" / "python"
+SERVER = Path(__file__).with_name("bigquery_server.py")
+READY_SECONDS = 90
+STOP_SECONDS = 1.0  # it keeps its data through a kill
+
+
+class BigQuery:
+    """The local BigQuery server of one home folder.
+
+    Args:
+        home: the folder of all local state; the tables lie in `bigquery` under it.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.data = home / "bigquery"
+        self.log = home / "logs" / "bigquery.log"
+        self.notes = home / "bigquery.json"
+        self._launched = False
+
+    @property
+    def address(self) -> str:
+        """What BIGQUERY_EMULATOR_HOST is set to."""
+        return f"http://127.0.0.1:{processes.read_json(self.notes)['port']}"
+
+    def launch(self) -> None:
+        """Start the server unless it runs; it may not answer yet.
+
+        Raises:
+            LumbungError: it is not installed.
+        """
+        if self.process():
+            return
+        if not PYTHON.exists():
+            raise LumbungError(
+                "the local BigQuery server is not installed", where=str(PYTHON), remedy="run make install"
+            )
+        self.data.mkdir(parents=True, exist_ok=True)
+        port = processes.free_port(processes.read_json(self.notes).get("port", 0))
+        place = ["--host", "127.0.0.1", "--port", str(port), "--data-dir", str(self.data), "--project", LOCAL_PROJECT]
+        # -P: modules that lie beside the script are not the server's.
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        self._launched = True
+        server = processes.start([str(PYTHON), "-P", str(SERVER), *place], env=env, log=self.log)
+        processes.write_json(self.notes, {"port": port, **processes.told(processes.Process.of(server.pid))})
+
+    def wait(self) -> None:
+        """Wait until the server answers.
+
+        Raises:
+            LumbungError: it ended or does not answer; the message holds the end of its log.
+        """
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._answers():
+            if not self.process():
+                if not self._launched:  # it was found dying
+                    self.launch()
+                    continue
+                raise processes.died(
+                    "the local BigQuery server does not start", self.log, "run make install, then the command again"
+                )
+            if time.monotonic() > deadline:
+                raise processes.died(
+                    "the local BigQuery server does not answer", self.log, "run the command again; it starts a new one"
+                )
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop the server if it runs."""
+        if leader := processes.known(processes.read_json(self.notes)):
+            processes.end_sessions([leader], grace=STOP_SECONDS)
+
+    def process(self) -> processes.Process | None:
+        """The server's process, if it runs."""
+        leader = processes.known(processes.read_json(self.notes))
+        return leader if leader and leader.is_alive else None
+
+    def _answers(self) -> bool:
+        try:
+            with requests.Session() as session:
+                session.trust_env = False  # a proxy cannot reach it
+                return session.get(f"{self.address}/bigquery/v2/projects/{LOCAL_PROJECT}/datasets", timeout=5).ok
+        except requests.RequestException:
+            return False

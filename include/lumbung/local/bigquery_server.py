@@ -1,0 +1,392 @@
+"""The warehouse on a laptop: local-bigquery, made to write as BigQuery writes.
+
+It runs in an environment of its own, which has neither Lumbung nor Airflow, so it imports neither:
+
+    .venv-bigquery/bin/python include/lumbung/local/bigquery_server.py --port 9050 --data-dir .lumbung/bigquery
+
+local-bigquery 0.3.2 takes `table$20260102` for a table of that name, copies a table without its partitioning, lets a
+table it made by a job never expire, and more that is silently not BigQuery. Whatever this pipeline leans on is put
+right here, at start-up, by replacing those functions; each says why. There is no authentication: keep it on loopback.
+"""
+# mypy: disable-error-code="import-not-found, import-untyped"
+# Its packages live in the other environment; their objects are Any here.
+
+import argparse
+import contextlib
+import datetime
+import functools
+import importlib.resources
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import uvicorn
+from local_bigquery import app
+from local_bigquery.catalog import datasets, metadata, names, tabledata, tables
+from local_bigquery.engine import database, results, types
+from local_bigquery.engine.database import quote
+from local_bigquery.errors import BigQueryError, already_exists, not_found
+from local_bigquery.jobs import copy, runner, store
+from local_bigquery.models import Job, JobConfigurationTableCopy, JobStatistics, Table
+from local_bigquery.settings import settings
+from local_bigquery.sql import rules
+from sqlglot import exp
+
+EXTENSIONS = ("ducklake", "icu", "spatial")
+STRANGERS = "Some rows belong to different partitions rather than destination partition"
+DECORATED = re.compile(r"^(.+)\$(.+)$")
+# The strings BigQuery casts; DuckDB casts more ('1.9' and '1_0' to INT64, 'yes' to BOOL, '2026/01/02 x' to DATE).
+NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
+CASTABLE = {
+    exp.DataType.Type.BIGINT: r"\s*[+-]?(\d+|0[xX][0-9a-fA-F]+)\s*",
+    exp.DataType.Type.DECIMAL: NUMBER,
+    exp.DataType.Type.DOUBLE: rf"(?i){NUMBER}|[+-]?(inf|infinity)|nan",
+    exp.DataType.Type.BOOLEAN: "(?i)true|false",
+    exp.DataType.Type.DATE: r"\d{4}-\d{1,2}-\d{1,2}",
+}
+
+Reference = tuple[str, str, str]
+
+
+def split(table_id: str) -> tuple[str, str | None]:
+    """The table and, of `table$YYYYMMDD`, the day as `YYYY-MM-DD`."""
+    if not (match := DECORATED.match(table_id)):
+        return table_id, None
+    with contextlib.suppress(ValueError):
+        if match[2].isdecimal() and len(match[2]) == len("YYYYMMDD"):
+            return match[1], datetime.date.fromisoformat(match[2]).isoformat()
+    message = f"Invalid partition ${match[2]} of table {match[1]}: only days ($YYYYMMDD) are supported here"
+    raise BigQueryError("invalid", message)
+
+
+def partition(resource: Any, target: Reference) -> str:
+    """The column a table is partitioned by, by day.
+
+    Raises:
+        BigQueryError: it is not.
+    """
+    spec = resource.timePartitioning
+    if not (spec and spec.field) or (spec.type or "DAY") != "DAY":
+        raise BigQueryError(
+            "invalid",
+            f"Table {names.label(*target)} is not partitioned by the day of a column: a partition decorator needs it",
+        )
+    return str(spec.field)
+
+
+def within(column: str, day: str) -> str:
+    """The condition for a row to lie in a partition; the connection's time zone is UTC, as BigQuery's partitions."""
+    return f"CAST({quote(column)} AS DATE) = DATE '{day}'"
+
+
+def partition_source(reference: Reference, columns: str) -> str | None:
+    """A subquery of a decorated table's partition; None for a whole table."""
+    table_id, day = split(reference[2])
+    if day is None:
+        return None
+    target = (*reference[:2], table_id)
+    column = partition(tables.load(*target), target)
+    return f"(SELECT {columns} FROM {tables.name(*target)} WHERE {within(column, day)})"
+
+
+@contextlib.contextmanager
+def transaction(cursor: Any) -> Iterator[None]:
+    """Commit, or roll back on any error."""
+    cursor.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        cursor.execute("ROLLBACK")
+        raise
+    cursor.execute("COMMIT")
+
+
+def same_layout(one: Any, other: Any) -> bool:
+    """Whether two tables are partitioned by the same column and unit."""
+    specs = [
+        (spec.type or "DAY", (spec.field or "").casefold()) if (spec := table.timePartitioning) else None
+        for table in (one, other)
+    ]
+    return specs[0] == specs[1]
+
+
+def check_types(target: Reference, relation: Any, prefix: str) -> None:
+    """Refuse rows of other types than the table's, which DuckDB would cast without a word."""
+    existing = {field.name.casefold(): field for field in tables.columns(*target)}
+    for name, kind in zip(relation.columns, relation.types, strict=True):
+        if name.casefold() in existing:
+            old, new = (types.bigquery_type(f) for f in (existing[name.casefold()], types.field(name, kind)))
+            if old != new:
+                raise BigQueryError("invalid", f"{prefix}Field {name} has changed type from {old} to {new}")
+
+
+def refuse_strangers(query: str, column: str, day: str, columns: list[str]) -> str:
+    """The query, failing on a row of another day than the partition it is written to."""
+    if column.casefold() not in map(str.casefold, columns):
+        raise BigQueryError("invalid", f"The rows lack {column}, the field the table is partitioned by")
+    message = f"{STRANGERS} {day.replace('-', '')}"
+    name = quote(column)
+    return (
+        f"SELECT * REPLACE (CASE WHEN ({within(column, day)}) IS NOT TRUE THEN error('{message}') ELSE {name} END "
+        f"AS {name}) FROM ({query})"
+    )
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """BigQuery's reason and words for the errors the engine raises while rows are written."""
+    try:
+        yield
+    except duckdb.InvalidInputException as error:
+        if STRANGERS not in str(error):
+            raise
+        raise BigQueryError("invalid", str(error).removeprefix("Invalid Input Error: ")) from error
+    except duckdb.ConstraintException as error:
+        raise BigQueryError("invalid", f"Required field cannot be null: {error}") from error
+
+
+def resource_written(target: Reference, config: Any, layout: Any, *, found: bool, replace: bool) -> Any:
+    """A table's properties once a job has written to it.
+
+    A table that is replaced keeps when it was made, when it expires and its partitioning, and loses its descriptions
+    and labels. A copy takes its source's partitioning.
+    """
+    stored = (found and metadata.load(Table, *target)) or tables.defaults(*target)
+    copied = isinstance(config, JobConfigurationTableCopy)
+    if found and not (copied and replace) and (layout.timePartitioning or copied) and not same_layout(layout, stored):
+        raise BigQueryError(
+            "invalid", f"Incompatible table partitioning specification for table {names.label(*target)}"
+        )
+    resource = stored
+    if replace and database.objects(*target):
+        kept = ("creationTime", "expirationTime", *(() if copied else tables.LAYOUT))
+        resource = tables.defaults(*target).merged(stored.only(*kept))
+    if replace and (schema := config.dump().get("schema")):
+        resource = resource.replace(schema=schema)
+    return resource.merged(layout).replace(lastModifiedTime=metadata.now())
+
+
+def write(
+    cur: Any,
+    query: str,
+    params: dict[str, Any] | None,
+    reference: Reference,
+    config: Any,
+    default: str = "WRITE_EMPTY",
+    prefix: str = "Invalid schema update. ",
+    isolated: bool = False,
+) -> bool:
+    """Write a query's rows to a table or a partition in one transaction; load, query and copy jobs all come here.
+
+    In place of local-bigquery's own, which knows no partitions, keeps descriptions over a truncation, ignores
+    REQUIRED, casts rows of another type, and never records when a table it makes expires, so that it does not.
+    """
+    if reference[1] == tables.RESULTS:
+        return bool(write_result(cur, query, params, reference, config, default, prefix, isolated))
+    table_id, day = split(reference[2])
+    target = (*reference[:2], table_id)
+    table, label = tables.name(*target), names.label(*target)
+    disposition = config.writeDisposition or default
+    relation = cur.sql(query, params=params)
+    layout = tables.layout(relation.columns, config, "WRITE_APPEND" if day else disposition)
+    # `cur` reads the rows as they were before the transaction, so a query may read the partition it replaces.
+    with database.writing(*target), database.cursor() as writer, explained():
+        found = tables.exists(*target)
+        if not found and config.createDisposition == "CREATE_NEVER":
+            raise not_found("Table", label)
+        replace = not database.objects(*target) or (disposition == "WRITE_TRUNCATE" and day is None)
+        resource = resource_written(target, config, layout, found=found, replace=replace)
+        where = ""
+        if day:
+            column = partition(resource, target)
+            where = f" WHERE {within(column, day)}"
+            query = refuse_strangers(query, column, day, relation.columns)
+        if not replace and disposition == "WRITE_EMPTY" and cur.sql(f"SELECT 1 FROM {table}{where} LIMIT 1").fetchone():
+            raise already_exists("Table", names.label(*reference))
+        with transaction(writer):
+            if not replace:
+                check_types(target, relation, prefix)
+                tables.evolve(writer, target, relation, getattr(config, "schemaUpdateOptions", None), prefix)
+                if disposition == "WRITE_TRUNCATE":
+                    writer.execute(f"DELETE FROM {table}{where}")
+            results.materialise(cur, query, table, params, not replace, writer)
+            if replace:
+                set_required(writer, table, tables.fields(resource))
+            # Before the commit: a kill in between leaves a new table empty, but partitioned as it should be.
+            tables.record(*target, resource)
+    # Nothing left to do for a table just created: load.run would put its schema on record, under a decorated name.
+    return False
+
+
+def set_required(writer: Any, table: str, fields: list[Any]) -> None:
+    """Make the REQUIRED columns of a table just written so."""
+    for field in fields:
+        if field.mode == "REQUIRED":
+            try:
+                writer.execute(f"ALTER TABLE {table} ALTER COLUMN {quote(field.name)} SET NOT NULL")
+            except duckdb.CatalogException as error:
+                raise BigQueryError("invalid", f"Required field {field.name} cannot be null") from error
+
+
+def load(project_id: str, dataset_id: str, table_id: str) -> Any:
+    """A table's or a partition's resource, its rows counted: the engine's estimate counts deleted rows too."""
+    base, day = split(table_id)
+    table = load_table(project_id, dataset_id, base)
+    source = partition_source((project_id, dataset_id, table_id), "*")
+    if table.type == "TABLE" and tables.fields(table):
+        ((count,),) = database.fetch(f"SELECT count(*) FROM {source or tables.name(project_id, dataset_id, base)}")
+        size = str(tables.logical_bytes(count, len(tables.fields(table))))
+        table = table.replace(numRows=str(count), numBytes=size, numTotalLogicalBytes=size, numActiveLogicalBytes=size)
+    return table.replace(tableReference=table.tableReference.replace(tableId=table_id)) if day else table
+
+
+def delete(project_id: str, dataset_id: str, table_id: str) -> None:
+    """Delete a table, or the rows of a partition."""
+    base, day = split(table_id)
+    target = (project_id, dataset_id, base)
+    with database.writing(*target):
+        if day is None:
+            delete_table(*target)
+        else:
+            column = partition(load_table(*target), target)
+            database.execute(f"DELETE FROM {tables.name(*target)} WHERE {within(column, day)}")
+
+
+def update(project_id: str, dataset_id: str, table_id: str, *args: Any) -> Any:
+    """Update a table's properties; a partition has none of its own."""
+    if split(table_id)[1]:
+        raise BigQueryError("invalid", f"The properties of a single partition, {table_id}, cannot be changed")
+    with database.writing(project_id, dataset_id, table_id):
+        return update_table(project_id, dataset_id, table_id, *args)
+
+
+def columns(project_id: str, dataset_id: str, table_id: str) -> Any:
+    """A table's columns, which are its partitions' too."""
+    return table_columns(project_id, dataset_id, split(table_id)[0])
+
+
+def listed_name(project_id: str, dataset_id: str, table_id: str) -> str:
+    """What rows are listed from; a query job's result is read from its destination, so from a partition."""
+    source = partition_source((project_id, dataset_id, table_id), "*, rowid")
+    return source or table_name(project_id, dataset_id, table_id)
+
+
+def copied_source(project_id: str, dataset_id: str, table_id: str) -> str | None:
+    """What a copy job reads: a partition, a table as of a time, or None for a whole table."""
+    source = partition_source((project_id, dataset_id, table_id), "*")
+    return source or as_of(project_id, dataset_id, table_id)
+
+
+def run_copy(cur: Any, config: Any, upload: str | None) -> Any:
+    """Run a copy job, which carries its source's schema and layout; local-bigquery's own drops them."""
+    project_id, dataset_id, table_id = tables.reference((config.sourceTables or [config.sourceTable])[0])
+    source = load_table(project_id, dataset_id, split(table_id.partition("@")[0])[0])
+    return copy_rows(cur, config.replace(**source.only("schema", *tables.LAYOUT).dump()), upload)
+
+
+def safe_cast(node: exp.Expression, _context: Any) -> exp.Expression:
+    """SAFE_CAST of a string that BigQuery would not cast is NULL."""
+    if isinstance(node, exp.TryCast) and (pattern := CASTABLE.get(node.to.this)):
+        text = exp.cast(node.this.copy(), "VARCHAR")
+        refused = exp.and_(
+            exp.func("typeof", node.this.copy()).eq(exp.Literal.string("VARCHAR")),
+            exp.not_(exp.func("regexp_full_match", text, exp.Literal.string(pattern))),
+        )
+        node.set("this", exp.case().when(refused, exp.null()).else_(node.this))
+    return node
+
+
+def serialised(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, one call at a time: its look-before-leap fails, or succeeds twice, under concurrent calls."""
+    lock = threading.Lock()
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return function(*args, **kwargs)
+
+    return call
+
+
+write_result, load_table, delete_table, update_table = tables.write, tables.load, tables.delete, tables.update
+table_columns, table_name, as_of, copy_rows = tables.columns, tables.name, copy.decorated, copy.run
+
+
+def patch() -> None:
+    """Put the functions above in the place of local-bigquery's, wherever it holds them."""
+    tables.write, tables.load, tables.delete, tables.update, tables.columns = write, load, delete, update, columns
+    tabledata.load, tabledata.columns, tabledata.name = load, columns, listed_name
+    copy.decorated = copied_source
+    runner.HANDLERS["copy"] = run_copy
+    rules.tables.DECORATOR = re.compile(r"^(.+)[@$](-?\d+)$")  # SQL may not name a partition, as it may no `t@time`
+    rules.NODE_RULES.insert(0, safe_cast)
+    datasets.create, runner.submit = serialised(datasets.create), serialised(runner.submit)
+
+
+def link_extensions(home: Path) -> None:
+    """Put DuckDB's extensions, which come as packages, where DuckDB looks for them: under $HOME, so under another.
+
+    They are links: copies are 138 MB in every data folder. They are made anew, as the environment may have moved.
+    """
+    os.environ["HOME"] = str(home)
+    version = f"v{duckdb.__version__}"
+    ((platform,),) = duckdb.sql("PRAGMA platform").fetchall()
+    folder = home / ".duckdb" / "extensions" / version / platform
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in EXTENSIONS:
+        file = f"{name}.duckdb_extension"
+        (folder / file).unlink(missing_ok=True)
+        package = importlib.resources.files(f"duckdb_extension_{name}")
+        (folder / file).symlink_to(str(package / "extensions" / version / file))
+
+
+def fail_unfinished_jobs() -> None:
+    """End the jobs a killed server left RUNNING: their clients would wait for ever."""
+    stopped = BigQueryError("stopped", "The server stopped while the job ran; run it again")
+    for (text,) in database.fetch("SELECT resource FROM emulator.jobs WHERE state <> 'DONE'"):
+        job = Job.model_validate_json(text)
+        store.save(runner._done(job, JobStatistics(), stopped))
+    shutil.rmtree(settings.data_dir / "uploads", ignore_errors=True)
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(description="A BigQuery server on this machine")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=9050)
+    parser.add_argument("--data-dir", type=Path, default=Path(".lumbung/bigquery"))
+    parser.add_argument("--project", default="local")
+    args = parser.parse_args()
+    # Uvicorn takes these over, stops serving, and raises them again; a query in flight must not hold up the exit.
+    # What was committed is safe, as it is from a kill.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+    try:
+        listener = socket.create_server((args.host, args.port))
+    except OSError as error:
+        reason = str(error.strerror).partition(" (while")[0]
+        sys.exit(f"Cannot listen on {args.host}:{args.port} ({reason}): stop what holds it, or change the port")
+    # Else every answer waits 40 ms: uvicorn sends head and body apart, and asyncio does not know the socket for TCP.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    settings.data_dir, settings.default_project_id = args.data_dir.resolve(), args.project
+    link_extensions(settings.data_dir / "home")
+    patch()
+    try:
+        database.connection()
+    except duckdb.IOException as error:
+        sys.exit(f"Cannot open {settings.data_dir}: {str(error).splitlines()[0]}")
+    fail_unfinished_jobs()
+    # The Storage API's gRPC server is not started: the clients read with create_bqstorage_client=False.
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)).run([listener])
+
+
+if __name__ == "__main__":
+    main()

