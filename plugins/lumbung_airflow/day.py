@@ -1,0 +1,29 @@
+"""The day a task's run is for."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from lumbung.day import resolve
+from lumbung.errors import LumbungError
+
+
+def run_day(context: Context) -> date:
+    """The business day of the run a task belongs to.
+
+    Raises:
+        AirflowFailException: the run is for no day or for one in the future; a retry would not mend that.
+    """
+    run = context["dag_run"]
+    try:
+        return resolve(
+            param=context["params"].get("day"),
+            partition_key=run.partition_key,
+            logical_date=run.logical_date,
+            run_after=run.run_after,
+        )
+    except LumbungError as error:
+        raise AirflowFailException(str(error)) from None

@@ -1,0 +1,12 @@
+"""What Airflow must know by name. It loads the files of this folder as top-level modules: see `.airflowignore`."""
+
+from airflow.plugins_manager import AirflowPlugin
+
+from lumbung_airflow.timetable import DailyTimetable
+
+
+class LumbungPlugin(AirflowPlugin):
+    """Registers the timetable, so that the scheduler can read a DAG that has it."""
+
+    name = "lumbung"
+    timetables = [DailyTimetable]  # noqa: RUF012
