@@ -1,0 +1,38 @@
+"""Charts as inline SVG, drawn on the server: they need no script, and they print.
+
+Their labels stand beside them in the page, as text that wraps.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+from markupsafe import Markup
+
+BAR = Markup('<svg class="bar {}" aria-hidden="true" focusable="false"><rect width="{}%" height="100%" rx="2"/></svg>')
+LINE = Markup(
+    '<svg class="line" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
+    '<path class="base" d="M0 100H100"/><path class="area" d="{}"/><path class="stroke" d="{}"/>'
+    '<path class="dot" d="M{} {}h0"/></svg>'
+)
+
+
+def bar(value: int, most: int, kind: str) -> Markup:
+    """A horizontal bar as wide as its box when `value` is `most`; `kind` is its CSS class."""
+    return BAR.format(kind, round(100 * value / most, 2) if most else 0)
+
+
+def line(points: Sequence[tuple[date, int]], days: tuple[date, date], most: int) -> Markup:
+    """A line over `days`, from 0 to `most`, its last point marked.
+
+    Args:
+        points: (day, value) in the order of days, at least one.
+        days: the first and the last day of the axis; they differ.
+        most: the value at the top of the chart.
+    """
+    span = (days[1] - days[0]).days
+    xy = [
+        (round(100 * (day - days[0]).days / span, 2), round(100 - 100 * value / (most or 1), 2))
+        for day, value in points
+    ]
+    path = "L".join(f"{x} {y}" for x, y in xy)
+    return LINE.format(f"M{xy[0][0]} 100L{path}V100Z", f"M{path}", *xy[-1])
