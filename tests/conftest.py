@@ -1,0 +1,137 @@
+"""Servers that several tests share."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pyarrow.parquet as pq
+import pytest
+import requests
+
+import source_database
+from lumbung.contract import SQL_ROOT, Catalog
+from lumbung.local.postgres import Postgres
+from lumbung.snapshot import DataFile
+from pipeline import House
+
+ROOT = Path(__file__).parents[1]
+PYTHON = ROOT / ".venv-bigquery/bin/python"
+SERVER = ROOT / "include/lumbung/local/bigquery_server.py"
+
+StartBigQuery = Callable[[Path], tuple[subprocess.Popen[bytes], str]]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def start_bigquery() -> Iterator[StartBigQuery]:
+    """Start a BigQuery server on a data folder and wait until it answers; what still runs at the end is killed."""
+    started = []
+
+    def start(data_dir: Path) -> tuple[subprocess.Popen[bytes], str]:
+        if not PYTHON.exists():
+            pytest.fail(f"{PYTHON} is missing: install requirements/bigquery.txt in .venv-bigquery")
+        port, log = free_port(), data_dir.with_suffix(".log")
+        command = [PYTHON, SERVER, "--host", "127.0.0.1", "--port", str(port), "--data-dir", data_dir]
+        with log.open("ab") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=output)
+        started.append(process)
+        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
+        while True:
+            try:
+                requests.get(f"{url}/bigquery/v2/projects/local/datasets", timeout=5).raise_for_status()
+            except requests.RequestException as error:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    process.kill()
+                    pytest.fail(f"the BigQuery server did not start ({error}):\n{log.read_text()}")
+                time.sleep(0.1)
+            else:
+                return process, url
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def bigquery_server(start_bigquery: StartBigQuery, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a BigQuery server that is empty at the session's start."""
+    return start_bigquery(tmp_path_factory.mktemp("bigquery") / "data")[1]
+
+
+@pytest.fixture(scope="session")
+def missing() -> Callable[[str], NoReturn]:
+    """Skip a test for want of something, by its name; where nothing may be wanting, fail."""
+
+    def absent(name: str) -> NoReturn:
+        if os.environ.get("TESTS_REQUIRE_ALL") == "1":
+            pytest.fail(f"{name} is missing, and TESTS_REQUIRE_ALL=1 is set")
+        pytest.skip(f"{name} is missing")
+
+    return absent
+
+
+@pytest.fixture(scope="session")
+def source_server() -> Iterator[Postgres]:
+    """A running PostgreSQL, as `lumbung up` starts it."""
+    with source_database.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def small_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """The project's contracts, but of the tables made by a query only one whole and one daily: a run takes a second."""
+    root = tmp_path_factory.mktemp("small") / "sql"
+    for path in SQL_ROOT.glob("*/*"):
+        if path.stem in ("dim_student", "fact_enrollment_daily") or not path.with_suffix(".sql").exists():
+            (root / path.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, root / path.parent.name)
+    return Catalog(root)
+
+
+@pytest.fixture(scope="session")
+def new_house(
+    tmp_path_factory: pytest.TempPathFactory, bigquery_server: str, source_server: Postgres, small_catalog: Catalog
+) -> Callable[..., House]:
+    """Make a lake, a warehouse and sources, to be closed by who asks for them; options as `House`'s."""
+
+    def new(**options: object) -> House:
+        options = {"server": bigquery_server, "postgres": source_server, "catalog": small_catalog, **options}
+        return House(tmp_path_factory.mktemp("house"), **options)
+
+    return new
+
+
+@pytest.fixture
+def make_house(new_house: Callable[..., House]) -> Iterator[Callable[..., House]]:
+    """Make a lake, a warehouse and sources for one test; options as `House`'s."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **options: stack.enter_context(contextlib.closing(new_house(**options)))
+
+
+@pytest.fixture
+def house(make_house: Callable[..., House]) -> House:
+    """A lake, a warehouse and sources of this test; two small tables are made by queries."""
+    return make_house()
+
+
+@pytest.fixture
+def read(house: House) -> Callable[[DataFile], list[dict[str, object]]]:
+    """The rows of a Parquet file in the house's lake."""
+
+    def rows(file: DataFile) -> list[dict[str, object]]:
+        with house.lake.local(file.path) as path:
+            return pq.read_table(path).to_pylist()
+
+    return rows

@@ -1,0 +1,107 @@
+"""What the documents name exists: files, headings, make targets, settings, commands; and the cost is counted right."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from lumbung import sql
+from lumbung.cli import app
+from lumbung.contract import Catalog
+from lumbung.settings import Settings, variable
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data-source/*.md")])
+TEXTS = {path: path.read_text() for path in PAGES}
+FENCED = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
+MINIMUM_MB = 10  # what BigQuery bills at least for each table that a query refers to
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def code(page: Path) -> list[str]:
+    """Each line of a page's code blocks, and each inline code."""
+    text = TEXTS[page]
+    lines = [line.strip() for block in FENCED.finditer(text) for line in block[0].splitlines()[1:-1]]
+    return lines + re.findall(r"`([^`\n]+)`", FENCED.sub("", text))
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings as links name them."""
+    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", TEXTS[page]), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_page
+def test_links_and_images_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", FENCED.sub("", TEXTS[page])):
+        if re.match(r"[a-z]+://", target):
+            continue
+        name, _, anchor = target.partition("#")
+        there = (page.parent / name).resolve() if name else page
+        assert there.exists(), f"{target}: no such file"
+        if anchor:
+            assert anchor in anchors(there), f"{target}: no such heading"
+
+
+@each_page
+def test_make_targets_exist(page):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {found[1] for line in code(page) if (found := re.match(r"make ([a-z-]+)", line))}
+    assert named <= targets
+
+
+@each_page
+def test_settings_exist(page):
+    assert set(re.findall(r"LUMBUNG_[A-Z_]*[A-Z]", TEXTS[page])) <= {variable(name) for name in Settings.model_fields}
+
+
+def test_every_setting_is_explained():
+    explained = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert sorted(explained) == sorted(variable(name) for name in Settings.model_fields)
+
+
+@each_page
+def test_commands_and_their_options_exist(page):
+    commands = typer.main.get_command(app).commands
+    for line in code(page):
+        if not (found := re.match(r"(?:\S*/)?lumbung ([a-z]\S*)(.*)", line)):
+            continue
+        name, rest = found[1], found[2].partition("#")[0]
+        assert name in commands, line
+        if name != "airflow":  # its options are Airflow's own
+            known = {option for one in commands[name].params for option in one.opts}
+            assert set(re.findall(r"(?<!\S)--[a-z-]+", re.sub(r'"[^"]*"', "", rest))) <= known, line
+
+
+def test_the_readme_has_every_command():
+    assert set(typer.main.get_command(app).commands) <= set(
+        re.findall(r"`lumbung ([a-z]+)`", TEXTS[ROOT / "README.md"])
+    )
+
+
+def test_the_cost_of_a_day_is_counted_right():
+    tables = re.compile(r"`p\.\w+\.\w+`")
+    found = {"build": [0, 0], "audit, `ASSERT`s": [0, 0], "audit, warnings": [0, 0]}
+
+    def count(part, query):
+        found[part][0] += 1
+        found[part][1] += len(set(tables.findall(query)))
+
+    def names(address):
+        return f"p.{address}"
+
+    for contract in Catalog().contracts.values():
+        if not contract.sql_path.exists():
+            continue
+        count("build", sql.render(contract, names))
+        for statement in (sql.audit(contract, names) or "").split("ASSERT (")[1:]:
+            count("audit, `ASSERT`s", statement)
+        if warnings := sql.warnings(contract, names):
+            count("audit, warnings", warnings)
+    found["**a day**"] = [sum(counts) for counts in zip(*found.values(), strict=True)]
+    page = TEXTS[ROOT / "docs/bigquery.md"].replace("**", "")
+    for part, (queries, referred) in found.items():
+        row = f"| {part} | {queries} | {referred} | {referred * MINIMUM_MB} MB |".replace("**", "")
+        assert row in page, f"docs/bigquery.md should say {row}"

@@ -1,0 +1,267 @@
+"""The report page as text: what it says, and that data never become markup."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+from report_data import DAY, HOSTILE, LOOKER, NIGHT, clean, empty, hostile
+
+from lumbung.errors import LumbungError, SettingError
+from lumbung.report import Accounting, CategoryCount, RejectedRow, ReportData, TopMentor, charts, render
+from lumbung.report.language import Language, shown
+
+VOID = {"meta", "link", "input"}
+
+
+class Page(HTMLParser):
+    """A page's elements, attributes and what each language says."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.open: list[str] = []
+        self.said = {"id": "", "en": ""}
+        self.language = ""
+        self.feed(html)
+        self.close()
+        self.said = {code: re.sub(r"\s+", " ", text) for code, text in self.said.items()}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag == "article":
+            self.language = dict(attrs)["lang"] or ""
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+        if tag == "article":
+            self.language = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.language:
+            self.said[self.language] += data
+
+
+def said(data: ReportData) -> dict[str, str]:
+    return Page(render(data)).said
+
+
+def tame(text: str) -> str:
+    """A harmless text for a hostile one: as long, blank where that is blank."""
+    return "".join(c if c.isspace() else "W" for c in text)
+
+
+def test_hostile_values_add_no_element_and_no_attribute() -> None:
+    bad = hostile()
+    names = {text: str(n) + tame(text) if text.strip() else text for n, text in enumerate(HOSTILE)}
+
+    def clean_row(row: tuple[object, ...]) -> tuple[object, ...]:
+        return tuple(names.get(value, value) if isinstance(value, str) else value for value in row)
+
+    good = replace(
+        bad,
+        project="harmless",
+        students_per_city=[clean_row(row) for row in bad.students_per_city],
+        categories=[replace(c, name=names[c.name]) for c in bad.categories],
+        top_mentors=[
+            replace(m, mentor_id=names[m.mentor_id], mentor_name=names[m.mentor_name]) for m in bad.top_mentors
+        ],
+        enrollments_per_mentor=[clean_row(row) for row in bad.enrollments_per_mentor],
+        freshness=[replace(f, system=names[f.system], state=names.get(f.state, f.state)) for f in bad.freshness],
+        accounting=[replace(a, source=names[a.source], note=names[a.note]) for a in bad.accounting],
+        rejects=[
+            RejectedRow(names[r.source], r.line, tame(r.raw) and "1" + tame(r.raw), names[r.reason])
+            for r in bad.rejects
+        ],
+        daily=[clean_row(row) for row in bad.daily],
+    )
+    page, expected = Page(render(bad)), Page(render(good))
+    assert page.elements == expected.elements
+    # The order of rows follows the names, so the drawn numbers are compared as a bag.
+    assert Counter(page.attributes) == Counter(expected.attributes)
+    assert not page.open
+    assert not {"script", "img", "iframe", "object", "embed"} & set(page.elements)
+    for text in ("<script>document.title = 'ran'</script>", "{{ 7 * 7 }} {x} %s"):
+        assert text in page.said["id"]
+
+
+def test_unseen_characters_are_spelled_out() -> None:
+    html = render(hostile())
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x00\ud800-\udfff]", html)
+    html.encode("utf-8")
+    assert r"Abu \u202eevil\u2066 \ud800 \x00" in html
+    assert shown("Na\u200dma مرحبا é\tx") == "Na\u200dma مرحبا é\\tx"
+
+
+@pytest.mark.parametrize("make", [empty, clean, hostile])
+def test_page_loads_nothing(make: type) -> None:
+    html = render(make())
+    page = Page(html)
+    links = {
+        value for tag, name, value in page.attributes if name in {"src", "href", "srcset", "action", "data", "poster"}
+    }
+    assert links <= {LOOKER, "data:,", "#rows-id", "#rows-en"}
+    assert not [name for _, name, _ in page.attributes if name.startswith("on") or name == "style"]
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert "@import" not in style
+    assert "url(" not in style
+    assert [
+        value for _, name, value in page.attributes if name == "content" and value.startswith("default-src 'none';")
+    ]
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_both_languages_answer_the_three_questions() -> None:
+    page = Page(render(clean()))
+    assert ("html", "lang", "id") in page.attributes
+    indonesian, english = page.said["id"], page.said["en"]
+    assert (
+        "2.402 siswa mengambil minimal satu kursus; terbanyak di Bandung dan Jakarta Selatan (masing-masing 1.200)."
+        in indonesian
+    )
+    assert "Asal: 3 kota. 1 siswa tidak mengisi kota." in indonesian
+    assert (
+        "2,402 students took at least one course; most of all in Bandung and Jakarta Selatan (1,200 each)." in english
+    )
+    assert "They come from 3 cities. 1 student has no city on record." in english
+    assert "Siswa terbanyak ada di data: 31 siswa." in indonesian
+    assert "The most students are in data: 31." in english
+    assert "Aurélie dan Wira (masing-masing 20 pendaftaran), lalu Sekar dan Sekar (masing-masing 17)." in indonesian
+    assert "Aurélie and Wira (20 enrollments each), then Sekar and Sekar (17 each)." in english
+    assert "Ranks 1 to 3 are held by 4 mentors" in english
+    assert "Keadaan pada 21 November 2026" in indonesian
+    assert "22 November 2026, 00:31 WIB, from the BigQuery project pinter-skuy-prod" in english
+    assert "All 72 source rows were loaded, none rejected" in english
+    assert "siswa" not in english
+    assert "students" not in indonesian
+
+
+def test_many_ties_are_counted_in_the_sentence_and_listed_below() -> None:
+    ties = [TopMentor(1, f"id-{n}", f"Mentor {n}", 7) for n in range(30)]
+    page = said(replace(clean(), top_mentors=ties))
+    assert "30 mentors (7 enrollments each)." in page["en"]
+    assert "The chart shows 20 of 30; the table has them all." in page["en"]
+    assert all(f"id-{n}" in page["en"] for n in range(30))
+
+
+def test_mentors_of_the_same_name_are_told_apart_in_the_chart() -> None:
+    html = render(clean())
+    assert '<small class="id">11111111</small>' in html
+    assert '<small class="id">22222222</small>' in html
+    assert '<small class="id">B-1' not in html
+
+
+def test_chart_shows_the_20_largest_cities_and_the_table_all() -> None:
+    html = render(replace(clean(), students_per_city=[(f"Kota {n}", n) for n in range(1, 201)]))
+    section = html[html.index('id="city-en"') : html.index('id="category-en"')]
+    chart, table = section.split("<details", 1)
+    assert chart.count("<svg") == 20
+    assert "Kota 200<" in chart
+    assert "Kota 180<" not in chart
+    assert table.count("<tr>") == 202  # head, 200 cities, total
+
+
+def test_no_rows_say_so() -> None:
+    page = said(empty())
+    for text in (
+        "Belum ada siswa yang mengambil kursus.",
+        "Belum ada kategori yang punya siswa.",
+        "belum ada mentor teratas",
+        "Belum ada hari yang tercatat.",
+        "Belum ada yang diterbitkan.",
+        "Belum ada sumber yang dibaca.",
+    ):
+        assert text in page["id"]
+    assert "No student has taken a course yet." in page["en"]
+    assert "from the local BigQuery server" in page["en"]
+    assert "Looker" not in page["en"]
+
+
+def test_categories_without_students() -> None:
+    assert "No category has students yet." in said(replace(clean(), categories=[CategoryCount("foto", 0, 0)]))["en"]
+
+
+def test_row_accounting_shows_rejects_and_what_does_not_add_up() -> None:
+    rejects = [RejectedRow("mentor.csv", 3, "a,b", "2 columns, not 3")]
+    rows = [Accounting("mentor.csv", DAY, 12, 11, 1, "taken late")]
+    page = said(replace(clean(), accounting=rows, rejects=rejects))["en"]
+    assert "1 of 12 source rows were rejected" in page
+    assert "2 columns, not 3" in page
+    assert "taken late" in page
+    assert "add up" not in page.replace("to be added up", "")
+    lost = said(replace(clean(), accounting=[Accounting("mentor.csv", DAY, 12, 11, 0)]))["en"]
+    assert "Row counts do not add up" in lost
+    assert "were loaded, none rejected" not in lost
+
+
+def test_rejects_are_cut_at_100_rows_and_500_characters() -> None:
+    rejects = [RejectedRow("s", n, f"row-{n};" + "y" * 600, "why") for n in range(1, 251)]
+    page = said(replace(clean(), rejects=rejects))["en"]
+    assert "250 rows rejected; the first 100 are below." in page
+    rows = [Accounting("s", DAY, 90_000, 87_000, 3000)]
+    page = said(replace(clean(), accounting=rows, rejects=rejects))["en"]
+    assert "3,000 rows rejected; the first 100 are below." in page
+    assert "row-100;" in page
+    assert "row-101;" not in page
+    assert f"row-1;{'y' * 494} … and 106 more characters" in page
+
+
+def test_provisional_data_are_announced() -> None:
+    data = clean()
+    page = said(replace(data, freshness=[replace(data.freshness[0], state="provisional")]))
+    assert "pinter_skuy data are provisional: taken before the day was over" in page["en"]
+    assert "sementara" in page["id"]
+
+
+def test_line_charts_begin_with_the_second_day() -> None:
+    data = clean()
+    assert 'class="line"' in render(data)
+    one = render(replace(data, daily=[(DAY, "data", 46)]))
+    assert 'class="line"' not in one
+    assert "One day so far" in Page(one).said["en"]
+
+
+def test_line_runs_from_the_first_day_to_the_last() -> None:
+    days = (date(2026, 11, 1), date(2026, 11, 5))
+    svg = charts.line([(days[0], 0), (days[0] + timedelta(days=1), 10), (days[1], 5)], days, 10)
+    assert "M0.0 100.0L25.0 0.0L100.0 50.0" in svg
+    assert 'class="dot" d="M100.0 50.0h0"' in svg
+    assert "M0.0 100.0" in charts.line([(days[0], 0)], days, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "most", "width"), [(5, 10, "50.0%"), (10, 10, "100.0%"), (0, 10, "0.0%"), (0, 0, "0%")]
+)
+def test_bar_is_in_proportion(value: int, most: int, width: str) -> None:
+    assert f'width="{width}"' in charts.bar(value, most, "first")
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "http://example.com/", "https://", "//example.com", ""])
+def test_looker_link_must_be_https(address: str) -> None:
+    with pytest.raises(SettingError, match="not an https address"):
+        render(replace(clean(), looker_url=address))
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(LumbungError, match="without a zone"):
+        render(replace(clean(), generated_at=datetime(2026, 11, 21)))  # noqa: DTZ001
+
+
+def test_numbers_and_dates_by_language() -> None:
+    indonesian, english = Language("id"), Language("en")
+    assert (indonesian.number(1234567), english.number(1234567)) == ("1.234.567", "1,234,567")
+    assert (indonesian.day(date(2026, 8, 7)), english.day(date(2026, 8, 7))) == ("7 Agustus 2026", "7 August 2026")
+    assert english.moment(NIGHT) == "22 November 2026, 00:31 WIB"
+    assert english.count(1, "kota", "city", "cities") == "1 city"
+    assert indonesian.count(2, "kota", "city", "cities") == "2 kota"

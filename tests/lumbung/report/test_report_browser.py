@@ -1,0 +1,117 @@
+"""The report page in a real browser: it fits, it is quiet, the language switch works, hostile data do not run."""
+
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from report_data import clean, empty, hostile
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.keys import Keys
+
+from lumbung.report import render
+
+PAGES = {"empty": empty, "clean": clean, "hostile": hostile}
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The pages served over HTTP, as Airflow's UI does; a browser then also asks for an icon."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name, make in PAGES.items():
+        (folder / f"{name}.html").write_text(render(make()), encoding="utf-8")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("chromium is not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
+    yield chrome
+    chrome.quit()
+
+
+def visit(browser: webdriver.Chrome, url: str, width: int) -> None:
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get(url)
+
+
+def overflow(browser: webdriver.Chrome) -> int:
+    """Pixels by which the page is wider than the window."""
+    return browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
+
+
+@pytest.mark.parametrize("width", [1200, 360, 320])
+@pytest.mark.parametrize("page", PAGES)
+def test_page_fits_and_is_quiet(browser: webdriver.Chrome, address: str, page: str, width: int) -> None:
+    visit(browser, f"{address}/{page}.html", width)
+    assert browser.execute_script("return window.innerWidth") == width
+    assert overflow(browser) <= 0
+    for language in ("lang-id", "lang-en"):
+        browser.find_element("id", language).click()
+        browser.execute_script("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+        assert overflow(browser) <= 0
+    assert browser.title == "Laporan kursus pinter-skuy, 21 November 2026"
+    assert browser.get_log("browser") == []
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert loaded == []
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+def test_language_switch(browser: webdriver.Chrome, address: str, width: int) -> None:
+    visit(browser, f"{address}/clean.html", width)
+    headings = {e.get_attribute("lang"): e for e in browser.find_elements("tag name", "article")}
+    assert headings["id"].is_displayed()
+    assert not headings["en"].is_displayed()
+    browser.find_element("id", "lang-en").click()
+    assert headings["en"].is_displayed()
+    assert not headings["id"].is_displayed()
+    # And by keyboard alone.
+    browser.find_element("id", "lang-en").send_keys(Keys.ARROW_LEFT)
+    assert headings["id"].is_displayed()
+    assert browser.find_element("id", "lang-id").accessible_name == "Indonesia"
+
+
+def test_bars_have_one_scale(browser: webdriver.Chrome, address: str) -> None:
+    visit(browser, f"{address}/clean.html", 1200)
+    boxes = browser.find_elements("css selector", "article[lang=id] .wide .bars svg")
+    assert len({box.rect["width"] for box in boxes}) == 1
+    bars = browser.find_elements("css selector", "article[lang=id] .wide .bars rect")
+    assert bars[0].rect["width"] == bars[1].rect["width"] > 100 * bars[2].rect["width"] > 0
+
+
+def test_dark_scheme(browser: webdriver.Chrome, address: str) -> None:
+    def brightness(css: str) -> int:
+        colour = browser.execute_script("return getComputedStyle(document.body)[arguments[0]]", css)
+        return sum(int(part) for part in colour.removeprefix("rgb(").rstrip(")").split(","))
+
+    for scheme in ("light", "dark"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        visit(browser, f"{address}/clean.html", 1200)
+        assert (brightness("color") > brightness("backgroundColor")) == (scheme == "dark")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -1,0 +1,103 @@
+"""The program as a person starts it: commands in processes of their own, each test module with its own home."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from pipeline import sources
+
+ROOT = Path(__file__).resolve().parents[2]
+CAPSTONE = ROOT.parent / "shared" / "reference" / "capstone"
+
+
+def write_sources(folder: Path, tables: dict[str, list[dict[str, str | None]]]) -> None:
+    """Write the sources as the five files of a data source folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in tables.items():
+        if name in ("student", "course"):
+            (folder / f"{name}.json").write_text(json.dumps(rows), encoding="utf-8")
+        else:
+            with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+
+
+@dataclass
+class Home:
+    """A LUMBUNG_HOME and the sources it reads."""
+
+    folder: Path
+    data: Path
+    root: Path = ROOT
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def env(self, **more: str) -> dict[str, str]:
+        """The environment of a command."""
+        plain = {k: v for k, v in os.environ.items() if not k.startswith(("LUMBUNG_", "AIRFLOW", "BIGQUERY_"))}
+        own = {"LUMBUNG_HOME": str(self.folder), "LUMBUNG_DATA_SOURCE": str(self.data)}
+        return {**plain, **own, "PYTHONPATH": str(self.root / "include"), **self.environ, **more}
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of `lumbung`."""
+        return [sys.executable, "-m", "lumbung", *arguments]
+
+    def call(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, whatever comes of it."""
+        return subprocess.run(
+            self.command(*arguments), env=self.env(**more), capture_output=True, text=True, timeout=600, check=False
+        )
+
+    def run(self, *arguments: str, **more: str) -> str:
+        """Run a command that must succeed; its output."""
+        done = self.call(*arguments, **more)
+        assert done.returncode == 0, f"{arguments}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """The JSON a command prints."""
+        return json.loads(self.run(*arguments))
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a query."""
+        return self.json("query", sql, "--json")
+
+    def processes(self) -> list[str]:
+        """What still runs of this home."""
+        found = []
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            line = " ".join(process.info["cmdline"] or [])
+            if str(self.folder) in line or (process.info["environ"] or {}).get("LUMBUNG_HOME") == str(self.folder):
+                found.append(line[:200])
+        return found
+
+
+@pytest.fixture(scope="module")
+def make_home() -> Iterator[Callable[..., Home]]:
+    """Make a home with the smallest sources, or with those of a folder."""
+    # Not under pytest's folder, which it closes to the user that PostgreSQL runs as.
+    with tempfile.TemporaryDirectory(prefix="lumbung system ") as folder:
+        made = 0
+
+        def make(data: Path | None = None, **options: Any) -> Home:
+            nonlocal made
+            made += 1
+            own = Path(folder) / f"{made}"
+            own.mkdir()
+            own.chmod(0o755)
+            if data is None:
+                data = own / "data"
+                write_sources(data, sources())
+            return Home(own / "home", data, **options)
+
+        yield make

@@ -1,0 +1,135 @@
+"""The DAG `enrollment` under `lumbung up`: a real scheduler, a real API server, runs of every kind at once."""
+
+import json
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from hook import posts
+from lumbung.day import today
+from lumbung.local.api import Api
+
+Make = Callable[..., Any]
+YESTERDAY = today() - timedelta(days=1)
+FIRST, LAST = YESTERDAY - timedelta(days=4), YESTERDAY - timedelta(days=3)
+
+
+@pytest.fixture(scope="module")
+def told() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Where failed runs are posted to, and what came."""
+    with posts() as hook:
+        yield hook
+
+
+@pytest.fixture(scope="module")
+def up(make_home: Make, told: tuple[str, list[dict[str, str]]]) -> Iterator[tuple[Any, Api]]:
+    """A home with `lumbung up`."""
+    home = make_home(environ={"LUMBUNG_NOTIFY_WEBHOOK": told[0]})
+    process = subprocess.Popen(home.command("up"), env=home.env(), stdout=subprocess.PIPE, text=True)
+    lines: list[str] = []
+    reader = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")), daemon=True)
+    reader.start()
+    until = time.monotonic() + 180
+    while not (found := re.search(r"Airflow: (\S+)\s+user: (\S+)\s+password: (\S+)", "".join(lines))):
+        assert process.poll() is None, "".join(lines)
+        assert time.monotonic() < until, "".join(lines)
+        time.sleep(0.5)
+    yield home, Api(*found.groups())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    assert home.processes() == []
+
+
+def wait(api: Api, run_id: str) -> dict[str, Any]:
+    until = time.monotonic() + 600
+    while (run := api.dag_run("enrollment", run_id))["state"] not in ("success", "failed"):
+        assert time.monotonic() < until, api.task_instances("enrollment", run_id)
+        time.sleep(1)
+    return run
+
+
+def days(home: Any) -> set[str]:
+    return {row["d"] for row in home.query("SELECT DISTINCT CAST(snapshot_date AS STRING) d FROM staging.student")}
+
+
+def test_the_schedule_runs_yesterday_by_itself(up) -> None:
+    home, api = up
+    (scheduled,) = api.dag_runs("enrollment", run_type="scheduled")
+    assert scheduled["partition_key"] == f"{YESTERDAY}"
+    assert wait(api, scheduled["dag_run_id"])["state"] == "success"
+    assert home.json("answers", "--json")["day"] == f"{YESTERDAY}"
+
+
+def test_runs_of_every_kind_at_once_end_in_one_warehouse(up) -> None:
+    """A backfill by Airflow's own command, `lumbung run` and a REST run, all at the same time."""
+    home, api = up
+    command = ["airflow", "backfill", "create", "--dag-id", "enrollment", "--from-date", f"{FIRST}", "--to-date"]
+    backfill = subprocess.Popen(
+        home.command(*command, f"{LAST}"), env=home.env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    evening = YESTERDAY - timedelta(days=2)
+    body = {"logical_date": f"{evening - timedelta(days=1)}T20:00:00Z"}  # 03:00 of the evening's day in Jakarta
+    posted = api._call("POST", "/dags/enrollment/dagRuns", json=body)["dag_run_id"]
+    printed = home.run("run")  # through the running Airflow; today
+    assert "extract.student" in printed
+    out, _ = backfill.communicate(timeout=300)
+    assert backfill.returncode == 0, out
+    assert wait(api, posted)["state"] == "success"
+    for run in api.dag_runs("enrollment", run_type="backfill"):
+        assert wait(api, run["dag_run_id"])["state"] == "success"
+    keys = sorted(run["partition_key"] for run in api.dag_runs("enrollment", run_type="backfill"))
+    assert keys == [f"{FIRST}", f"{LAST}"]
+    expected = {f"{day}" for day in (FIRST, LAST, evening, YESTERDAY, today())}
+    assert days(home) == expected
+    daily = home.query("SELECT DISTINCT CAST(snapshot_date AS STRING) d FROM datamart.course_enrollment_daily")
+    assert {row["d"] for row in daily} == expected
+    assert home.json("answers", "--json")["day"] == f"{today()}"
+
+
+def test_lumbung_backfill_runs_days_that_are_done_again(up) -> None:
+    home, _ = up
+    before = home.json("answers", "--json")
+    printed = home.run("backfill", f"{LAST}", f"{LAST}")
+    assert re.search(rf"{LAST}\s+success", printed)
+    assert home.json("answers", "--json") == before
+    runs = home.query(
+        f"SELECT COUNT(DISTINCT run_id) AS runs FROM ops.run_audit WHERE day = '{LAST}' AND task = 'publish'"
+    )
+    assert runs == [{"runs": 2}]
+
+
+def test_a_day_in_the_future_is_refused_with_the_reason_and_told(up, told) -> None:
+    _, api = up
+    run_id = api.trigger("enrollment", {"day": f"{today() + timedelta(days=3)}"})
+    assert wait(api, run_id)["state"] == "failed"
+    states = {one["task_id"]: (one["state"], one["try_number"]) for one in api.task_instances("enrollment", run_id)}
+    assert states["start"] == ("failed", 1)
+    assert states["publish"][0] == "upstream_failed"
+    log = json.dumps(api._call("GET", f"/dags/enrollment/dagRuns/{run_id}/taskInstances/start/logs/1"))
+    assert "has not begun" in log
+    until = time.monotonic() + 120
+    while run_id not in (names := [one["run_id"] for one in told[1]]) and time.monotonic() < until:
+        time.sleep(1)
+    assert run_id in names
+
+
+def test_a_second_up_is_refused(up) -> None:
+    home, api = up
+    refused = home.call("up")
+    assert refused.returncode == 1
+    assert api.url in refused.stderr
+
+
+def test_dags_test_of_a_day(make_home: Make) -> None:
+    home = make_home()
+    day = date(2026, 11, 10)
+    home.run("airflow", "dags", "test", "enrollment", f"{day}")
+    assert days(home) == {f"{day}"}
+    assert home.json("answers", "--json")["day"] == f"{day}"
