@@ -31,6 +31,7 @@ from airflow.models.taskinstance import TaskInstance  # noqa: E402
 from airflow.sdk.exceptions import AirflowException  # noqa: E402
 from airflow.sdk.listener import get_listener_manager  # noqa: E402
 from airflow.serialization.definitions.dag import SerializedDAG  # noqa: E402
+from airflow.utils.db import synchronize_log_template  # noqa: E402
 from sqlalchemy import select  # noqa: E402
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -104,6 +105,8 @@ def main(dag_id: str, logical_date: str, conf: str) -> int:
         emit("error", task_id=None, message=fault)
         return 1
     now = datetime.fromisoformat(logical_date)
+    # As Airflow's commands do: a migration that was killed at its end has none, and no later one puts them in.
+    synchronize_log_template()
     get_listener_manager().add_listener(Failures())  # type: ignore[no-untyped-call]
     watcher = Watcher(dag_id, now)
     watcher.start()

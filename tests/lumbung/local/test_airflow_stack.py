@@ -177,6 +177,16 @@ def test_a_run_without_a_scheduler(settings: Settings, running: parts.Parts) -> 
     assert "Done. Returned value was" in log.read_text()
 
 
+def test_a_run_after_a_migration_killed_at_its_end(settings: Settings, running: parts.Parts) -> None:
+    env = airflow.environment(settings, running)
+    airflow.migrate(env, settings.home)
+    with airflow._engine(running.metadata_url) as engine, engine.begin() as connection:
+        for table in ("task_instance", "dag_run", "log_template"):
+            connection.execute(sqlalchemy.text(f"DELETE FROM {table}"))
+    (settings.home / "airflow" / "migrated.json").unlink()
+    assert airflow.test_run(settings, running, "three", {}, settings.home / "logs" / "good.log").exit_code == 0
+
+
 def test_a_run_that_fails_says_why(settings: Settings, running: parts.Parts) -> None:
     log = settings.home / "logs" / "bad.log"
     result = airflow.test_run(settings, running, "three", {"fail": True}, log)
