@@ -109,6 +109,15 @@ def transaction(cursor: Any) -> Iterator[None]:
     cursor.execute("COMMIT")
 
 
+def commit(cursor: Any, work: Callable[[], None]) -> None:
+    """Do the work in a transaction, up to three times: DuckLake at times does not find the table it just made there."""
+    for _ in range(2):
+        with contextlib.suppress(duckdb.CatalogException), transaction(cursor):
+            return work()
+    with transaction(cursor):
+        return work()
+
+
 def same_layout(one: Any, other: Any) -> bool:
     """Whether two tables are partitioned by the same column and unit."""
     specs = [
@@ -211,7 +220,8 @@ def write(
             query = refuse_strangers(query, column, day, relation.columns)
         if not replace and disposition == "WRITE_EMPTY" and cur.sql(f"SELECT 1 FROM {table}{where} LIMIT 1").fetchone():
             raise already_exists("Table", names.label(*reference))
-        with transaction(writer):
+
+        def write_rows() -> None:
             if not replace:
                 check_types(target, relation, prefix)
                 tables.evolve(writer, target, relation, getattr(config, "schemaUpdateOptions", None), prefix)
@@ -222,6 +232,8 @@ def write(
                 set_required(writer, table, tables.fields(resource))
             # Before the commit: a kill in between leaves a new table empty, but partitioned as it should be.
             tables.record(*target, resource)
+
+        commit(writer, write_rows)
     # Nothing left to do for a table just created: load.run would put its schema on record, under a decorated name.
     return False
 
@@ -233,6 +245,8 @@ def set_required(writer: Any, table: str, fields: list[Any]) -> None:
             try:
                 writer.execute(f"ALTER TABLE {table} ALTER COLUMN {quote(field.name)} SET NOT NULL")
             except duckdb.CatalogException as error:
+                if "does not exist" in str(error):  # the table: see `commit`
+                    raise
                 raise BigQueryError("invalid", f"Required field {field.name} cannot be null") from error
 
 
@@ -304,9 +318,8 @@ def safe_cast(node: exp.Expression, _context: Any) -> exp.Expression:
     return node
 
 
-def serialised(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, one call at a time: its look-before-leap fails, or succeeds twice, under concurrent calls."""
-    lock = threading.Lock()
+def serialised(function: Callable[..., Any], lock: Any) -> Callable[..., Any]:
+    """The function, called only with the lock held."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -316,6 +329,15 @@ def serialised(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+@contextlib.contextmanager
+def writing(*table: str) -> Iterator[None]:
+    """Let one thread write at a time, save results: of several, DuckLake's commits fail and its tables go missing."""
+    with write_lock(*table) if table[1] == tables.RESULTS else WRITER:
+        yield
+
+
+WRITER = threading.RLock()
+write_lock = database.writing
 write_result, load_table, delete_table, update_table = tables.write, tables.load, tables.delete, tables.update
 table_columns, table_name, as_of, copy_rows = tables.columns, tables.name, copy.decorated, copy.run
 
@@ -328,7 +350,11 @@ def patch() -> None:
     runner.HANDLERS["copy"] = run_copy
     rules.tables.DECORATOR = re.compile(r"^(.+)[@$](-?\d+)$")  # SQL may not name a partition, as it may no `t@time`
     rules.NODE_RULES.insert(0, safe_cast)
-    datasets.create, runner.submit = serialised(datasets.create), serialised(runner.submit)
+    database.writing = writing
+    for module, name in ((tables, "create"), (datasets, "create"), (datasets, "delete")):
+        setattr(module, name, serialised(getattr(module, name), WRITER))
+    # Two jobs of one id at once would both be taken.
+    runner.submit = serialised(runner.submit, threading.Lock())
 
 
 def link_extensions(home: Path) -> None:
