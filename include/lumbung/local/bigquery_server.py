@@ -106,13 +106,20 @@ def transaction(cursor: Any) -> Iterator[None]:
     except BaseException:
         cursor.execute("ROLLBACK")
         raise
-    cursor.execute("COMMIT")
+    cursor.execute("COMMIT")  # one that fails rolls back
 
 
 def commit(cursor: Any, work: Callable[[], None]) -> None:
-    """Do the work in a transaction, up to three times: DuckLake at times does not find the table it just made there."""
+    """Do the work in a transaction, up to three times.
+
+    While others read, DuckLake at times loses the schema of the table it makes: it does not find the table, or cannot
+    commit for what it takes for the schema's name, which need not be text.
+    """
     for _ in range(2):
-        with contextlib.suppress(duckdb.CatalogException), transaction(cursor):
+        with (
+            contextlib.suppress(duckdb.CatalogException, duckdb.TransactionException, UnicodeDecodeError),
+            transaction(cursor),
+        ):
             return work()
     with transaction(cursor):
         return work()
