@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run up answers report backfill doctor test lint format lock clean
+.PHONY: help install run up answers report backfill doctor env reseed test test-docker lint format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags tests
@@ -29,9 +29,19 @@ backfill: install ## Run every day FROM=YYYY-MM-DD TO=YYYY-MM-DD
 doctor: install ## Check what Lumbung needs
 	@$(lumbung) doctor
 
+env: ## Write what Docker Compose needs to .env (LUMBUNG_PROJECT=… for real BigQuery)
+	@LUMBUNG_PROJECT=$(LUMBUNG_PROJECT) infra/env.sh
+
+reseed: ## Fill course_enrollment of Docker Compose's PostgreSQL again
+	@docker compose exec -T postgres /docker-entrypoint-initdb.d/20-seed.sh
+
 test: ## Run the whole test suite
 	@infra/install.sh dev
 	@.venv/bin/pytest -n 2 --dist loadfile --durations=15
+
+test-docker: ## Build the images, bring the services up and try them (starts a Docker engine if none runs)
+	@infra/install.sh dev
+	@.venv/bin/pytest tests/docker --durations=15
 
 lint: ## Check code, types and SQL
 	@infra/install.sh dev

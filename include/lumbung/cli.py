@@ -233,6 +233,9 @@ def airflow(context: typer.Context) -> None:
     from lumbung.local import parts
 
     settings = settings_module.load()
+    if settings.airflow_url:
+        where = settings_module.variable("airflow_url")
+        raise LumbungError("Airflow runs elsewhere", where=where, remedy="use its own command line, `airflow`")
     if context.args[:2] == ["dags", "test"] and local.connect(settings):
         raise LumbungError(
             "the scheduler of `lumbung up` would join in",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 PYTHON = (3, 13)
 DISK_GB, MEMORY_GB = 2, 4
+COMMAND_MEMORY_GB = 1  # where the servers and Airflow run elsewhere
 CONNECT_SECONDS = 5
 GOOGLE_CONNECTION, MAIL_CONNECTION = "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", "AIRFLOW_CONN_SMTP_DEFAULT"
 PERMISSIONS = ("bigquery.jobs.create", "bigquery.datasets.create")
@@ -91,13 +92,14 @@ def _environment(_settings: Settings) -> Iterator[Finding]:
         yield Finding("environment", True, found)
 
 
-def _memory(_settings: Settings) -> Iterator[Finding]:
+def _memory(settings: Settings) -> Iterator[Finding]:
+    wanted = COMMAND_MEMORY_GB if settings.airflow_url else MEMORY_GB
     size = psutil.virtual_memory().total
     limit = Path("/sys/fs/cgroup/memory.max")  # a container's own
     if limit.exists() and (text := limit.read_text().strip()).isdigit():
         size = min(size, int(text))
     yield Finding(
-        "memory", size >= MEMORY_GB * 1e9, _gigabytes(size), f"give the machine or container {MEMORY_GB} GB or more"
+        "memory", size >= wanted * 1e9, _gigabytes(size), f"give the machine or container {wanted} GB or more"
     )
 
 
@@ -138,8 +140,12 @@ def _lake(settings: Settings) -> Iterator[Finding]:
 
 def _up(settings: Settings) -> Iterator[Finding]:
     from lumbung.local import processes
-    from lumbung.local.airflow import PORT, PORT_VARIABLE
+    from lumbung.local.airflow import PORT, PORT_VARIABLE, connect
 
+    if settings.airflow_url and (api := connect(settings)):
+        api.health()
+        yield Finding("Airflow", True, f"{api.url} answers")
+        return
     notes = processes.read_json(settings.home / "up.json")
     leader = processes.known(notes)
     if leader and leader.is_alive:
@@ -398,8 +404,10 @@ def _safe(finding: Finding, settings: Settings) -> Finding:
     """The finding without secrets, whoever put them into a message, and with a remedy only where one is needed."""
     dsn = settings.source_dsn.get_secret_value() if settings.source_dsn else ""
     webhook = settings.notify_webhook.get_secret_value() if settings.notify_webhook else ""
+    airflow = settings.airflow_url.get_secret_value() if settings.airflow_url else ""
     passwords = [
         urlsplit(dsn).password or "",
+        urlsplit(airflow).password or "",
         *(value for name, value in parse_qsl(urlsplit(dsn).query) if name == "password"),
     ]
     found, remedy = finding.found, "" if finding.ok else finding.remedy

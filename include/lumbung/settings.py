@@ -34,6 +34,7 @@ class Settings(BaseModel):
         dataset_prefix: put before every data set's name, so that a team shares one project.
         max_bytes_billed: bytes a query may bill before BigQuery refuses it; None: no bound.
         emulator_host: address of a running local BigQuery server; None: the embedded one.
+        airflow_url: a running Airflow, with user and password; None: one is started when it is needed.
         notify_email: address that failed runs are mailed to (Airflow connection `smtp_default`).
         notify_webhook: address that failed runs are posted to as JSON.
     """
@@ -49,6 +50,7 @@ class Settings(BaseModel):
     dataset_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]*$", max_length=64)] = ""
     max_bytes_billed: Annotated[int, Field(gt=0)] | None = None
     emulator_host: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")] | None = None
+    airflow_url: SecretStr | None = None
     notify_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     notify_webhook: Annotated[SecretStr, Field()] | None = None
 
@@ -63,6 +65,13 @@ class Settings(BaseModel):
         if dsn and not re.match(r"^postgres(ql)?://", dsn.get_secret_value()):
             raise ValueError("must look like postgresql://user:password@host:5432/database")
         return dsn
+
+    @field_validator("airflow_url")
+    @classmethod
+    def _with_login(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not re.match(r"^https?://[^:@/\s]+:[^@/\s]+@[^@/\s]+$", url.get_secret_value()):
+            raise ValueError("must look like http://user:password@host:8080")
+        return url
 
     @field_validator("notify_webhook")
     @classmethod

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 import time
 import uuid
@@ -25,7 +26,7 @@ from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 from lumbung.contract import Contract
 from lumbung.errors import CheckError, LumbungError, SettingError
-from lumbung.settings import Settings
+from lumbung.settings import EMULATOR_VARIABLE, Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,6 +82,8 @@ class Warehouse:
                     "no warehouse", where="LUMBUNG_PROJECT", remedy="set it, or start the local parts with lumbung up"
                 )
             credentials = AnonymousCredentials
+        else:
+            os.environ.pop(EMULATOR_VARIABLE, None)  # at most empty here, which the client would take for an address
         with self._answers("the client"):
             self.client = bigquery.Client(
                 project=settings.project_id,

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy
+from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from lumbung.errors import LumbungError
@@ -38,6 +39,7 @@ HOST = "127.0.0.1"
 PORT = 8080
 PORT_VARIABLE = "AIRFLOW__API__PORT"
 DAGS_VARIABLE = "AIRFLOW__CORE__DAGS_FOLDER"
+SHARED_SETTINGS = ROOT / "infra" / "airflow.env"
 DAG_TEST = Path(__file__).with_name("dag_test.py")
 COMPONENTS = {
     "api-server": ["api-server"],
@@ -62,22 +64,9 @@ def environment(settings: Settings, parts: Parts, port: int = PORT) -> dict[str,
     home = settings.home / "airflow"
     keys = _secrets(home)
     address = f"http://{HOST}:{port}"
-    defaults = {  # what a user may set otherwise
-        DAGS_VARIABLE: str(ROOT / "dags"),
-        # Days that the command line takes are days in Jakarta.
-        "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Jakarta",
-        "AIRFLOW__CORE__PARALLELISM": "4",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        # The next task of a run starts at once, not up to a second later.
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
-        # On a busy machine the API server may need longer than the usual five seconds.
-        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
-        # A task whose scheduler was killed is taken up again within a minute, not five.
-        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
-    }
+    # What a user may set otherwise.
+    shared = {name: value for name, value in dotenv_values(SHARED_SETTINGS).items() if value}
+    defaults = {DAGS_VARIABLE: str(ROOT / "dags"), **shared}
     fixed = {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
@@ -335,6 +324,8 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
     Raises:
         LumbungError: it runs already, its port is taken, a part does not start, or a component ended by itself.
     """
+    if settings.airflow_url:
+        raise LumbungError("Airflow runs elsewhere", where=variable("airflow_url"), remedy="use that one, or unset it")
     notes = settings.home / "up.json"
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs ignore it
         signal.signal(number, signal.default_int_handler)
@@ -385,7 +376,9 @@ def _alone(home: Path) -> Iterator[None]:
 
 
 def connect(settings: Settings) -> Api | None:
-    """The API of the `up` that runs on this home; None when none does, or it has not started yet."""
+    """The API of the Airflow at `airflow_url`, or of the `up` on this home; None when none runs or has started yet."""
+    if settings.airflow_url:
+        return Api.at(settings.airflow_url.get_secret_value())
     notes = settings.home / "up.json"
     try:
         with processes.locked(settings.home / "up.lock", fcntl.LOCK_SH | fcntl.LOCK_NB):

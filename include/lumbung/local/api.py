@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, time
-from typing import Any, Literal
-from urllib.parse import quote
+from typing import Any, Literal, Self
+from urllib.parse import quote, unquote, urlsplit
 
 import requests
 
@@ -43,6 +43,13 @@ class Api:
         self.url, self._login = url, {"username": user, "password": password}
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy cannot reach it
+
+    @classmethod
+    def at(cls, address: str) -> Self:
+        """The API at `http://user:password@host:port`, special characters percent-encoded."""
+        parts = urlsplit(address)
+        plain = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+        return cls(plain, unquote(parts.username or ""), unquote(parts.password or ""))
 
     def health(self) -> Json:
         """State of the metadata database, the scheduler and the DAG processor."""

@@ -1,0 +1,68 @@
+# Two images: `airflow` (the pipeline, the default) and `bigquery` (the local BigQuery server), each from its own
+# hash-locked requirements. No syntax that only BuildKit knows: the legacy builder builds it, too.
+FROM python:3.13.15-slim-trixie AS builder
+# Where an office has a package index of its own. These stay in the builder; the final images have none of it.
+ARG PIP_INDEX_URL
+ARG UV_DEFAULT_INDEX
+ENV UV_NO_CACHE=1
+WORKDIR /opt/lumbung
+COPY requirements/uv.txt requirements/
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes -r requirements/uv.txt \
+    && uv venv --quiet --python /usr/local/bin/python .venv
+
+
+FROM builder AS bigquery-environment
+COPY requirements/bigquery.txt requirements/
+RUN uv pip install --quiet --compile-bytecode --require-hashes -r requirements/bigquery.txt
+
+
+FROM python:3.13.15-slim-trixie AS bigquery
+ENV PATH=/opt/lumbung/.venv/bin:$PATH PYTHONUNBUFFERED=1
+WORKDIR /opt/lumbung
+COPY --from=bigquery-environment /opt/lumbung/.venv .venv
+COPY include/lumbung/local/bigquery_server.py ./
+# A named volume takes the owner of the folder that it covers.
+RUN install -d -o 50000 -g 0 -m 2775 /var/lib/bigquery
+USER 50000:0
+VOLUME /var/lib/bigquery
+EXPOSE 9050
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=5 CMD \
+    ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9050/bigquery/v2/projects/local/datasets', timeout=9)"]
+CMD ["python", "-P", "bigquery_server.py", "--host", "0.0.0.0", "--port", "9050", "--data-dir", "/var/lib/bigquery"]
+
+
+FROM builder AS airflow-environment
+COPY requirements/airflow.txt requirements/
+# Byte code makes Airflow start twice as fast. Google's and other large libraries that the pipeline never imports go without
+# it, and without their tests: 400 MB less.
+RUN uv pip install --quiet --require-hashes -r requirements/airflow.txt \
+    && cd .venv/lib/python3.13/site-packages \
+    && find pandas pyarrow scipy sklearn numpy -type d -name tests -prune -exec rm -r {} + \
+    && /opt/lumbung/.venv/bin/python -m compileall -q -j 0 \
+       -x '^(\./)?(google/(ads|analytics)|google/cloud/(aiplatform|compute|dataplex)|vertexai|agentplatform|openai|litellm|ray|scipy|sklearn)' .
+
+
+FROM python:3.13.15-slim-trixie AS airflow
+# AIRFLOW_CONFIG: all settings come from the environment; Airflow would else write a file with the secrets in it.
+ENV PATH=/opt/lumbung/.venv/bin:$PATH PYTHONPATH=/opt/lumbung/include PYTHONUNBUFFERED=1 \
+    HOME=/home/airflow USER=airflow \
+    LUMBUNG_HOME=/var/lib/lumbung AIRFLOW_HOME=/var/lib/lumbung/airflow AIRFLOW_CONFIG=/dev/null \
+    AIRFLOW__CORE__DAGS_FOLDER=/opt/lumbung/dags AIRFLOW__CORE__PLUGINS_FOLDER=/opt/lumbung/plugins
+WORKDIR /opt/lumbung
+COPY --from=airflow-environment /opt/lumbung/.venv .venv
+# Any user of group 0 may write where something is written, whatever AIRFLOW_UID is. A named volume takes over the owner and mode.
+RUN useradd --uid 50000 --gid 0 --no-log-init --create-home airflow && chmod 2775 /home/airflow \
+    && install -d -o 50000 -g 0 -m 2775 /var/lib/lumbung /var/lib/lumbung/airflow \
+    && printf '#!/bin/sh\nexec python -m lumbung "$@"\n' >/usr/local/bin/lumbung && chmod 755 /usr/local/bin/lumbung
+COPY requirements/airflow.txt requirements/
+COPY dags dags
+COPY plugins plugins
+COPY data-source data-source
+COPY include include
+RUN python -m compileall -q dags plugins include
+USER 50000:0
+VOLUME /var/lib/lumbung
+EXPOSE 8080
+HEALTHCHECK --interval=15s --timeout=10s --start-period=90s --retries=5 CMD \
+    ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/api/v2/monitor/health', timeout=9)"]
+CMD ["airflow", "api-server"]
