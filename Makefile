@@ -41,7 +41,7 @@ test: ## Run the whole test suite
 
 test-docker: ## Build the images, bring the services up and try them (starts a Docker engine if none runs)
 	@infra/install.sh dev
-	@.venv/bin/pytest tests/docker --durations=15
+	@.venv/bin/pytest tests/docker -s --durations=15
 
 lint: ## Check code, types and SQL
 	@infra/install.sh dev

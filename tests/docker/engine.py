@@ -29,8 +29,8 @@ BASE = "lumbung-test-debian"
 
 
 def say(text: str) -> None:
-    """Tell what is going on, past pytest's capture."""
-    os.write(2, f"docker: {text}\n".encode())
+    """Tell what is going on."""
+    print(f"docker: {text}", flush=True)
 
 
 def run(*command: str | Path, **options) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,72 @@
+"""A Docker engine, and the services of a clean checkout in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import engine as engines
+import pytest
+from engine import ROOT, Engine, run
+from services import PLANTED, Stack, base_images
+
+from lumbung import day as business_day
+
+
+@pytest.fixture(scope="session")
+def engine(missing: Callable[[str], Any]) -> Iterator[Engine]:
+    """A Docker engine with the base images."""
+    with engines.running() as found:
+        if found is None:
+            missing("a Docker engine with Compose")
+        for image in sorted(base_images()):
+            found.have(image)
+        yield found
+        if found.own:  # layers of older checkouts
+            found.docker("image", "prune", "--force")
+            found.docker("builder", "prune", "--force", "--keep-storage", "8GB")
+
+
+@pytest.fixture(scope="session")
+def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The services, not started; whatever is left of them at the end is removed."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout.splitlines()
+    for name in files:
+        if (ROOT / name).is_file():
+            (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, checkout / name)
+    for name, text in PLANTED.items():
+        (checkout / name).write_text(text)
+    stack = Stack(engine, checkout)
+    yield stack
+    stack.compose("down", "--volumes", "--remove-orphans")
+
+
+@pytest.fixture(scope="session")
+def images(stack: Stack) -> dict[str, str]:
+    """The images by target, built as `docker compose up` builds them."""
+    stack.compose("build", "--quiet")
+    return {"airflow": "lumbung-airflow", "bigquery": "lumbung-bigquery"}
+
+
+@pytest.fixture(scope="session")
+def day() -> date:
+    """The day that all runs of the session are for, should midnight pass."""
+    return business_day.today()
+
+
+@pytest.fixture(scope="session")
+def laptop(day: date, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The answers that `make run` gives without Docker."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("LUMBUNG_", "BIGQUERY_"))}
+    environ |= {"LUMBUNG_HOME": str(tmp_path_factory.mktemp("laptop") / "home")}
+    lumbung = Path(sys.executable).with_name("lumbung")
+    run(lumbung, "run", "--day", f"{day}", env=environ)
+    return json.loads(run(lumbung, "answers", "--json", env=environ).stdout)

@@ -1,0 +1,87 @@
+"""`make env` in a folder of its own: what it writes, and that it changes nothing that is there."""
+
+import base64
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SECRETS = (
+    "AIRFLOW_ADMIN_PASSWORD",
+    "POSTGRES_PASSWORD",
+    "AIRFLOW_DB_PASSWORD",
+    "PINTER_SKUY_PASSWORD",
+    "AIRFLOW_FERNET_KEY",
+    "AIRFLOW_SECRET_KEY",
+    "AIRFLOW_JWT_SECRET",
+)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    (tmp_path / "infra").mkdir()
+    for name in ("Makefile", ".env.example", "infra/env.sh"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def make_env(checkout, *arguments):
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("LUMBUNG_", "MAKE"))}
+    done = subprocess.run(["make", "env", *arguments], cwd=checkout, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def values(checkout):
+    return dict(re.findall(r"^([A-Z_]+)=(.*)$", (checkout / ".env").read_text(), re.MULTILINE))
+
+
+def test_a_fresh_env_has_all_secrets_and_only_its_owner_reads_it(checkout):
+    said = make_env(checkout)
+    written = values(checkout)
+    assert set(written) == {*SECRETS, "AIRFLOW_UID", "COMPOSE_PROFILES"}
+    assert "Made .env from .env.example" in said
+    assert all(name in said for name in written)
+    assert not any(written[name] in said for name in SECRETS)
+    assert written["COMPOSE_PROFILES"] == "local"
+    assert written["AIRFLOW_UID"] == str(os.getuid() or 50000), "never root"
+    assert len(base64.urlsafe_b64decode(written["AIRFLOW_FERNET_KEY"])) == 32
+    assert len(bytes.fromhex(written["AIRFLOW_JWT_SECRET"])) == 64
+    assert all(len(written[name]) >= 24 for name in SECRETS)
+    assert len({written[name] for name in SECRETS}) == len(SECRETS)
+    assert (checkout / ".env").stat().st_mode & 0o777 == 0o600
+
+
+def test_secrets_are_fresh(checkout):
+    make_env(checkout)
+    first = values(checkout)
+    (checkout / ".env").unlink()
+    make_env(checkout)
+    assert not {first[name] for name in SECRETS} & set(values(checkout).values())
+
+
+def test_what_is_there_stays(checkout):
+    mine = "# mine\nLUMBUNG_LOCATION=asia-southeast2\nPOSTGRES_PASSWORD=a=b&c\\d\nAIRFLOW_UID=1234\n"
+    (checkout / ".env").write_text(f"{mine}AIRFLOW_JWT_SECRET=\n")
+    said = make_env(checkout)
+    written = values(checkout)
+    assert (checkout / ".env").read_text().startswith(mine)
+    assert len(written["AIRFLOW_JWT_SECRET"]) == 128, "an empty value is none"
+    assert "Kept as they were: AIRFLOW_UID POSTGRES_PASSWORD" in said
+    text = (checkout / ".env").read_text()
+    assert "Written" not in make_env(checkout)
+    assert (checkout / ".env").read_text() == text
+
+
+def test_with_a_project_there_is_no_local_server(checkout):
+    make_env(checkout, "LUMBUNG_PROJECT=my-project")
+    written = values(checkout)
+    assert written["LUMBUNG_PROJECT"] == "my-project"
+    assert "COMPOSE_PROFILES" not in written
+    (checkout / ".env").write_text("COMPOSE_PROFILES=local\nLUMBUNG_PROJECT=my-project\n")
+    assert "empty COMPOSE_PROFILES" in make_env(checkout)
+    assert values(checkout)["COMPOSE_PROFILES"] == "local"
