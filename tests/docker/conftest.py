@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -63,10 +64,12 @@ def day() -> date:
 
 
 @pytest.fixture(scope="session")
-def laptop(day: date, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def laptop(day: date) -> dict[str, Any]:
     """The answers that `make run` gives without Docker."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("LUMBUNG_", "BIGQUERY_"))}
-    environ |= {"LUMBUNG_HOME": str(tmp_path_factory.mktemp("laptop") / "home")}
-    lumbung = Path(sys.executable).with_name("lumbung")
-    run(lumbung, "run", "--day", f"{day}", env=environ)
-    return json.loads(run(lumbung, "answers", "--json", env=environ).stdout)
+    # Not under pytest's folder: root's PostgreSQL runs as another user, and every pytest closes that folder to others.
+    with tempfile.TemporaryDirectory(prefix="lumbung-laptop-") as home:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("LUMBUNG_", "BIGQUERY_"))}
+        environ |= {"LUMBUNG_HOME": home}
+        lumbung = Path(sys.executable).with_name("lumbung")
+        run(lumbung, "run", "--day", f"{day}", env=environ)
+        return json.loads(run(lumbung, "answers", "--json", env=environ).stdout)

@@ -30,7 +30,7 @@ BASE = "lumbung-test-debian"
 
 def say(text: str) -> None:
     """Tell what is going on."""
-    print(f"docker: {text}", flush=True)
+    print(f"docker: {text}", flush=True)  # noqa: T201
 
 
 def run(*command: str | Path, **options) -> subprocess.CompletedProcess[str]:

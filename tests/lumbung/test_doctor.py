@@ -16,9 +16,10 @@ from google.cloud import bigquery
 import source_database
 from lumbung import doctor
 from lumbung.doctor import Finding, checks
+from lumbung.errors import SettingError
 from lumbung.generate import generate
 from lumbung.local.postgres import SOURCE
-from lumbung.settings import Settings
+from lumbung.settings import Settings, load
 
 PASSWORD = "s3cr%40t"
 
@@ -139,6 +140,22 @@ def test_a_running_airflow_is_told(find, tmp_path):
     assert "port" not in findings, "it is in use by that Airflow"
     write_json(tmp_path / "home" / "up.json", {"url": "x", "pid": leader["pid"], "created": 1.0})
     assert find()["Airflow"].found == "it is not up", "that was another process"
+
+
+def test_an_airflow_elsewhere_is_asked(find):
+    found = find(airflow_url=f"http://admin:{PASSWORD}@127.0.0.1:{closed_port()}")
+    assert bad(found) == {"Airflow"}
+    assert "does not answer" in found["Airflow"].found
+    assert "port" not in found
+
+
+@pytest.mark.parametrize(
+    "url", ["airflow-apiserver:8080", "http://127.0.0.1:8080", f"ftp://admin:{PASSWORD}@host:8080"]
+)
+def test_an_airflow_url_without_a_login_is_refused(url):
+    with pytest.raises(SettingError, match="LUMBUNG_AIRFLOW_URL: must look like") as caught:
+        load({"LUMBUNG_AIRFLOW_URL": url})
+    assert PASSWORD not in str(caught.value)
 
 
 @pytest.mark.parametrize(
