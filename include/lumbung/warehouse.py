@@ -82,8 +82,8 @@ class Warehouse:
                     "no warehouse", where="LUMBUNG_PROJECT", remedy="set it, or start the local parts with lumbung up"
                 )
             credentials = AnonymousCredentials
-        else:
-            os.environ.pop(EMULATOR_VARIABLE, None)  # at most empty here, which the client would take for an address
+        elif os.environ.get(EMULATOR_VARIABLE) == "":
+            del os.environ[EMULATOR_VARIABLE]  # the client would take it for an address
         with self._answers("the client"):
             self.client = bigquery.Client(
                 project=settings.project_id,
