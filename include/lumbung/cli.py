@@ -216,6 +216,26 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command()
+def budget(
+    as_json: Json = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/budget.md.")] = False,
+) -> None:
+    """Print what the Cilvest service costs: the report's budget, the designs, the X API."""
+    from lumbung import budget as costs
+
+    given = costs.load()
+    if as_json:
+        print(json.dumps(costs.to_json(given), ensure_ascii=False, indent=2))  # noqa: T201
+    elif as_markdown:
+        print(costs.markdown(given), end="")  # noqa: T201
+    else:
+        from lumbung import console
+
+        for section in costs.sections(given):
+            console.table(section.title, section.columns, section.rows, numbers=section.numbers)
+
+
+@app.command()
 def up() -> None:
     """Run Airflow's page, its scheduler and the local parts until Ctrl-C."""
     from lumbung.console import out
