@@ -30,7 +30,7 @@ def engine(missing: Callable[[str], Any]) -> Iterator[Engine]:
             found.have(image)
         yield found
         if found.own:  # layers of older checkouts
-            found.docker("image", "prune", "--force")
+            found.docker("image", "prune", "--force", "--filter", "until=168h")
             found.docker("builder", "prune", "--force", "--keep-storage", "8GB")
 
 

@@ -20,7 +20,7 @@ from lumbung.local.api import ENDED, Api
 
 PROJECT = "lumbung-test"
 SCHEDULER = "airflow-scheduler"
-READY_SECONDS = 300
+READY_SECONDS = 600
 # Secrets that lie about in a checkout, where an image might take them up.
 PLANTED = {
     ".env.production": "planted-e2b7",
