@@ -292,7 +292,7 @@ def update(project_id: str, dataset_id: str, table_id: str, *args: Any) -> Any:
 def objects(project_id: str, dataset_id: str, table_id: str | None = None) -> Any:
     """A data set's tables and views as (name, kind, 0), read from DuckLake's own tables.
 
-    Everything asks for them, and DuckDB's list of all tables takes ten times as long. Rows are counted in `load`.
+    Everything asks for them: DuckDB's list of all tables was a third of the server's work. Rows are counted in `load`.
     """
     if project_id == "emulator":  # saved results are in no lake
         return list_objects(project_id, dataset_id, table_id)
