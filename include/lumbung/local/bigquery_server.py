@@ -12,6 +12,7 @@ right here, at start-up, by replacing those functions; each says why. There is n
 # Its packages live in the other environment; their objects are Any here.
 
 import argparse
+import collections
 import contextlib
 import datetime
 import functools
@@ -107,22 +108,6 @@ def transaction(cursor: Any) -> Iterator[None]:
         cursor.execute("ROLLBACK")
         raise
     cursor.execute("COMMIT")  # one that fails rolls back
-
-
-def commit(cursor: Any, work: Callable[[], None]) -> None:
-    """Do the work in a transaction, up to three times.
-
-    While others read, DuckLake at times loses the schema of the table it makes: it does not find the table, or cannot
-    commit for what it takes for the schema's name, which need not be text.
-    """
-    for _ in range(2):
-        with (
-            contextlib.suppress(duckdb.CatalogException, duckdb.TransactionException, UnicodeDecodeError),
-            transaction(cursor),
-        ):
-            return work()
-    with transaction(cursor):
-        return work()
 
 
 def same_layout(one: Any, other: Any) -> bool:
@@ -228,7 +213,7 @@ def write(
         if not replace and disposition == "WRITE_EMPTY" and cur.sql(f"SELECT 1 FROM {table}{where} LIMIT 1").fetchone():
             raise already_exists("Table", names.label(*reference))
 
-        def write_rows() -> None:
+        with transaction(writer):
             if not replace:
                 check_types(target, relation, prefix)
                 tables.evolve(writer, target, relation, getattr(config, "schemaUpdateOptions", None), prefix)
@@ -239,8 +224,6 @@ def write(
                 set_required(writer, table, tables.fields(resource))
             # Before the commit: a kill in between leaves a new table empty, but partitioned as it should be.
             tables.record(*target, resource)
-
-        commit(writer, write_rows)
     # Nothing left to do for a table just created: load.run would put its schema on record, under a decorated name.
     return False
 
@@ -252,8 +235,6 @@ def set_required(writer: Any, table: str, fields: list[Any]) -> None:
             try:
                 writer.execute(f"ALTER TABLE {table} ALTER COLUMN {quote(field.name)} SET NOT NULL")
             except duckdb.CatalogException as error:
-                if "does not exist" in str(error):  # the table: see `commit`
-                    raise
                 raise BigQueryError("invalid", f"Required field {field.name} cannot be null") from error
 
 
@@ -373,12 +354,66 @@ def safe_cast(node: exp.Expression, _context: Any) -> exp.Expression:
     return node
 
 
-def serialised(function: Callable[..., Any], lock: Any) -> Callable[..., Any]:
+class LakeLock:
+    """Many threads may read the lake, or one may write it; a thread may take either again.
+
+    DuckLake keeps what a transaction knows of its schema only as long as no other thread loads that schema anew: then a
+    commit fails on bytes that were freed, or the process dies (duckdb/ducklake issue 1248; mended after DuckDB 1.5).
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._readers: collections.Counter[int] = collections.Counter()
+        self._writer, self._depth, self._waiting = 0, 0, 0
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold it for reading; writers that wait go first."""
+        me = threading.get_ident()
+        with self._changed:
+            if self._writer != me and me not in self._readers:
+                self._changed.wait_for(lambda: not (self._writer or self._waiting))
+            self._readers[me] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._readers[me] -= 1
+                if not self._readers[me]:
+                    del self._readers[me]
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold it alone; what this thread was reading by it is let go meanwhile, or two would wait for each other."""
+        me = threading.get_ident()
+        with self._changed:
+            mine = 0
+            if self._writer != me:
+                mine = self._readers.pop(me, 0)
+                self._waiting += 1
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: not (self._writer or self._readers))
+                self._waiting -= 1
+                self._writer = me
+            self._depth += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._depth -= 1
+                if not self._depth:
+                    self._writer = 0
+                    self._readers.update({me: mine} if mine else {})
+                    self._changed.notify_all()
+
+
+def held(function: Callable[..., Any], lock: Callable[[], Any]) -> Callable[..., Any]:
     """The function, called only with the lock held."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with lock:
+        with lock():
             return function(*args, **kwargs)
 
     return call
@@ -386,12 +421,26 @@ def serialised(function: Callable[..., Any], lock: Any) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def writing(*table: str) -> Iterator[None]:
-    """Let one thread write at a time, save results: of several, DuckLake's commits fail and its tables go missing."""
-    with write_lock(*table) if table[1] == tables.RESULTS else WRITER:
+    """Let one thread alone write a table; results are saved in no lake."""
+    with write_lock(*table) if table[1] == tables.RESULTS else LAKE.writing():
         yield
 
 
-WRITER = threading.RLock()
+@contextlib.contextmanager
+def reading_cursor() -> Iterator[Any]:
+    """A cursor that may read the lake."""
+    with LAKE.reading(), open_cursor() as cursor:
+        yield cursor
+
+
+def fetch_unheld(sql: str, params: list[Any] | None = None) -> Any:
+    """Read or write the jobs, which are in no lake: whoever asks for a job need not wait for one that writes."""
+    with open_cursor() as cursor:
+        return cursor.execute(sql, params).fetchall()
+
+
+LAKE, SUBMITTING = LakeLock(), threading.Lock()
+open_cursor = database.cursor
 write_lock, list_objects = database.writing, database.objects
 write_result, load_table, delete_table, update_table = tables.write, tables.load, tables.delete, tables.update
 table_name, as_of, copy_rows = tables.name, copy.decorated, copy.run
@@ -406,11 +455,13 @@ def patch() -> None:
     rules.tables.DECORATOR = re.compile(r"^(.+)[@$](-?\d+)$")  # SQL may not name a partition, as it may no `t@time`
     rules.NODE_RULES.insert(0, safe_cast)
     rules.partitions._hidden = has_ingestion_time
-    database.writing, database.objects = writing, objects
+    database.writing, database.objects, database.cursor = writing, objects, reading_cursor
+    store.fetch = store.execute = fetch_unheld
+    runner._query = held(runner._query, LAKE.reading)  # its cursor is its own
     for module, name in ((tables, "create"), (datasets, "create"), (datasets, "delete")):
-        setattr(module, name, serialised(getattr(module, name), WRITER))
+        setattr(module, name, held(getattr(module, name), LAKE.writing))
     # Two jobs of one id at once would both be taken.
-    runner.submit = serialised(runner.submit, threading.Lock())
+    runner.submit = held(runner.submit, lambda: SUBMITTING)
 
 
 def link_extensions(home: Path) -> None:

@@ -282,6 +282,43 @@ def test_threads_write_at_once(client: bigquery.Client, dataset: str) -> None:
         client.delete_dataset(f"{dataset}_{name}", delete_contents=True)
 
 
+MAKE_AND_READ = """
+import sys, threading
+from pathlib import Path
+import bigquery_server as server
+from local_bigquery.engine import database
+server.settings.data_dir, server.settings.default_project_id = Path(sys.argv[1]), "local"
+server.link_extensions(Path(sys.argv[1]) / "home")
+server.patch()
+database.connection()
+database.execute('CREATE SCHEMA local.d; CREATE TABLE local.d.known AS SELECT 1 AS x')
+done = threading.Event()
+
+def read():
+    while not done.is_set():
+        database.fetch('SELECT count(*) FROM local.d.known')
+
+readers = [threading.Thread(target=read) for _ in range(3)]
+for one in readers:
+    one.start()
+try:
+    for _ in range(100):
+        with database.writing("local", "d", "made"), database.cursor() as writer, server.transaction(writer):
+            writer.execute('CREATE OR REPLACE TABLE local.d.made AS SELECT * FROM range(10)')
+            writer.execute('ALTER TABLE local.d.made ALTER COLUMN range SET NOT NULL')
+finally:
+    done.set()
+    for one in readers:
+        one.join()
+"""
+
+
+def test_tables_are_made_while_others_read(tmp_path: Path) -> None:
+    python = ROOT / ".venv-bigquery" / "bin" / "python"
+    beside = ROOT / "include" / "lumbung" / "local"
+    subprocess.run([python, "-c", MAKE_AND_READ, tmp_path], cwd=beside, check=True, timeout=300)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_soon_and_keeps_what_was_committed(start_bigquery: Any, tmp_path: Path, number: int) -> None:
     process, url = start_bigquery(tmp_path / "data")
