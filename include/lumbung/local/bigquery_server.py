@@ -358,13 +358,13 @@ class LakeLock:
     """Many threads may read the lake, or one may write it; a thread may take either again.
 
     DuckLake keeps what a transaction knows of its schema only as long as no other thread loads that schema anew: then a
-    commit fails on bytes that were freed, or the process dies (duckdb/ducklake issue 1248; mended after DuckDB 1.5).
+    commit fails on bytes that were freed, or the process dies (duckdb/ducklake issue 1248).
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._readers: collections.Counter[int] = collections.Counter()
-        self._writer, self._depth, self._waiting = 0, 0, 0
+        self._writer, self._waiting = 0, 0
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -387,25 +387,23 @@ class LakeLock:
     def writing(self) -> Iterator[None]:
         """Hold it alone; what this thread was reading by it is let go meanwhile, or two would wait for each other."""
         me = threading.get_ident()
+        if self._writer == me:
+            yield
+            return
         with self._changed:
-            mine = 0
-            if self._writer != me:
-                mine = self._readers.pop(me, 0)
-                self._waiting += 1
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: not (self._writer or self._readers))
-                self._waiting -= 1
-                self._writer = me
-            self._depth += 1
+            mine = self._readers.pop(me, 0)
+            self._waiting += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not (self._writer or self._readers))
+            self._waiting -= 1
+            self._writer = me
         try:
             yield
         finally:
             with self._changed:
-                self._depth -= 1
-                if not self._depth:
-                    self._writer = 0
-                    self._readers.update({me: mine} if mine else {})
-                    self._changed.notify_all()
+                self._writer = 0
+                self._readers.update({me: mine} if mine else {})
+                self._changed.notify_all()
 
 
 def held(function: Callable[..., Any], lock: Callable[[], Any]) -> Callable[..., Any]:
