@@ -11,4 +11,5 @@ lock() { # name, more options
 lock uv
 lock bigquery
 lock dev
+lock spark
 lock airflow --constraint dev.txt
