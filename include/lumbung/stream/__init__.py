@@ -1,0 +1,1 @@
+"""Tweets on their way to the lake: collected into spool files, shipped to Kafka, landed."""

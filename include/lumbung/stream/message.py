@@ -1,0 +1,272 @@
+"""The envelope that carries one tweet, from the spool through Kafka to the lake.
+
+An envelope is one JSON object in UTF-8 without a line break:
+`{"collected_at": "2026-11-25T03:04:05.678Z", "source": "x", "tweet": {the tweet as it came}}`. The tweet has the shape
+of X API v1.1 or v2, with the author of a v2 tweet put in as `tweet.author`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+MAX_ID = 2**63 - 1
+# Partitions of BigQuery end in 2159, and no tweet is older than the service.
+YEARS = range(2006, 2100)
+
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_V1_TIME = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d) (\d{4})", re.ASCII)
+_OPEN, _COLON, _NEXT = (re.compile(rf"[ \t\r\n]*{mark}[ \t\r\n]*") for mark in (r"\{", ":", "([,}])"))
+
+
+class UnreadableError(ValueError):
+    """Something is no envelope or no tweet; its text is a reason to show."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """One collected tweet.
+
+    Attributes:
+        collected_at: when it was collected; for an archive, when the file was last changed.
+        source: `synthetic`, `archive` or `x`.
+        tweet: the tweet, parsed.
+        raw: the tweet's JSON as it came.
+    """
+
+    collected_at: datetime
+    source: str
+    tweet: dict[str, Any]
+    raw: str
+
+
+def envelope(raw: str, *, source: str, collected_at: datetime) -> bytes:
+    """Put a tweet's JSON, as it came, in an envelope.
+
+    Args:
+        raw: a whole JSON object; `json.dumps(tweet)` where the tweet did not come as a text of its own.
+        source: `synthetic`, `archive` or `x`.
+        collected_at: aware; kept to the millisecond.
+    """
+    at = collected_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    # In valid JSON a line break can only stand between tokens.
+    one_line = raw.strip().replace("\r", " ").replace("\n", " ")
+    return f'{{"collected_at": "{at}", "source": {json.dumps(source)}, "tweet": {one_line}}}'.encode()
+
+
+def parse(line: bytes) -> Envelope:
+    """Read an envelope, whatever the order and spacing of its members.
+
+    Raises:
+        UnreadableError: it is none.
+    """
+    members = _members(_text(line))
+    absent = [name for name in ("collected_at", "source", "tweet") if name not in members]
+    if absent:
+        raise UnreadableError(f"the envelope has no {absent[0]}")
+    (source, _), (tweet, raw) = members["source"], members["tweet"]
+    if not isinstance(source, str):
+        raise UnreadableError("the envelope's source is no text")
+    if not isinstance(tweet, dict):
+        raise UnreadableError("the tweet is no JSON object")
+    return Envelope(_time(members["collected_at"][0], "collected_at"), source, tweet, raw)
+
+
+def loads(line: bytes) -> dict[str, Any]:
+    """Read one JSON object as RFC 8259 has it: UTF-8, no NaN, no Infinity.
+
+    Raises:
+        UnreadableError: it is none.
+    """
+    text = _text(line).strip()
+    try:
+        value, end = _decoder.raw_decode(text)
+    except RecursionError:
+        raise UnreadableError("JSON nested too deeply") from None
+    except ValueError as error:
+        raise UnreadableError(f"no JSON: {error}") from None
+    if end != len(text):
+        raise UnreadableError("more than one JSON value")
+    if not isinstance(value, dict):
+        raise UnreadableError("no JSON object")
+    return value
+
+
+def read(tweet: Mapping[str, Any]) -> dict[str, Any]:
+    """What a tweet of any shape says of itself; nothing is judged but that id, time and text can be read.
+
+    Returns:
+        identity: str, the id of the tweet's first version: one tweet however often it is edited.
+        edit_id: int, the highest id among its versions.
+        created_at: UTC.
+        user_name, lang: str, or None where the tweet has none.
+        is_retweet: bool.
+        text: str, the longest the tweet carries.
+
+    Raises:
+        UnreadableError: it is no tweet.
+    """
+    identity, edit_id = _ids(tweet)
+    created_at = _time(tweet.get("created_at"), "created_at")
+    if created_at.year not in YEARS:
+        raise UnreadableError(f"created_at is in the year {created_at.year}")
+    text = _whole_text(tweet)
+    return {
+        "identity": str(identity),
+        "edit_id": edit_id,
+        "created_at": created_at,
+        "user_name": _member(tweet.get("user"), "screen_name") or _member(tweet.get("author"), "username"),
+        "lang": _string(tweet.get("lang")),
+        "is_retweet": _is_retweet(tweet, text),
+        "text": text,
+    }
+
+
+def row(line: bytes) -> dict[str, Any]:
+    """The row of `raw/cilvest/tweet` that an envelope becomes.
+
+    Returns:
+        What `read` returns, and collected_at (UTC), sha256 (hex of the envelope's bytes), raw (the tweet's JSON).
+
+    Raises:
+        UnreadableError: a poisoned message.
+    """
+    one = parse(line)
+    return {
+        **read(one.tweet),
+        "collected_at": one.collected_at,
+        "sha256": hashlib.sha256(line).hexdigest(),
+        "raw": one.raw,
+    }
+
+
+def key(line: bytes) -> bytes:
+    """An envelope's key in Kafka: the digits of the tweet's identity, so that its versions share a partition.
+
+    Raises:
+        UnreadableError: as `row`.
+    """
+    identity: str = read(parse(line).tweet)["identity"]
+    return identity.encode()
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse)
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"no UTF-8: byte {line[error.start]:#04x} at {error.start}") from None
+
+
+def _members(text: str) -> dict[str, tuple[Any, str]]:
+    """Each member of a JSON object with its value and its JSON as it came."""
+    members: dict[str, tuple[Any, str]] = {}
+    more = _OPEN.match(text)
+    try:
+        while more:
+            name, end = _decoder.raw_decode(text, more.end())
+            colon = _COLON.match(text, end)
+            if not isinstance(name, str) or not colon:
+                break
+            value, end = _decoder.raw_decode(text, colon.end())
+            members[name] = value, text[colon.end() : end]
+            more = _NEXT.match(text, end)
+            if more and more[1] == "}" and more.end() == len(text):
+                return members
+            if more and more[1] == "}":
+                break
+    except RecursionError:
+        raise UnreadableError("JSON nested too deeply") from None
+    except ValueError as error:
+        raise UnreadableError(f"no JSON: {error}") from None
+    raise UnreadableError("no JSON object")
+
+
+def _id(value: object, name: str) -> int:
+    number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value) else value
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= MAX_ID:
+        raise UnreadableError(f"{name} is no tweet id" if value is not None else f"the tweet has no {name}")
+    return number
+
+
+def _ids(tweet: Mapping[str, Any]) -> tuple[int, int]:
+    """The id of the first version and the highest id."""
+    # A number may have been rounded on its way; the digits beside it were not.
+    own = _id(tweet["id_str"], "id_str") if tweet.get("id_str") else _id(tweet.get("id"), "id")
+    history = tweet.get("edit_history")
+    if history is not None and not isinstance(history, dict):
+        raise UnreadableError("edit_history is no JSON object")
+    history = history or {}
+    listed = tweet.get("edit_history_tweet_ids") or history.get("edit_tweet_ids") or []
+    if not isinstance(listed, list):
+        raise UnreadableError("the edit history is no list")
+    versions = [_id(one, "an id of the edit history") for one in listed]
+    if history.get("initial_tweet_id"):
+        versions.append(_id(history["initial_tweet_id"], "edit_history.initial_tweet_id"))
+    return min(versions, default=own), max([own, *versions])
+
+
+def _time(value: object, name: str) -> datetime:
+    if not isinstance(value, str):
+        raise UnreadableError(f"{name} is no time" if value is not None else f"the tweet has no {name}")
+    text = value
+    if (v1 := _V1_TIME.fullmatch(text)) and v1[1] in _MONTHS:
+        text = f"{v1[6]}-{_MONTHS.index(v1[1]) + 1:02}-{v1[2]}T{v1[3]}{v1[4]}:{v1[5]}"
+    try:
+        at = datetime.fromisoformat(text)
+        utc = at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UnreadableError(f"{name} is no time") from None
+    if at.tzinfo is None:
+        raise UnreadableError(f"{name} has no time zone")
+    return utc
+
+
+def _string(value: object) -> str | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # Half of a pair, escaped in the JSON: no file of UTF-8 can hold it; the raw JSON keeps it.
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
+def _member(holder: object, name: str) -> str | None:
+    return _string(holder.get(name)) if isinstance(holder, Mapping) else None
+
+
+def _whole_text(tweet: Mapping[str, Any]) -> str:
+    for holder, name in (
+        (tweet.get("extended_tweet"), "full_text"),
+        (tweet.get("note_tweet"), "text"),
+        (tweet, "full_text"),
+        (tweet, "text"),
+    ):
+        if (text := _member(holder, name)) is not None:
+            return text
+    raise UnreadableError("the tweet has no text")
+
+
+def _is_retweet(tweet: Mapping[str, Any], text: str) -> bool:
+    referenced = tweet.get("referenced_tweets")
+    return (
+        isinstance(tweet.get("retweeted_status"), dict)
+        or text.startswith("RT @")
+        or (
+            isinstance(referenced, list)
+            and any(isinstance(one, dict) and one.get("type") == "retweeted" for one in referenced)
+        )
+    )
