@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 MAX_ID = 2**63 - 1
+# An id's bits above the lowest 22 count the milliseconds from this Unix time in milliseconds.
+FIRST_ID_MS = 1288834974657
 # Partitions of BigQuery end in 2159, and no tweet is older than the service.
 YEARS = range(2006, 2100)
 
@@ -73,7 +75,7 @@ def parse(line: bytes) -> Envelope:
     if not isinstance(source, str):
         raise UnreadableError("the envelope's source is no text")
     if not isinstance(tweet, dict):
-        raise UnreadableError("the tweet is no JSON object")
+        raise UnreadableError("the envelope's tweet is no JSON object")
     return Envelope(_time(members["collected_at"][0], "collected_at"), source, tweet, raw)
 
 
@@ -97,7 +99,26 @@ def loads(line: bytes) -> dict[str, Any]:
     return value
 
 
-def read(tweet: Mapping[str, Any]) -> dict[str, Any]:
+def tweets(page: Mapping[str, Any]) -> list[object] | None:
+    """The tweets of a v2 answer (`data`, `includes.users`), each with its author; None where it is no such answer.
+
+    What stands in `data` is not judged; a stream's answer holds one tweet, not a list.
+    """
+    data = page.get("data")
+    if not isinstance(data, list | dict):
+        return [] if "meta" in page and "id" not in page else None
+    includes = page.get("includes")
+    users = includes.get("users") if isinstance(includes, dict) else None
+    authors = {one["id"]: one for one in users or [] if isinstance(one, dict) and isinstance(one.get("id"), str)}
+    found: list[object] = []
+    for one in data if isinstance(data, list) else [data]:
+        author = one.get("author_id") if isinstance(one, dict) and "author" not in one else None
+        known = isinstance(author, str) and author in authors
+        found.append({**one, "author": authors[author]} if known else one)
+    return found
+
+
+def read(tweet: object) -> dict[str, Any]:
     """What a tweet of any shape says of itself; nothing is judged but that id, time and text can be read.
 
     Returns:
@@ -111,6 +132,8 @@ def read(tweet: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UnreadableError: it is no tweet.
     """
+    if not isinstance(tweet, Mapping):
+        raise UnreadableError("the tweet is no JSON object")
     identity, edit_id = _ids(tweet)
     created_at = _time(tweet.get("created_at"), "created_at")
     if created_at.year not in YEARS:

@@ -184,7 +184,10 @@ def test_what_is_no_tweet_says_why(changes: dict[str, Any], reason: str) -> None
         (b'{"collected_at": "2026-11-25T00:00:00Z", "source": "x", "tweet": {}', "no JSON object"),
         (b'{"collected_at": "2026-11-25T00:00:00Z", "source": "x", "tweet": {}} {}', "no JSON object"),
         (b'{"collected_at": "2026-11-25T00:00:00Z", "source": "x", "tweet": {"n": NaN}}', "no JSON: NaN"),
-        (b'{"collected_at": "2026-11-25T00:00:00Z", "source": "x", "tweet": [1]}', "the tweet is no JSON object"),
+        (
+            b'{"collected_at": "2026-11-25T00:00:00Z", "source": "x", "tweet": [1]}',
+            "the envelope's tweet is no JSON object",
+        ),
         (b'{"collected_at": "2026-11-25T00:00:00Z", "source": 1, "tweet": {}}', "source is no text"),
         (b'{"collected_at": "2026-11-25T00:00:00Z", "source": "x"}', "the envelope has no tweet"),
         (b'{"collected_at": "2026-11-25", "source": "x", "tweet": {}}', "collected_at has no time zone"),
