@@ -37,6 +37,10 @@ class Settings(BaseModel):
         airflow_url: a running Airflow, with user and password; None: one is started when it is needed.
         notify_email: address that failed runs are mailed to (Airflow connection `smtp_default`).
         notify_webhook: address that failed runs are posted to as JSON.
+        spool: folder that collected tweets wait in; default: `spool` under `home`.
+        x_bearer_token: the app's bearer token for the X API.
+        x_max_usd: US dollars the X API may cost in a calendar month of Jakarta.
+        x_url: address of the X API.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -53,8 +57,12 @@ class Settings(BaseModel):
     airflow_url: SecretStr | None = None
     notify_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     notify_webhook: Annotated[SecretStr, Field()] | None = None
+    spool: Path = Field(default_factory=lambda data: data["home"] / "spool")
+    x_bearer_token: SecretStr | None = None
+    x_max_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5
+    x_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")] = "https://api.x.com"
 
-    @field_validator("home", "data_source")
+    @field_validator("home", "data_source", "spool")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return (ROOT / path.expanduser()).resolve()
@@ -78,6 +86,21 @@ class Settings(BaseModel):
     def _http(cls, url: SecretStr | None) -> SecretStr | None:
         if url and urlsplit(url.get_secret_value()).scheme not in ("http", "https"):
             raise ValueError("must be an http:// or https:// address")
+        return url
+
+    @field_validator("x_bearer_token")
+    @classmethod
+    def _header(cls, token: SecretStr | None) -> SecretStr | None:
+        if token and not re.fullmatch(r"[A-Za-z0-9%._~+/=-]+", token.get_secret_value()):
+            raise ValueError("has characters that no bearer token has")
+        return token
+
+    @field_validator("x_url")
+    @classmethod
+    def _encrypted(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost"):
+            raise ValueError("must be an https:// address: the token goes there")
         return url
 
     @model_validator(mode="after")

@@ -1,0 +1,129 @@
+"""Spool files: whole or not there, of a bounded size, and saved before what a source knows of itself."""
+
+import errno
+import json
+import os
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from lumbung.errors import LumbungError, SourceError
+from lumbung.stream import collect as collecting
+from lumbung.stream.collect import Checkpoint, Refused, collect
+from lumbung.stream.synthetic import Synthetic
+
+
+class Given:
+    """A source of given items; an error among them is raised."""
+
+    name = "synthetic"
+    requests = 2
+    mills = 15
+
+    def __init__(self, *given):
+        self.given, self.notes = given, ["note"]
+
+    def items(self):
+        for one in self.given:
+            if isinstance(one, Exception):
+                raise one
+            yield one
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {one.name: one.read_bytes() for one in sorted(folder.iterdir())}
+
+
+def test_files_are_split_by_lines_and_by_bytes(make_settings, monkeypatch):
+    monkeypatch.setattr(collecting, "MAX_LINES", 3)
+    monkeypatch.setattr(collecting, "MAX_FILE_BYTES", 100)
+    settings = make_settings()
+    summary = collect(settings, Given(*(b"%d" % one for one in range(7)), b"x" * 99, b"y"))
+    texts = [path.read_bytes() for path in summary.files]
+    assert texts == [b"0\n1\n2\n", b"3\n4\n5\n", b"6\n" + b"x" * 99 + b"\n", b"y\n"]
+    assert {path.parent for path in summary.files} == {settings.spool / "incoming"}
+    assert (summary.tweets, summary.requests, summary.usd, summary.notes) == (9, 2, 0.015, ["note"])
+
+
+def test_a_checkpoint_is_saved_when_all_before_it_is_on_disk(make_settings):
+    settings, seen = make_settings(), []
+
+    def save():
+        seen.append({name: content(settings.spool / name) for name in ("incoming", "error")})
+
+    collect(settings, Given(b"1", Refused("file", 4, "bad", b"raw"), Checkpoint(save), Checkpoint(save), b"2"))
+    for files in seen:
+        assert list(files["incoming"].values()) == [b"1\n"]
+        (errors,) = files["error"].values()
+        assert json.loads(errors) == {"file": "file", "line": 4, "reason": "bad", "raw": "raw"}
+    assert len(seen) == 2
+    assert sorted(content(settings.spool / "incoming").values()) == [b"1\n", b"2\n"]
+
+
+def test_a_source_that_fails_leaves_whole_files_only(make_settings):
+    settings = make_settings()
+    with pytest.raises(SourceError, match="gone"):
+        collect(settings, Given(b"1", Checkpoint(lambda: None), b"2", SourceError("gone")))
+    assert list(content(settings.spool / "incoming").values()) == [b"1\n"]
+    assert content(settings.spool / "error") == {}
+
+
+def test_nothing_to_collect_makes_no_file(make_settings):
+    summary = collect(make_settings(), Given())
+    assert (summary.files, summary.error_files, summary.tweets, summary.refused) == ([], [], 0, 0)
+
+
+def test_a_tweet_that_no_message_can_hold_is_refused(make_settings):
+    big = b'"' + b"x" * collecting.MAX_TWEET_BYTES + b'"'
+    summary = collect(make_settings(), Given(b"1", big, b"2"))
+    assert (summary.tweets, summary.refused) == (2, 1)
+    (error,) = [json.loads(line) for line in summary.error_files[0].read_bytes().splitlines()]
+    assert error["reason"] == "a tweet of 1,000,002 bytes; a message may have 1,000,000"
+    assert error["raw"].encode() == big
+
+
+def test_what_a_killed_collector_left_is_dropped_when_it_is_old(make_settings):
+    settings = make_settings()
+    incoming = settings.spool / "incoming"
+    incoming.mkdir(parents=True)
+    for name in ("old.tmp", "young.tmp", "old.jsonl"):
+        (incoming / name).write_text("half")
+    for name in ("old.tmp", "old.jsonl"):
+        os.utime(incoming / name, (0, time.time() - 3700))
+    collect(settings, Given())
+    assert set(content(incoming)) == {"young.tmp", "old.jsonl"}
+
+
+def test_a_spool_that_cannot_be_written_is_told(make_settings):
+    settings = make_settings()
+    settings.home.mkdir()
+    settings.spool.write_text("a file")
+    with pytest.raises(LumbungError, match="the spool cannot be used: Not a directory") as error:
+        collect(settings, Given(b"1"))
+    assert error.value.where == str(settings.spool / "incoming")
+
+
+def test_a_state_that_cannot_be_written_is_told(make_settings):
+    def full():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "state.json")
+
+    with pytest.raises(LumbungError, match=r"state\.json: the spool cannot be used: No space left on device"):
+        collect(make_settings(), Given(b"1", Checkpoint(full)))
+
+
+def test_killed_anywhere_the_next_run_has_the_same_files(tmp_path, make_settings, killed, monkeypatch):
+    monkeypatch.setattr(collecting, "MAX_LINES", 150)
+    whole = make_settings(home=tmp_path / "whole")
+    collect(whole, Synthetic(date(2026, 11, 24)))
+    expected = content(whole.spool / "incoming")
+    steps = 3 * len(expected)
+    for step in range(1, steps + 1):
+        settings = make_settings(home=tmp_path / str(step))
+        assert killed(settings, "synthetic", step, lines=150)
+        found = content(settings.spool / "incoming")
+        assert {name: text for name, text in found.items() if name.endswith(".jsonl")}.items() <= expected.items()
+        assert not killed(settings, "synthetic", steps + 1, lines=150)
+        found = content(settings.spool / "incoming")
+        assert {name: text for name, text in found.items() if name.endswith(".jsonl")} == expected
