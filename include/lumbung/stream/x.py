@@ -410,7 +410,6 @@ class Client:
             )
         if seconds > 0:
             self.sleep(seconds)
-        self._free_at = 0.0
 
     def _refused(self, answer: requests.Response, path: str, *, last: bool) -> None:
         """Raise what an answer other than 200 means; return if the request may be sent again."""
