@@ -15,6 +15,7 @@ import pytest
 import requests
 
 import source_database
+import stream
 from lumbung.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
 from lumbung.snapshot import DataFile
@@ -87,6 +88,28 @@ def source_server() -> Iterator[Postgres]:
     """A running PostgreSQL, as `lumbung up` starts it."""
     with source_database.running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def kafka(missing: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory) -> Iterator[stream.Broker]:
+    """A running Kafka broker."""
+    if not stream.has_parts():
+        missing("Java and Maven")
+    with stream.running(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def workers() -> Iterator[stream.Workers]:
+    """Runs shippers and landers in processes of their own."""
+    with contextlib.closing(stream.Workers()) as started:
+        yield started
+
+
+@pytest.fixture
+def tweets(kafka: stream.Broker, tmp_path: Path) -> stream.Stream:
+    """A spool, a topic and a lake of this test."""
+    return stream.Stream(kafka, tmp_path / "home")
 
 
 @pytest.fixture(scope="session")

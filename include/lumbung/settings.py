@@ -41,6 +41,13 @@ class Settings(BaseModel):
         x_bearer_token: the app's bearer token for the X API.
         x_max_usd: US dollars the X API may cost in a calendar month of Jakarta.
         x_url: address of the X API.
+        kafka: bootstrap servers of Kafka; None: a broker of this machine's own.
+        kafka_username: user of a Kafka that asks for one.
+        kafka_password: its password.
+        kafka_security_protocol: how Kafka is spoken to; default: SASL_SSL with a user, PLAINTEXT without.
+        kafka_sasl_mechanism: how the user is proven.
+        kafka_ca: file of the authorities whose certificates Kafka may show; default: the machine's.
+        kafka_topic: the topic of tweets; `<topic>.done` and `<topic>.dead` stand beside it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -61,11 +68,18 @@ class Settings(BaseModel):
     x_bearer_token: SecretStr | None = None
     x_max_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5
     x_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")] = "https://api.x.com"
+    kafka: Annotated[str, Field(pattern=r"^[^\s,/]+:\d+(,[^\s,/]+:\d+)*$")] | None = None
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    kafka_ca: Path | None = None
+    kafka_topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)] = "investasi"
 
-    @field_validator("home", "data_source", "spool")
+    @field_validator("home", "data_source", "spool", "kafka_ca")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        return (ROOT / path.expanduser()).resolve()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path and (ROOT / path.expanduser()).resolve()
 
     @field_validator("source_dsn")
     @classmethod
@@ -116,6 +130,8 @@ class Settings(BaseModel):
             raise ValueError(
                 f"LUMBUNG_PROJECT names a real project and {EMULATOR_VARIABLE} a local server; set one of them"
             )
+        if (self.kafka_username is None) != (self.kafka_password is None):
+            raise ValueError("LUMBUNG_KAFKA_USERNAME and LUMBUNG_KAFKA_PASSWORD go together; set both or none")
         return self
 
     @property

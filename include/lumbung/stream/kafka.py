@@ -1,0 +1,279 @@
+"""How Kafka is reached: client configuration, topics, offsets, and its errors in plain words."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lumbung.errors import LumbungError
+from lumbung.settings import Settings, variable
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError
+    from confluent_kafka.admin import AdminClient
+
+# One tweet's versions share a partition; three let as many landers work side by side.
+PARTITIONS = 3
+_DAY_MS = 24 * 60 * 60 * 1000
+# Tweets wait this long to be landed; landing stops with an error when some were not.
+TWEETS = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAY_MS)}
+# A file that was shipped is known for ever.
+DONE = {"cleanup.policy": "compact", "retention.ms": "-1"}
+# A dead letter that came twice has the same key: compaction leaves one. It may be a bit larger than what it was.
+DEAD = {"cleanup.policy": "compact,delete", "retention.ms": str(90 * _DAY_MS), "max.message.bytes": str(2 << 20)}
+REPLICAS = 3
+
+REACH_SECONDS = 10.0  # for a first answer
+WAIT_SECONDS = 60.0  # for a broker that is restarting
+
+THREE_WAYS = (
+    f"set {variable('kafka')} to a Kafka that runs, or install Java 17 or later and Maven, from which Lumbung starts"
+    " one by itself, or start one by docker compose --profile stream up"
+)
+
+# What the client library has to say goes here, not to the terminal: what matters is raised.
+_log = logging.getLogger("lumbung.kafka")
+_log.addHandler(logging.NullHandler())
+QUIET: dict[str, Any] = {"logger": _log}
+
+
+class KafkaUnavailableError(LumbungError):
+    """Kafka does not answer; trying again may help."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it is now.
+
+    Attributes:
+        name: its name.
+        id: Kafka's own id of it, another one when the topic is deleted and made again.
+        partitions: the numbers of its partitions.
+    """
+
+    name: str
+    id: str
+    partitions: list[int]
+
+
+class Offsets(NamedTuple):
+    """A partition's first offset that is still there, and the one behind its last."""
+
+    first: int
+    end: int
+
+
+class Cluster:
+    """The Kafka that the settings name.
+
+    Args:
+        settings: which.
+
+    Raises:
+        LumbungError: they name none.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        if not settings.kafka:
+            raise LumbungError("no Kafka is set", where=variable("kafka"), remedy=THREE_WAYS)
+        self.settings = settings
+        self.tweets = settings.kafka_topic
+        self.done = f"{settings.kafka_topic}.done"
+        self.dead = f"{settings.kafka_topic}.dead"
+        self._heard: KafkaError | None = None
+        self._client: AdminClient | None = None
+
+    def config(self, **options: Any) -> dict[str, Any]:
+        """The configuration of a client.
+
+        Args:
+            options: more of it, with `_` for the dots of their names.
+        """
+        settings = self.settings
+        protocol = settings.kafka_security_protocol or ("SASL_SSL" if settings.kafka_username else "PLAINTEXT")
+        config: dict[str, Any] = {
+            "bootstrap.servers": settings.kafka,
+            "client.id": "lumbung",
+            "security.protocol": protocol,
+            "error_cb": self._hear,
+            **QUIET,
+        }
+        if settings.kafka_username and settings.kafka_password:
+            config["sasl.mechanism"] = settings.kafka_sasl_mechanism
+            config["sasl.username"] = settings.kafka_username
+            config["sasl.password"] = settings.kafka_password.get_secret_value()
+        if settings.kafka_ca:
+            config["ssl.ca.location"] = str(settings.kafka_ca)
+        return config | {name.replace("_", "."): value for name, value in options.items()}
+
+    @contextlib.contextmanager
+    def errors(self, doing: str) -> Iterator[None]:
+        """Raise what the client library raises as an error that a person can act on.
+
+        Args:
+            doing: what is done here, to follow "Kafka refuses to".
+
+        Raises:
+            KafkaUnavailableError: Kafka does not answer.
+            LumbungError: it refuses.
+        """
+        from confluent_kafka import KafkaException
+
+        try:
+            yield
+        except KafkaException as error:
+            if self._client:
+                self._client.poll(0)  # what it heard of the connection
+            raise self.explain(error.args[0], doing) from error
+
+    def explain(self, error: KafkaError, doing: str) -> LumbungError:
+        """The error that a person can act on.
+
+        Args:
+            error: what the client library tells.
+            doing: what was done, to follow "Kafka refuses to".
+        """
+        from confluent_kafka import KafkaError as Kafka
+
+        where = str(self.settings.kafka)
+        away = {
+            *(Kafka._TRANSPORT, Kafka._ALL_BROKERS_DOWN, Kafka._RESOLVE, Kafka._TIMED_OUT, Kafka._TIMED_OUT_QUEUE),
+            *(Kafka.REQUEST_TIMED_OUT, Kafka.NETWORK_EXCEPTION, Kafka._MSG_TIMED_OUT),
+        }
+        refused = {Kafka._AUTHENTICATION, Kafka.SASL_AUTHENTICATION_FAILED}
+        denied = {
+            *(Kafka.TOPIC_AUTHORIZATION_FAILED, Kafka.GROUP_AUTHORIZATION_FAILED),
+            *(Kafka.CLUSTER_AUTHORIZATION_FAILED, Kafka.TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+        }
+        if error.code() in away and self._heard:
+            error = self._heard
+        if error.code() in refused:
+            user, password = variable("kafka_username"), variable("kafka_password")
+            return LumbungError(
+                f"Kafka does not let this user in ({error.str()})",
+                where=where,
+                remedy=f"check {user}, {password}, {variable('kafka_sasl_mechanism')} and"
+                f" {variable('kafka_security_protocol')}",
+            )
+        if error.code() == Kafka._SSL:
+            return LumbungError(
+                f"no safe connection to Kafka ({error.str()})",
+                where=where,
+                remedy=f"check {variable('kafka_security_protocol')}; for a company's own authority set"
+                f" {variable('kafka_ca')}",
+            )
+        if error.code() in away:
+            return KafkaUnavailableError(
+                f"Kafka does not answer ({error.str()})", where=where, remedy=f"see to it that it runs, or {THREE_WAYS}"
+            )
+        if error.code() == Kafka.UNKNOWN_TOPIC_OR_PART:
+            return LumbungError("there is no such topic", where=self.tweets, remedy="lumbung tweets ship makes it")
+        if error.code() in denied:
+            return LumbungError(
+                f"Kafka does not allow this user to {doing} ({error.str()})",
+                where=where,
+                remedy=f"give the user the right to it: topics {self.tweets}*, groups and transactional ids lumbung-*",
+            )
+        return LumbungError(f"Kafka refuses to {doing} ({error.str()})", where=where, remedy="read the broker's log")
+
+    def ensure_topics(self) -> None:
+        """Make the topics that are not there, with explicit partitions, replicas, retention and cleanup policy.
+
+        What is there keeps its partitions and its retention.
+
+        Raises:
+            KafkaUnavailableError: Kafka does not answer.
+            LumbungError: a topic cannot be made, or one that is there would lose what must be kept.
+        """
+        from confluent_kafka import KafkaError, KafkaException
+        from confluent_kafka.admin import NewTopic
+
+        wanted = {self.tweets: (PARTITIONS, TWEETS), self.done: (1, DONE), self.dead: (1, DEAD)}
+        with self.errors("make topics"):
+            there = self._admin().list_topics(timeout=REACH_SECONDS)
+            made = [
+                NewTopic(name, partitions, min(REPLICAS, len(there.brokers)), config=config)
+                for name, (partitions, config) in wanted.items()
+                if name not in there.topics
+            ]
+            for future in self._admin().create_topics(made).values() if made else []:
+                try:
+                    future.result()
+                except KafkaException as error:
+                    if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another command was faster
+                        raise
+        self._check_policies({name: config for name, (_, config) in wanted.items() if name in there.topics})
+        until = time.monotonic() + WAIT_SECONDS
+        while made and not all(self._is_known(name) for name in wanted) and time.monotonic() < until:
+            time.sleep(0.05)
+
+    def _is_known(self, name: str) -> bool:
+        with self.errors("list topics"):
+            topic = self._admin().list_topics(timeout=WAIT_SECONDS).topics.get(name)
+            return topic is not None and all(one.leader >= 0 for one in topic.partitions.values())
+
+    def _check_policies(self, wanted: dict[str, dict[str, str]]) -> None:
+        from confluent_kafka.admin import ConfigResource, ResourceType
+
+        if not wanted:
+            return
+        with self.errors("tell a topic's configuration"):
+            asked = [ConfigResource(ResourceType.TOPIC, name) for name in wanted]
+            found = {one.name: future.result() for one, future in self._admin().describe_configs(asked).items()}
+        for name, config in wanted.items():
+            policy = found[name]["cleanup.policy"].value
+            right = config["cleanup.policy"]
+            # Without compaction a dead letter may stand there twice, which does no harm.
+            if set(policy.split(",")) != set(right.split(",")) and name != self.dead:
+                raise LumbungError(
+                    f"the topic's cleanup.policy is {policy}, where {right} is needed",
+                    where=name,
+                    remedy=f"set it: kafka-configs.sh --bootstrap-server {self.settings.kafka} --alter --topic {name}"
+                    f" --add-config cleanup.policy={right}",
+                )
+
+    def topic(self) -> Topic:
+        """The topic of tweets as it is now.
+
+        Raises:
+            LumbungError: there is none, or Kafka does not answer.
+        """
+        from confluent_kafka import TopicCollection
+
+        with self.errors(f"describe {self.tweets}"):
+            futures = self._admin().describe_topics(TopicCollection([self.tweets]), request_timeout=WAIT_SECONDS)
+            found = futures[self.tweets].result()
+        # As Kafka's own tools write it; the client library's way of base64 has slashes.
+        number = str(found.topic_id).translate(str.maketrans("+/", "-_"))
+        return Topic(self.tweets, number, sorted(one.id for one in found.partitions))
+
+    def offsets(self, topic: Topic) -> dict[int, Offsets]:
+        """What a `read_committed` reader can reach of each partition.
+
+        Raises:
+            LumbungError: the topic is gone, or Kafka does not answer.
+        """
+        from confluent_kafka import Consumer, TopicPartition
+
+        # Not by the admin client: its answer sometimes takes three seconds.
+        config = self.config(group_id="lumbung", isolation_level="read_committed")
+        with self.errors(f"tell the offsets of {topic.name}"), contextlib.closing(Consumer(config)) as consumer:
+            found = {
+                partition: consumer.get_watermark_offsets(TopicPartition(topic.name, partition), WAIT_SECONDS)
+                for partition in topic.partitions
+            }
+        return {partition: Offsets(*offsets) for partition, offsets in found.items() if offsets}
+
+    def _admin(self) -> AdminClient:
+        from confluent_kafka.admin import AdminClient
+
+        self._client = self._client or AdminClient(self.config())
+        return self._client
+
+    def _hear(self, error: KafkaError) -> None:
+        if error.code() in (error._AUTHENTICATION, error._SSL):  # why it does not answer
+            self._heard = error

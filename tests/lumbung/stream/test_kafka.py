@@ -1,0 +1,103 @@
+"""How Kafka is reached: topics, users, and errors that say what to do."""
+
+import pytest
+from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
+
+from lumbung.errors import LumbungError, SettingError
+from lumbung.local.processes import free_port
+from lumbung.settings import load
+from lumbung.stream import kafka as module
+from lumbung.stream.kafka import Cluster, KafkaUnavailableError
+from stream import PASSWORD, USER
+
+
+def configs(tweets, topic):
+    (future,) = tweets.admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
+    return {name: one.value for name, one in future.result().items()}
+
+
+def test_topics_are_made_as_told_and_then_left_alone(tweets):
+    tweets.cluster.ensure_topics()
+    first = tweets.cluster.topic()
+    assert first.partitions == [0, 1, 2]
+    found = tweets.admin.list_topics(timeout=10).topics
+    assert {name: len(found[f"{tweets.topic}{name}"].partitions) for name in (".done", ".dead")} == {
+        ".done": 1,
+        ".dead": 1,
+    }
+    day = 86_400_000
+    wanted = {"": ("delete", 30 * day), ".done": ("compact", -1), ".dead": ("compact,delete", 90 * day)}
+    for name, (policy, kept) in wanted.items():
+        config = configs(tweets, f"{tweets.topic}{name}")
+        assert (config["cleanup.policy"], config["retention.ms"]) == (policy, str(kept))
+    tweets.cluster.ensure_topics()
+    assert tweets.cluster.topic() == first
+
+
+def test_a_topic_made_anew_has_another_id(tweets):
+    tweets.cluster.ensure_topics()
+    first = tweets.cluster.topic()
+    tweets.admin.delete_topics([tweets.topic])[tweets.topic].result()
+    tweets.cluster.ensure_topics()
+    assert tweets.cluster.topic().id != first.id
+
+
+def test_a_topic_that_would_forget_what_is_done_is_refused(tweets):
+    name = f"{tweets.topic}.done"
+    tweets.admin.create_topics([NewTopic(name, 1, 1)])[name].result()
+    with pytest.raises(LumbungError, match=rf"{name}: .*policy is delete, where compact is needed.*kafka-configs.sh"):
+        tweets.cluster.ensure_topics()
+
+
+def test_without_kafka_the_error_tells_the_three_ways(tweets):
+    with pytest.raises(LumbungError) as error:
+        Cluster(tweets.settings.model_copy(update={"kafka": None}))
+    for way in ("LUMBUNG_KAFKA", "Java 17", "docker compose --profile stream"):
+        assert way in str(error.value)
+
+
+def test_a_kafka_that_is_away(tweets, monkeypatch):
+    monkeypatch.setattr(module, "REACH_SECONDS", 1)
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.raises(KafkaUnavailableError, match=rf"{address}: Kafka does not answer.*profile stream"):
+        Cluster(tweets.settings.model_copy(update={"kafka": address})).ensure_topics()
+
+
+def safe(tweets, **settings):
+    environ = {"LUMBUNG_KAFKA": f"127.0.0.1:{tweets.broker.safe_port}", "LUMBUNG_KAFKA_USERNAME": USER}
+    environ |= {"LUMBUNG_KAFKA_PASSWORD": PASSWORD, "LUMBUNG_KAFKA_CA": str(tweets.broker.ca)}
+    return Cluster(load({**environ, "LUMBUNG_KAFKA_TOPIC": tweets.topic, **settings}))
+
+
+def test_a_user_over_tls_by_settings_only(tweets):
+    safe(tweets).ensure_topics()
+    assert safe(tweets).topic() == tweets.cluster.topic()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"LUMBUNG_KAFKA_PASSWORD": "wr0ng-of-tests"}, "does not let this user in.*Check LUMBUNG_KAFKA_USERNAME"),
+        ({"LUMBUNG_KAFKA_CA": ""}, "no safe connection.*set LUMBUNG_KAFKA_CA"),
+    ],
+    ids=["password", "authority"],
+)
+def test_why_a_safe_kafka_does_not_answer(tweets, monkeypatch, wrong, said):
+    monkeypatch.setattr(module, "REACH_SECONDS", 3)
+    with pytest.raises(LumbungError, match=said) as error:
+        safe(tweets, **wrong).ensure_topics()
+    assert "of-tests" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"LUMBUNG_KAFKA": "broker.example.com"}, "LUMBUNG_KAFKA: "),
+        ({"LUMBUNG_KAFKA_USERNAME": "u"}, "LUMBUNG_KAFKA_PASSWORD go together"),
+        ({"LUMBUNG_KAFKA_TOPIC": "two words"}, "LUMBUNG_KAFKA_TOPIC: "),
+        ({"LUMBUNG_KAFKA_SASL_MECHANISM": "NONE"}, "LUMBUNG_KAFKA_SASL_MECHANISM: "),
+    ],
+)
+def test_settings_that_cannot_be(environ, said):
+    with pytest.raises(SettingError, match=said):
+        load(environ)
