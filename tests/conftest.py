@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 
+import elasticsearch_server
 import source_database
 import stream
 from lumbung.contract import SQL_ROOT, Catalog
@@ -110,6 +111,21 @@ def workers() -> Iterator[stream.Workers]:
 def tweets(kafka: stream.Broker, tmp_path: Path) -> stream.Stream:
     """A spool, a topic and a lake of this test."""
     return stream.Stream(kafka, tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(
+    missing: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[elasticsearch_server.Server]:
+    """A running Elasticsearch that all tests share; each keeps to an alias of its own."""
+    base = tmp_path_factory.getbasetemp()
+    with contextlib.ExitStack() as stack:
+        try:
+            shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+            server = stack.enter_context(elasticsearch_server.running(shared))
+        except elasticsearch_server.MissingError as error:
+            missing(str(error))
+        yield server
 
 
 @pytest.fixture(scope="session")

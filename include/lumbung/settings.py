@@ -48,6 +48,13 @@ class Settings(BaseModel):
         kafka_sasl_mechanism: how the user is proven.
         kafka_ca: file of the authorities whose certificates Kafka may show; default: the machine's.
         kafka_topic: the topic of tweets; `<topic>.done` and `<topic>.dead` stand beside it.
+        search: address of an Elasticsearch server; None: tweets are not indexed.
+        search_username: who signs in there and at Kibana, with `search_password` or else `search_api_key`.
+        search_password: see `search_username`.
+        search_api_key: see `search_username`.
+        search_ca: file with the certificate authority of a server that has its own.
+        search_alias: what readers search; put before every index's name, so that a team shares one server.
+        kibana: address of a Kibana.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -75,6 +82,13 @@ class Settings(BaseModel):
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     kafka_ca: Path | None = None
     kafka_topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)] = "investasi"
+    search: str | None = None
+    search_username: str | None = None
+    search_password: SecretStr | None = None
+    search_api_key: SecretStr | None = None
+    search_ca: Path | None = None
+    search_alias: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)] = "tweet"
+    kibana: str | None = None
 
     @field_validator("home", "data_source", "spool", "kafka_ca")
     @classmethod
@@ -116,6 +130,31 @@ class Settings(BaseModel):
         if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost"):
             raise ValueError("must be an https:// address: the token goes there")
         return url
+
+    @field_validator("search_ca")
+    @classmethod
+    def _file(cls, path: Path | None) -> Path | None:
+        if path and not (ROOT / path.expanduser()).is_file():
+            raise ValueError(f"there is no file {path}")
+        return path and (ROOT / path.expanduser()).resolve()
+
+    @field_validator("search", "kibana")
+    @classmethod
+    def _server(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://none")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must look like https://host:port")
+        if parts.username is not None:
+            raise ValueError("must hold no user and password; LUMBUNG_SEARCH_USERNAME and _PASSWORD are for that")
+        return url
+
+    @model_validator(mode="after")
+    def _sign_in(self) -> Self:
+        if (self.search_username is None) != (self.search_password is None):
+            raise ValueError("LUMBUNG_SEARCH_USERNAME and LUMBUNG_SEARCH_PASSWORD go together")
+        if self.search_username and self.search_api_key:
+            raise ValueError("set LUMBUNG_SEARCH_API_KEY or LUMBUNG_SEARCH_USERNAME, not both")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

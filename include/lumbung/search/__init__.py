@@ -1,0 +1,1 @@
+"""Tweets in Elasticsearch, for full-text search and Kibana."""

@@ -1,0 +1,56 @@
+"""A real Elasticsearch, with an alias of each test's own."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from elasticsearch_server import Server
+from http_proxy import Proxy
+from lumbung.search.cluster import Cluster, connect
+from lumbung.search.index import PAGE
+from lumbung.settings import Settings
+
+Connect = Callable[..., Cluster]
+
+
+@pytest.fixture
+def search_settings(elasticsearch: Server) -> Callable[..., Settings]:
+    """Settings that name the server and this test's alias."""
+    alias = f"t{uuid.uuid4().hex}"
+
+    def settings(**fields: Any) -> Settings:
+        sign_in = {"search_username": elasticsearch.username, "search_password": elasticsearch.password}
+        return Settings(**{"search": elasticsearch.url, "search_alias": alias, **sign_in, **fields})
+
+    return settings
+
+
+@pytest.fixture
+def cluster(search_settings: Callable[..., Settings]) -> Cluster:
+    """The server, asked only once."""
+    return connect(search_settings(), waits=())
+
+
+@pytest.fixture
+def proxy(elasticsearch: Server) -> Iterator[Proxy]:
+    """A proxy in front of the server."""
+    with Proxy(elasticsearch.url) as running:
+        yield running
+
+
+@pytest.fixture
+def documents(cluster: Cluster) -> Callable[..., dict[int, dict[str, Any]]]:
+    """What is in the index: by tweet id, the documents; a tweet with two of them fails the test."""
+
+    def read(index: str | None = None) -> dict[int, dict[str, Any]]:
+        where = index or f"{cluster.alias}-*"
+        cluster.client.indices.refresh(index=where)
+        hits = cluster.client.search(index=where, size=PAGE)["hits"]["hits"]
+        found = {int(hit["_id"]): hit["_source"] | {"month": hit["_index"][-10:-3]} for hit in hits}
+        assert len(found) == len(hits)
+        assert all(int(one["tweet_id"]) == key for key, one in found.items())
+        return found
+
+    return read
