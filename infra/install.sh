@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the environments: .venv (Airflow, Lumbung; with "dev" the tests' tools too) and .venv-bigquery (the local server).
+# Makes the environments: .venv (Airflow, Lumbung; with "dev" the tests' tools too), .venv-bigquery (the local server) and,
+# with "dev" where Java is, .venv-spark (a JVM Spark for tests).
 # Needs Python 3 with pip; uv comes from pip into .tools, and everything from the hash-locked requirements/*.txt.
 set -eu
 cd "$(dirname "$0")/.."
@@ -14,9 +15,11 @@ lock=airflow
 [ "${1:-}" = dev ] && lock=dev
 main=$(stamp requirements/airflow.txt requirements/dev.txt)
 bigquery=$(stamp requirements/bigquery.txt)
+spark=$(stamp requirements/spark.txt)
+wants_spark() { [ "$lock" = dev ] && { command -v java >/dev/null || [ -n "${JAVA_HOME:-}" ]; }; }
 # The dev environment holds all of the other one.
 if is_done .venv "dev $main" || { [ "$lock" = airflow ] && is_done .venv "airflow $main"; }; then
-  is_done .venv-bigquery "$bigquery" && exit 0
+  is_done .venv-bigquery "$bigquery" && { ! wants_spark || is_done .venv-spark "$spark"; } && exit 0
 fi
 
 if [ ! -x .tools/bin/uv ] || [ "$(cat .tools/.installed 2>/dev/null)" != "$(stamp requirements/uv.txt)" ]; then
@@ -66,3 +69,4 @@ make_environment() { # folder, stamp, lock
 }
 make_environment .venv "$lock $main" "$lock"
 make_environment .venv-bigquery "$bigquery" bigquery
+if wants_spark; then make_environment .venv-spark "$spark" spark; fi

@@ -55,6 +55,10 @@ class Settings(BaseModel):
         search_ca: file with the certificate authority of a server that has its own.
         search_alias: what readers search; put before every index's name, so that a team shares one server.
         kibana: address of a Kibana.
+        spark: what cleans tweets: `sail`, a Spark Connect server (`sc://host:port`), `dataproc`, `dataproc-serverless`.
+        dataproc_region: region of Dataproc.
+        dataproc_machine_type: machine of the cluster's one node.
+        dataproc_service_account: account that Dataproc's machines run as; None: the project's default one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -89,6 +93,10 @@ class Settings(BaseModel):
     search_ca: Path | None = None
     search_alias: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)] = "tweet"
     kibana: str | None = None
+    spark: Annotated[str, Field(pattern=r"^(sail|dataproc|dataproc-serverless|sc://[^/;\s]+(/;\S*)?)$")] = "sail"
+    dataproc_region: Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")] = "asia-southeast2"
+    dataproc_machine_type: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "e2-standard-2"
+    dataproc_service_account: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
 
     @field_validator("home", "data_source", "spool", "kafka_ca")
     @classmethod

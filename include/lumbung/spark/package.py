@@ -1,0 +1,30 @@
+"""What a Spark worker needs of this project, as one zip: for a Spark Connect server, and for Dataproc's `pyFiles`."""
+
+from __future__ import annotations
+
+import importlib.resources
+import zipfile
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+NAME = "lumbung.zip"
+OURS = ("__init__.py", "day.py", "errors.py", "spark/__init__.py", "spark/clean.py", "spark/text.py")
+# Of language detection what detects; its server and training stay here.
+DETECTOR = ("__init__.py", "langid.py", "modelio.py", "data/model.npz.xz")
+
+
+def write(file: Path) -> Path:
+    """Write the zip; the same bytes each time.
+
+    Args:
+        file: where it goes.
+
+    Returns:
+        `file`.
+    """
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for package, names in (("lumbung", OURS), ("py3langid", DETECTOR)):
+            for name in names:
+                source: Traversable = importlib.resources.files(package) / name
+                archive.writestr(zipfile.ZipInfo(f"{package}/{name}"), source.read_bytes())
+    return file

@@ -1,0 +1,27 @@
+"""One session of each engine for the tests of a module."""
+
+import pytest
+
+import spark_server
+from lumbung.settings import Settings
+from lumbung.spark.session import session
+
+
+@pytest.fixture(scope="module")
+def sail():
+    with session(Settings(spark="sail")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def jvm_address(tmp_path_factory, missing):
+    if lacking := spark_server.missing():
+        missing(lacking)
+    with spark_server.running(tmp_path_factory.mktemp("spark")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def jvm(jvm_address):
+    with session(Settings(spark=jvm_address)) as opened:
+        yield opened

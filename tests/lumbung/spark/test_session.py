@@ -1,0 +1,87 @@
+"""Sessions of real engines, and what is said where there is none."""
+
+import os
+import socket
+import threading
+
+import pytest
+
+from lumbung.errors import LumbungError
+from lumbung.settings import Settings
+from lumbung.spark.session import _sail, session
+
+
+def test_sail_runs_in_this_process_and_ends_with_the_session():
+    for _ in range(2):
+        with session(Settings(spark="sail")) as opened:
+            assert opened.range(3).count() == 3
+            assert opened.conf.get("spark.sql.session.timeZone") == "UTC"
+    with _sail() as address:
+        listening = ("127.0.0.1", int(address.rpartition(":")[2]))
+        socket.create_connection(listening, timeout=5).close()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(listening, timeout=5)
+
+
+def test_a_server_gets_what_it_lacks(jvm):
+    """Its Python has neither this project nor language detection."""
+
+    def where(batches):
+        import py3langid
+        import pyarrow as pa
+
+        from lumbung.spark import text
+
+        for _ in batches:
+            yield pa.RecordBatch.from_pydict(
+                {"place": [text.__file__, py3langid.__file__, str(text.is_indonesian("Harga saham naik hari ini"))]}
+            )
+
+    rows = jvm.range(1, numPartitions=1).mapInArrow(where, "place string").toArrow()["place"].to_pylist()
+    assert ["lumbung.zip" in row for row in rows[:2]] == [True, True]
+    assert rows[2] == "True"
+
+
+def refusal(spark):
+    with pytest.raises(LumbungError) as told, session(Settings(spark=spark)):
+        pytest.fail("a session was opened")
+    return str(told.value)
+
+
+@pytest.mark.filterwarnings("ignore:.*RETRIES_EXCEEDED")
+def test_no_server_is_said_so_without_the_token():
+    told = refusal("sc://127.0.0.1:1/;token=hidden;use_ssl=true")
+    assert told.startswith("sc://127.0.0.1:1: no Spark Connect server answers, or it refuses: failed to connect")
+    assert told.endswith("or set LUMBUNG_SPARK=sail.")
+    assert "hidden" not in told
+
+
+@pytest.mark.filterwarnings("ignore:.*RETRIES_EXCEEDED")
+def test_a_server_of_another_kind_is_told_apart():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            while True:
+                try:
+                    asked, _ = server.accept()
+                except OSError:
+                    return
+                with asked:
+                    asked.recv(1000)
+                    asked.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        assert "http1" in refusal(f"sc://127.0.0.1:{server.getsockname()[1]}")
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("spark", ["dataproc", "dataproc-serverless"])
+def test_dataproc_has_no_sessions(spark):
+    assert refusal(spark).startswith(f"LUMBUNG_SPARK: {spark} takes jobs, not sessions.")
+
+
+def test_sail_s_log_is_silent(capfd):
+    os.environ.pop("RUST_LOG", None)
+    with session(Settings(spark="sail")) as opened:
+        opened.range(3).count()
+    assert "Spark Connect server" not in capfd.readouterr().err
