@@ -173,6 +173,10 @@ class Settings(BaseModel):
             (parts.scheme == "file" and not parts.netloc and parts.path) or (parts.scheme == "gs" and parts.netloc)
         ):
             raise ValueError("LUMBUNG_LAKE_URI must be file:///folder or gs://bucket/folder")
+        if self.spark.startswith("dataproc") and not (self.project and parts.scheme == "gs"):
+            raise ValueError(
+                "LUMBUNG_SPARK names Dataproc, which needs LUMBUNG_PROJECT and a LUMBUNG_LAKE_URI of gs://"
+            )
         if self.project and self.emulator_host:
             raise ValueError(
                 f"LUMBUNG_PROJECT names a real project and {EMULATOR_VARIABLE} a local server; set one of them"

@@ -1,0 +1,113 @@
+"""What is asked of Dataproc: a cluster of one small machine for the run, its job, or the same as a serverless batch.
+
+Nothing here speaks to Google; `plugins/lumbung_airflow/dataproc.py` sends it by the provider's operators.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lumbung.lake import Lake
+from lumbung.settings import Settings
+from lumbung.spark import package
+
+# Image versions page, 3.0.x: Spark 4.1.2, Java 21, Python 3.12. Serverless' runtime of that number is its like.
+IMAGE, RUNTIME = "3.0-debian13", "3.0"
+# Should no run be left to delete the cluster, it goes by itself: when idle, and at the latest after some hours.
+IDLE_SECONDS, LONGEST_SECONDS = 10 * 60, 3 * 60 * 60
+DISK_GB = 100
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day to clean.
+
+    Attributes:
+        day: YYYY-MM-DD.
+        files: addresses of its raw files.
+        output: address of the clean file.
+    """
+
+    day: str
+    files: list[str]
+    output: str
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Addresses of a job's main file, of the package it needs and of its plan."""
+
+    main: str
+    package: str
+    plan: str
+
+
+def stage(lake: Lake, days: Iterable[Day]) -> Staged:
+    """Put what a job needs into the lake; what is there already stays."""
+    with tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
+        zipped = package.write(Path(folder) / package.NAME).read_bytes()
+    main = Path(__file__).with_name("job.py").read_bytes()
+    plan = json.dumps([asdict(one) for one in days]).encode()
+    code = f"spark/{_key(main + zipped)}"
+    staged = Staged(f"{code}/job.py", f"{code}/{package.NAME}", f"spark/plans/{_key(plan)}.json")
+    for path, content in ((staged.main, main), (staged.package, zipped), (staged.plan, plan)):
+        lake.create(path, content)
+    return Staged(*map(lake.address, (staged.main, staged.package, staged.plan)))
+
+
+def cluster(settings: Settings) -> dict[str, Any]:
+    """The `ClusterConfig` of a cluster that is one machine, without addresses on the internet."""
+    machines: dict[str, Any] = {
+        "internal_ip_only": True,
+        "service_account_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
+    }
+    if settings.dataproc_service_account:
+        machines["service_account"] = settings.dataproc_service_account
+    return {
+        "gce_cluster_config": machines,
+        "master_config": {
+            "num_instances": 1,
+            "machine_type_uri": settings.dataproc_machine_type,
+            "disk_config": {"boot_disk_type": "pd-balanced", "boot_disk_size_gb": DISK_GB},
+        },
+        "software_config": {
+            "image_version": IMAGE,
+            "properties": {"dataproc:dataproc.allow.zero.workers": "true"},
+        },
+        "lifecycle_config": {
+            "idle_delete_ttl": {"seconds": IDLE_SECONDS},
+            "auto_delete_ttl": {"seconds": LONGEST_SECONDS},
+        },
+    }
+
+
+def job(name: str, staged: Staged, labels: dict[str, str]) -> dict[str, Any]:
+    """The `Job` on the cluster `name`."""
+    return {"placement": {"cluster_name": name}, "labels": labels, "pyspark_job": _pyspark(staged)}
+
+
+def batch(settings: Settings, staged: Staged, labels: dict[str, str]) -> dict[str, Any]:
+    """The serverless `Batch`."""
+    execution: dict[str, Any] = {"ttl": {"seconds": LONGEST_SECONDS}}
+    if settings.dataproc_service_account:
+        execution["service_account"] = settings.dataproc_service_account
+    return {
+        "labels": labels,
+        "pyspark_batch": _pyspark(staged),
+        "runtime_config": {"version": RUNTIME},
+        "environment_config": {"execution_config": execution},
+    }
+
+
+def _pyspark(staged: Staged) -> dict[str, Any]:
+    return {"main_python_file_uri": staged.main, "python_file_uris": [staged.package], "args": [staged.plan]}
+
+
+def _key(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
