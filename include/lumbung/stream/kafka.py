@@ -236,8 +236,11 @@ class Cluster:
                     f" --add-config cleanup.policy={right}",
                 )
 
-    def topic(self) -> Topic:
+    def topic(self, seconds: float = WAIT_SECONDS) -> Topic:
         """The topic of tweets as it is now.
+
+        Args:
+            seconds: how long to wait for an answer.
 
         Raises:
             LumbungError: there is none, or Kafka does not answer.
@@ -245,7 +248,7 @@ class Cluster:
         from confluent_kafka import TopicCollection
 
         with self.errors(f"describe {self.tweets}"):
-            futures = self._admin().describe_topics(TopicCollection([self.tweets]), request_timeout=WAIT_SECONDS)
+            futures = self._admin().describe_topics(TopicCollection([self.tweets]), request_timeout=seconds)
             found = futures[self.tweets].result()
         # As Kafka's own tools write it; the client library's way of base64 has slashes.
         number = str(found.topic_id).translate(str.maketrans("+/", "-_"))

@@ -29,7 +29,7 @@ from lumbung.lake import Lake
 from lumbung.settings import Settings
 from lumbung.snapshot import DataFile, Document
 from lumbung.stream import message
-from lumbung.stream.kafka import WAIT_SECONDS, Cluster, KafkaUnavailableError, Offsets, Topic
+from lumbung.stream.kafka import REACH_SECONDS, WAIT_SECONDS, Cluster, KafkaUnavailableError, Offsets, Topic
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,6 +45,7 @@ BATCH_BYTES = 32 << 20
 BATCH_SECONDS = 300.0
 # Another lander may hold a partition's messages for BATCH_SECONDS.
 PATIENCE_SECONDS = 2 * BATCH_SECONDS
+WRITERS = 4
 LATEST_MS = 4_102_444_800_000  # the year 2100: producers set messages' times
 
 
@@ -123,7 +124,7 @@ def lag(settings: Settings, lake: Lake) -> dict[int, int]:
         LumbungError: it refuses, or there is no such topic.
     """
     cluster = Cluster(settings)
-    topic = cluster.topic()
+    topic = cluster.topic(REACH_SECONDS)
     offsets = cluster.offsets(topic)
     return {partition: one.end - _position(lake, topic, partition) for partition, one in offsets.items()}
 
@@ -376,7 +377,7 @@ class _Lander:
                     batch.step(_offset(one))
             elif fault.code() == KafkaError._AUTO_OFFSET_RESET:
                 self._out_of_range(_partition(one))
-            elif not (fault.retriable() or fault.code() == KafkaError._MAX_POLL_EXCEEDED):
+            elif fault.code() != KafkaError._MAX_POLL_EXCEEDED:  # which takes the partitions, and gives them again
                 raise KafkaException(fault)
             return
         batch = self._batches.get(_partition(one))
@@ -417,9 +418,12 @@ class _Lander:
 
     def _land(self, partition: int, batch: _Batch) -> None:
         name = f"{self.topic.id}-{partition}-{batch.start:020}-{uuid.uuid4().hex[:12]}.parquet"
-        files = []
-        for day, rows in sorted(batch.days.items()):
-            files.append(self._write(f"{RAW}/dt={day:%Y-%m-%d}/{name}", day, _tweets(rows)))
+        with ThreadPoolExecutor(WRITERS) as pool:  # each waits for the disk or the bucket
+            writing = [
+                pool.submit(self._write, f"{RAW}/dt={day:%Y-%m-%d}/{name}", day, _tweets(rows))
+                for day, rows in sorted(batch.days.items())
+            ]
+            files = [one.result() for one in writing]
         rejects = None
         if batch.rejects:
             first = batch.rejects[0][0].timestamp()[1]

@@ -1,0 +1,159 @@
+"""How long landing takes beside a bare consumer that parses the same messages and writes the same compressed files.
+
+The bare one guarantees nothing: the group's offsets are committed by themselves, and its files are not flushed to disk,
+counted, named by a manifest or checked for messages that are no tweets. Both start a consumer of their own each time.
+
+    .venv/bin/python benchmarks/kafka_land.py [messages] [rounds]
+"""
+
+import contextlib
+import hashlib
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pyarrow.parquet as pq
+from confluent_kafka import Consumer, KafkaError, Producer
+
+from lumbung.lake import FolderLake
+from lumbung.local.kafka import broker
+from lumbung.settings import Settings
+from lumbung.stream.kafka import Cluster
+from lumbung.stream.land import BATCH_BYTES, BATCH_ROWS, _tweets, land
+from lumbung.stream.message import envelope
+
+SIZE = 10_000
+JAKARTA = ZoneInfo("Asia/Jakarta")
+WORDS = ["saham", "reksadana", "sukuk", "naik", "turun", "beli", "jual", "untung", "rugi", "pasar", "modal", "besok"]
+
+
+def tweet(number: int, choice: random.Random) -> bytes:
+    """A synthetic tweet of about 10 KB, in the shape of API v2, of one of three days."""
+    made = datetime(2026, 11, 25, 3, tzinfo=UTC) - timedelta(days=number % 3, seconds=number % 3600)
+    body = {
+        "id": str(10**18 + number),
+        "created_at": made.isoformat(),
+        "text": " ".join(choice.choices(WORDS, k=30)),
+        "lang": "in",
+        "author": {"username": f"user{number % 500}", "id": str(number)},
+        "public_metrics": {name: choice.randrange(1000) for name in ("like_count", "reply_count", "quote_count")},
+    }
+    entities = []
+    while len(json.dumps(body | {"entities": entities})) < SIZE - 100:
+        words = [
+            {"start": choice.randrange(280), "tag": choice.choice(WORDS), "id": choice.randbytes(12).hex()}
+            for _ in range(20)
+        ]
+        entities += words
+    raw = json.dumps(body | {"entities": entities})
+    return envelope(raw, source="synthetic", collected_at=made)
+
+
+def fill(settings: Settings, messages: int) -> None:
+    """Put the messages into the topic."""
+    choice = random.Random(1)  # noqa: S311
+    cluster = Cluster(settings)
+    cluster.ensure_topics()
+    producer = Producer(cluster.config(compression_type="zstd", linger_ms=50, queue_buffering_max_kbytes=1 << 20))
+    for number in range(messages):
+        producer.produce(cluster.tweets, value=tweet(number, choice), key=str(number).encode())
+        producer.poll(0)
+    producer.flush()
+
+
+def bare(settings: Settings, folder: Path) -> int:
+    """Read the topic to its end, parse, write: how many rows."""
+    cluster = Cluster(settings)
+    config = cluster.config(
+        group_id=uuid.uuid4().hex,
+        group_protocol="consumer",
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        enable_partition_eof=True,
+        fetch_wait_max_ms=100,
+    )
+    partitions = len(cluster.topic().partitions)
+    days: dict[str, list[dict]] = {}
+    rows = size = files = 0
+    ended = set()
+
+    def write() -> None:
+        nonlocal files
+        for day, held in days.items():
+            path = folder / f"dt={day}" / f"{files}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(_tweets(held), path, compression="zstd", use_dictionary=["user_name", "lang"])
+            files += 1
+        days.clear()
+
+    with contextlib.closing(Consumer(config)) as consumer:
+        consumer.subscribe([cluster.tweets])
+        while len(ended) < partitions:
+            one = consumer.poll(1)
+            if one is None:
+                continue
+            if one.error():
+                assert one.error().code() == KafkaError._PARTITION_EOF
+                ended.add(one.partition())
+                continue
+            value = one.value()
+            parsed = json.loads(value)
+            made = parsed["tweet"]
+            at = datetime.fromisoformat(made["created_at"])
+            row = {
+                "identity": made["id"],
+                "edit_id": int(made["id"]),
+                "collected_at": datetime.fromisoformat(parsed["collected_at"]),
+                "created_at": at,
+                "user_name": made["author"]["username"],
+                "lang": made["lang"],
+                "is_retweet": made["text"].startswith("RT @"),
+                "text": made["text"],
+                "sha256": hashlib.sha256(value).hexdigest(),
+                "raw": value.decode(),
+            }
+            days.setdefault(str(at.astimezone(JAKARTA).date()), []).append(row)
+            rows += 1
+            size += len(value)
+            if size >= BATCH_BYTES or rows % BATCH_ROWS == 0:
+                write()
+                size = 0
+        write()
+    return rows
+
+
+def main(messages: int = 10_000, rounds: int = 5) -> None:
+    """Measure both in turn and print the ratio of the medians."""
+    with tempfile.TemporaryDirectory(prefix="kafka-land-") as home:
+        settings = Settings(home=Path(home))
+        with broker(settings) as servers:
+            settings = settings.model_copy(update={"kafka": servers})
+            fill(settings, messages)
+            times: dict[str, list[float]] = {"bare": [], "land": []}
+            for turn in range(rounds):
+                folder = Path(home, f"round{turn}")
+                start = time.perf_counter()
+                read = bare(settings, folder / "bare")
+                times["bare"].append(time.perf_counter() - start)
+                lake = FolderLake((folder / "lake").as_uri(), folder / "lake")
+                start = time.perf_counter()
+                landed = land(settings, lake).rows
+                times["land"].append(time.perf_counter() - start)
+                if not read == landed == messages:
+                    raise SystemExit(f"{read} read, {landed} landed, {messages} sent")
+    middle = {name: statistics.median(taken) for name, taken in times.items()}
+    print(f"{messages:,} messages of {SIZE / 1000:.0f} KB, {rounds} rounds, seconds:")  # noqa: T201
+    for name, taken in times.items():
+        print(f"  {name}  median {middle[name]:.2f}  ({', '.join(f'{one:.2f}' for one in taken)})")  # noqa: T201
+    print(f"  ratio {middle['land'] / middle['bare']:.2f}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
