@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lumbung import sql
 from lumbung.contract import Contract
 from lumbung.run import Run, Step
-from lumbung.snapshot import Version
+from lumbung.snapshot import Target
 
 
 def tables(run: Run) -> list[Contract]:
@@ -13,10 +15,11 @@ def tables(run: Run) -> list[Contract]:
     return [one for one in sql.build_order(run.catalog.contracts.values()) if one.system == run.system]
 
 
-def build(run: Run, contract: Contract, target: Version) -> Step:
+def build(run: Run, contract: Contract, target: Target) -> Step:
     """Build a table and check it.
 
-    A daily table is built from the run's own day, every other one from the target version's.
+    A daily table is built from the run's own day, every other one from the target version's. Of an incremental one the
+    days that changed are built; the others are taken from what is published, so the build has all of them.
 
     Raises:
         CheckError: a check of severity `fail` does not hold.
@@ -33,15 +36,19 @@ def build(run: Run, contract: Contract, target: Version) -> Step:
 
     labels = {**run.labels, "table": contract.table}
     day = run.day if contract.is_daily else target.day
-    job = run.warehouse.build(
-        contract, sql.render(contract, name), name(contract.address), {"snapshot_date": day}, labels
-    )
+    query = sql.render(contract, name)
+    parameters: dict[str, Any] = {sql.VERSION: day}
+    if contract.is_incremental:
+        parameters = {sql.CHANGED: target.changed}
+        if not target.is_whole:
+            query = sql.with_other_days(contract, query, run.warehouse.table(contract.address))
+    job = run.warehouse.build(contract, query, name(contract.address), parameters, labels)
     checks = {}
     if script := sql.audit(contract, name):
         run.warehouse.script(script, f"{contract.address}, day {day}", labels)
         checks = dict.fromkeys(sql.check_names(contract), "passed")
-    if query := sql.warnings(contract, name):
-        for row in run.warehouse.rows(query).to_pylist():
+    if counts := sql.warnings(contract, name):
+        for row in run.warehouse.rows(counts).to_pylist():
             checks[row["check"]] = f"warning: {row['violations']}" if row["violations"] else "passed"
     return Step.written(
         contract.address,

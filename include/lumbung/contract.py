@@ -158,7 +158,12 @@ class Contract(Strict):
     @property
     def is_daily(self) -> bool:
         """Whether a run writes its own day's partition only."""
-        return self.partition is not None
+        return self.partition is not None and not self.is_incremental
+
+    @property
+    def is_incremental(self) -> bool:
+        """Whether a run makes the days anew that changed, and takes the others from what is published."""
+        return self.partition == "tweet_date"
 
 
 class Catalog:

@@ -17,6 +17,7 @@ from lumbung.contract import Contract
 from lumbung.lake import Lake
 from lumbung.run import Run, Step
 from lumbung.snapshot import DataFile
+from lumbung.stream.land import landings
 
 ARROW = {
     "STRING": pa.string(),
@@ -27,20 +28,26 @@ ARROW = {
 }
 
 
-def load_rejected(run: Run) -> Step:
-    """Rebuild the day's partition of `staging.rejected_row` from the newest attempts at all sources."""
+def load_rejected(run: Run, day: date | None = None) -> Step:
+    """Rebuild a day's partition of `staging.rejected_row` from the newest attempts at all sources, and from landings.
+
+    Args:
+        run: the run.
+        day: the day; None: the run's.
+    """
+    day = day or run.day
     contract = run.catalog["staging.rejected_row"]
     with run.lake.lease(f"load/{contract.address}"), tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
         file = Path(folder) / "rejected.parquet"
         rows = 0
         with pq.ParquetWriter(file, _schema(contract)) as writer:
-            for system, entity, rejects in _rejects(run.lake, run.day):
+            for system, entity, rejects in _rejects(run.lake, day):
                 with run.lake.local(rejects.path) as part:
                     for batch in pq.ParquetFile(part).iter_batches():
-                        stamped = _stamp(batch, contract, run.day, system, entity)
+                        stamped = _stamp(batch, contract, day, system, entity)
                         writer.write_batch(stamped)
                         rows += stamped.num_rows
-        job = run.warehouse.load(contract, file, run.day, {**run.labels, "table": contract.table})
+        job = run.warehouse.load(contract, file, day, {**run.labels, "table": contract.table})
         run.warehouse.describe(contract, {"layer": contract.dataset})
     return Step.written(contract.address, rows_out=rows, bytes=job.bytes, seconds=job.seconds, job_id=job.job_id)
 
@@ -75,8 +82,8 @@ def load_freshness(run: Run) -> Step:
 
 
 def _rejects(lake: Lake, day: date) -> list[tuple[str, str, DataFile]]:
-    """Files of a day's rejects: of the newest attempt at each source, and of the references checked between them."""
-    found = []
+    """Files of a day's rejects: of the newest attempt at each source, of references between them, and from Kafka."""
+    found: list[tuple[str, str, DataFile]] = []
     for system in lake.names("raw"):
         version = snapshot.version_of(lake, system, day, refused=True)
         for entity in lake.names(f"raw/{system}"):
@@ -86,6 +93,9 @@ def _rejects(lake: Lake, day: date) -> list[tuple[str, str, DataFile]]:
             member = version.members.get(entity) if version else None
             checked = member.rejects if member and member.generation == taken.generation else None
             found += [(system, entity, file) for file in (taken.rejects, checked) if file]
+    for landing in landings(lake):
+        if landing.rejects and landing.rejects.day == day:
+            found.append(("cilvest", "tweet", landing.rejects))
     return found
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -15,8 +17,8 @@ from lumbung.contract import Contract
 from lumbung.errors import LumbungError
 from lumbung.extract import engine, literal, parquet, quote
 from lumbung.run import Run, Step
-from lumbung.snapshot import Version
-from lumbung.warehouse import new_job_id
+from lumbung.snapshot import Target, Version
+from lumbung.warehouse import Job, new_job_id
 
 
 def load(run: Run, contract: Contract, target: Version) -> Step:
@@ -41,21 +43,66 @@ def load(run: Run, contract: Contract, target: Version) -> Step:
 
 def loaded_generation(run: Run, contract: Contract, day: date) -> tuple[int, bool]:
     """The version's generation a partition holds or is about to hold, and whether the load ended; (0, False): none."""
-    marker = run.lake.read_json(_marker(run, contract, day))
-    return (marker["generation"], marker["loaded"]) if marker else (0, False)
+    held = marker(run, contract.table, day)
+    return held.get("generation", 0), held.get("loaded", False)
 
 
-def unchanged(run: Run, version: Version) -> bool:
-    """Whether every staging partition of the version still is that version's."""
+def marker(run: Run, table: str, day: date) -> dict[str, Any]:
+    """What is known of a staging partition: generation, the key where there is one, whether its load ended."""
+    found: dict[str, Any] | None = run.lake.read_json(_path(run, table, day))
+    return found or {}
+
+
+def unchanged(run: Run, version: Target) -> bool:
+    """Whether every staging partition that the version's tables are built from still is that version's."""
+    held = {(table, day): marker(run, table, day) for table, day in version.partitions}
     return all(
-        loaded_generation(run, contract, version.day)[0] == version.generation
-        for contract in run.sources
-        if contract.table in version.members
+        held[place].get("key", held[place].get("generation")) == what
+        for place, what in version.partitions.items()
+        if f"staging.{place[0]}" in run.catalog.contracts
     )
 
 
-def _marker(run: Run, contract: Contract, day: date) -> str:
-    return f"{run.state}/staging/{contract.table}/dt={day}.json"
+def replace(
+    run: Run, contract: Contract, day: date, source: Path | Sequence[str], rows: int, held: dict[str, Any]
+) -> Job:
+    """Replace a staging partition, its marker written before and after; the lease of its loads is held.
+
+    Args:
+        run: the run.
+        contract: the staging table.
+        day: the partition.
+        source: a local file, or addresses of files that BigQuery reads itself.
+        rows: how many there are in it.
+        held: what the marker tells of the partition then.
+
+    Raises:
+        LumbungError: another number of rows was loaded.
+    """
+    there = marker(run, contract.table, day)
+    if there and not there["loaded"]:
+        run.warehouse.settle([there["job_id"]])
+    job_id = new_job_id("load", contract.address)
+
+    def mark(loaded: bool) -> None:
+        content = json.dumps({**held, "loaded": loaded, "job_id": job_id}).encode()
+        run.lake.write(_path(run, contract.table, day), content)
+
+    mark(False)
+    job = run.warehouse.load(contract, source, day, {**run.labels, "table": contract.table}, job_id=job_id)
+    run.warehouse.describe(contract, {"layer": contract.dataset})
+    if job.rows != rows:
+        raise LumbungError(
+            f"{job.rows} rows loaded where the snapshot has {rows}",
+            where=f"{contract.address}, day {day}",
+            remedy="run the day again",
+        )
+    mark(True)
+    return job
+
+
+def _path(run: Run, table: str, day: date) -> str:
+    return f"{run.state}/staging/{table}/dt={day}.json"
 
 
 def _load(run: Run, contract: Contract, day: date) -> Step:
@@ -64,17 +111,6 @@ def _load(run: Run, contract: Contract, day: date) -> Step:
     if version is None or contract.table not in version.members:
         raise LumbungError("no committed version", where=where, remedy="run the day again")
     member = version.members[contract.table]
-
-    there = run.lake.read_json(_marker(run, contract, day))
-    if there and not there["loaded"]:
-        run.warehouse.settle([there["job_id"]])
-    job_id = new_job_id("load", contract.address)
-
-    def mark(loaded: bool) -> None:
-        content = json.dumps({"generation": version.generation, "loaded": loaded, "job_id": job_id}).encode()
-        run.lake.write(_marker(run, contract, day), content)
-
-    mark(False)
     with ExitStack() as stack:
         source: Path | list[str]
         if set(member.columns) != {column.name for column in contract.business_columns}:
@@ -85,13 +121,7 @@ def _load(run: Run, contract: Contract, day: date) -> Step:
             source = stack.enter_context(run.lake.local(member.file.path))
         else:
             source = [run.lake.address(member.file.path)]
-        job = run.warehouse.load(contract, source, day, {**run.labels, "table": contract.table}, job_id=job_id)
-    run.warehouse.describe(contract, {"layer": contract.dataset})
-    if job.rows != member.file.rows:
-        raise LumbungError(
-            f"{job.rows} rows loaded where the snapshot has {member.file.rows}", where=where, remedy="run the day again"
-        )
-    mark(True)
+        job = replace(run, contract, day, source, member.file.rows, {"generation": version.generation})
     return Step.written(
         contract.address,
         rows_in=member.rows_read,

@@ -17,13 +17,13 @@ from lumbung.contract import Contract
 from lumbung.errors import LumbungError
 from lumbung.load import unchanged
 from lumbung.run import Run, Step
-from lumbung.snapshot import Version
+from lumbung.snapshot import Target
 from lumbung.warehouse import PARTITION_KEY, new_job_id
 
 SUPERSEDED = "skipped: superseded"
 
 
-def publish(run: Run, own: Version, target: Version) -> Step:
+def publish(run: Run, own: Target, target: Target) -> Step:
     """Publish the run's builds.
 
     Args:
@@ -82,13 +82,13 @@ def published(run: Run) -> dict[str, Any] | None:
     return found
 
 
-def _may_replace(run: Run, version: Version, *, whole: bool) -> bool:
+def _may_replace(run: Run, version: Target, *, whole: bool) -> bool:
     there = run.lake.read_json(f"{run.state}/{_name(whole, version)}.json")
     newer = there and (there["day"], there["generation"]) > (f"{version.day}", version.generation)
     return not newer and unchanged(run, version)
 
 
-def _name(whole: bool, version: Version) -> str:
+def _name(whole: bool, version: Target) -> str:
     return "published" if whole else f"daily/dt={version.day}"
 
 
@@ -101,15 +101,15 @@ def _pairs(run: Run, contracts: Sequence[Contract]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _published(run: Run, version: Version) -> dict[str, Any]:
-    members = version.members.values()
+def _published(run: Run, version: Target) -> dict[str, Any]:
     return {
         "system": run.system,
         "day": f"{version.day}",
         "generation": version.generation,
-        "extracted_at": max(member.extracted_at for member in members).isoformat(),
-        "provisional": any(member.provisional for member in members),
+        "extracted_at": version.extracted_at.isoformat(),
+        "provisional": version.provisional,
         "run_id": run.run_id,
+        **version.facts,
     }
 
 
@@ -134,7 +134,7 @@ def _is_pending(run: Run) -> bool:
     return pending is not None and pending["run_id"] == run.run_id
 
 
-def _refuse_older(target: Version, lost: dict[str, Any] | None) -> None:
+def _refuse_older(target: Target, lost: dict[str, Any] | None) -> None:
     """What a killed publish had begun, and cannot end, is replaced by a run that is not older only."""
     whole = lost and lost["whole"]
     if lost and whole and (whole["day"], whole["generation"]) > (f"{target.day}", target.generation):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -117,16 +118,26 @@ def start(run: Run) -> str:
     """
     with run.lake.lease("datasets"):
         run.warehouse.ensure_datasets(run.catalog.datasets())
-    limit = run.warehouse.partition_limit_days("staging")
-    age = (business_day.today() - run.day).days
-    if limit and age >= limit:
-        raise LumbungError(
-            f"the day is {age} days old, and partitions of this data set expire after {limit} days (as in the BigQuery"
-            " sandbox)",
-            where=f"{run.warehouse.dataset('staging')}, day {run.day}",
-            remedy="run a later day, or take the project out of the sandbox and lift the expiration",
-        )
+    refuse_expired(run, [run.day])
     return run.warehouse.identity()
+
+
+def refuse_expired(run: Run, days: Iterable[date]) -> None:
+    """Let pass days whose partitions the warehouse would keep.
+
+    Raises:
+        LumbungError: a day is older.
+    """
+    limit = run.warehouse.partition_limit_days("staging")
+    for day in days:
+        age = (business_day.today() - day).days
+        if limit and age >= limit:
+            raise LumbungError(
+                f"the day is {age} days old, and partitions of this data set expire after {limit} days (as in the"
+                " BigQuery sandbox)",
+                where=f"{run.warehouse.dataset('staging')}, day {day}",
+                remedy="run a later day, or take the project out of the sandbox and lift the expiration",
+            )
 
 
 def record(run: Run, task: str, started_at: datetime, step: Step) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +25,12 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Manifest(Document):
+    """A document that is written once more for each generation."""
+
+    generation: int
+
+
 class DataFile(Document):
     """A Parquet file: path in the lake, rows, bytes and checksum."""
 
@@ -34,13 +40,12 @@ class DataFile(Document):
     sha256: str
 
 
-class Snapshot(Document):
+class Snapshot(Manifest):
     """A source's manifest for a day; a refused one holds rejects and the reason, and is never loaded."""
 
     system: str
     entity: str
     day: date
-    generation: int
     state: Literal["committed", "refused"]
     columns: list[str]
     rows_read: int
@@ -68,12 +73,11 @@ class Member(Document):
     note: str = ""
 
 
-class Version(Document):
+class Version(Manifest):
     """A system's manifest for a day: one snapshot of each source, references checked between them."""
 
     system: str
     day: date
-    generation: int
     state: Literal["committed", "refused"]
     members: dict[str, Member]
     note: str = ""
@@ -88,6 +92,59 @@ class Version(Document):
         """The generation of each source's snapshot."""
         return {entity: member.generation for entity, member in self.members.items()}
 
+    @property
+    def extracted_at(self) -> datetime:
+        """When the latest of its sources was read."""
+        return max(member.extracted_at for member in self.members.values())
+
+    @property
+    def provisional(self) -> bool:
+        """Whether a source was read before the day was over."""
+        return any(member.provisional for member in self.members.values())
+
+    @property
+    def changed(self) -> list[date]:
+        """None: only incremental tables are made by days that changed."""
+        return []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there are no other days than those that changed."""
+        return True
+
+    @property
+    def partitions(self) -> dict[tuple[str, date], int | str]:
+        """The staging partitions its tables are built from, by table and day, and what each must hold."""
+        return {(entity, self.day): self.generation for entity in self.members}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What else to write down when it is published."""
+        return {}
+
+
+class Target(Protocol):
+    """What a run's tables are built from: a `Version`, or what stands for one where there are no snapshots."""
+
+    @property
+    def system(self) -> str: ...  # noqa: D102
+    @property
+    def day(self) -> date: ...  # noqa: D102
+    @property
+    def generation(self) -> int: ...  # noqa: D102
+    @property
+    def extracted_at(self) -> datetime: ...  # noqa: D102
+    @property
+    def provisional(self) -> bool: ...  # noqa: D102
+    @property
+    def changed(self) -> list[date]: ...  # noqa: D102
+    @property
+    def is_whole(self) -> bool: ...  # noqa: D102
+    @property
+    def partitions(self) -> dict[tuple[str, date], int | str]: ...  # noqa: D102
+    @property
+    def facts(self) -> dict[str, Any]: ...  # noqa: D102
+
 
 def folder(system: str, entity: str, day: date) -> str:
     """Where a source's snapshots of a day lie."""
@@ -99,7 +156,15 @@ def version_folder(system: str) -> str:
     return f"version/{system}"
 
 
-def _newest[D: (Snapshot, Version)](lake: Lake, where: str, model: type[D], wanted: Callable[[D], bool]) -> D | None:
+def newest[D: Manifest](lake: Lake, where: str, model: type[D], wanted: Callable[[D], bool]) -> D | None:
+    """The manifest of the highest generation that is wanted.
+
+    Args:
+        lake: the lake.
+        where: the manifests' folder.
+        model: what they are.
+        wanted: which will do.
+    """
     for name in reversed(lake.names(where)):
         if MANIFEST.match(name):
             content = lake.read(f"{where}/{name}")
@@ -111,7 +176,7 @@ def _newest[D: (Snapshot, Version)](lake: Lake, where: str, model: type[D], want
 
 def committed(lake: Lake, system: str, entity: str, day: date) -> Snapshot | None:
     """The newest committed snapshot of a source for a day."""
-    return _newest(lake, folder(system, entity, day), Snapshot, lambda one: one.state == "committed")
+    return newest(lake, folder(system, entity, day), Snapshot, lambda one: one.state == "committed")
 
 
 def attempted(lake: Lake, system: str, entity: str, day: date) -> Snapshot | None:
@@ -120,13 +185,13 @@ def attempted(lake: Lake, system: str, entity: str, day: date) -> Snapshot | Non
     A refused one without, of a source that was away, says nothing of rows: those of the one before still stand.
     """
     where = folder(system, entity, day)
-    return _newest(lake, where, Snapshot, lambda one: one.state == "committed" or one.rejects is not None)
+    return newest(lake, where, Snapshot, lambda one: one.state == "committed" or one.rejects is not None)
 
 
 def version_of(lake: Lake, system: str, day: date, *, refused: bool = False) -> Version | None:
     """The system's newest version for a day; with `refused`, the newest attempt at one."""
     where = f"{version_folder(system)}/dt={day:%Y-%m-%d}"
-    return _newest(lake, where, Version, lambda one: refused or one.state == "committed")
+    return newest(lake, where, Version, lambda one: refused or one.state == "committed")
 
 
 def newest_version(lake: Lake, system: str) -> Version | None:
@@ -137,7 +202,7 @@ def newest_version(lake: Lake, system: str) -> Version | None:
     return None
 
 
-def commit[D: (Snapshot, Version)](lake: Lake, where: str, make: Callable[[int], D]) -> D:
+def commit[D: Manifest](lake: Lake, where: str, make: Callable[[int], D]) -> D:
     """Write a manifest under the next free generation.
 
     Args:

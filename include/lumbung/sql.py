@@ -21,6 +21,12 @@ LAYERS = {"dwh": ("staging", "dwh"), "datamart": ("dwh",)}
 VERSION = "snapshot_date"
 """The query parameter, and the staging column it selects a partition by."""
 
+CHANGED = "tweet_dates"
+"""The query parameter of incremental tables: the days that are made anew."""
+
+SELECTIONS = {VERSION: f"{VERSION} = @{VERSION}", "tweet_date": f"tweet_date IN UNNEST(@{CHANGED})"}
+"""How a query selects the partitions that a run is about, by the partition column."""
+
 
 def upstreams(contract: Contract) -> set[str]:
     """The addresses of the tables a contract's query reads.
@@ -93,6 +99,22 @@ def render(contract: Contract, names: Names) -> str:
         alias = "" if table.alias else f" AS `{table.name}`"
         text = f"{text[:start]}{_quoted(names(_address(table)))}{alias}{text[end:]}"
     return text
+
+
+def with_other_days(contract: Contract, query: str, published: str) -> str:
+    """A rendered query of an incremental table, and all other days as they are published.
+
+    Args:
+        contract: the table.
+        query: gives the days in the parameter `tweet_dates`.
+        published: the full name of the table that has the others.
+    """
+    columns = ", ".join(_quoted(column.name) for column in contract.columns)
+    changed = query.rstrip().rstrip(";")
+    return (
+        f"SELECT {columns} FROM (\n{changed}\n)\nUNION ALL\nSELECT {columns} FROM {_quoted(published)}"
+        f" WHERE {_quoted(contract.partition or '')} NOT IN UNNEST(@{CHANGED})"
+    )
 
 
 def check_names(contract: Contract) -> list[str]:
@@ -217,11 +239,20 @@ def _refuse_misplaced(contract: Contract, known: dict[str, Contract], queries: d
                 where=where,
                 remedy="systems are built and published apart: keep to one",
             )
-        if known[address].partition == VERSION and not _is_of_one_day(table):
+        partition = known[address].partition
+        # What is published of an incremental table has all days, and a whole table may read them.
+        selected = known[address].is_daily or table.db == "staging" or contract.is_incremental
+        if partition in SELECTIONS and selected and not _is_selected(table, partition):
             raise LumbungError(
                 f"reads all days of {address}",
                 where=where,
-                remedy=f"add WHERE {VERSION} = @{VERSION} to the SELECT that reads it",
+                remedy=f"add WHERE {SELECTIONS[partition]} to the SELECT that reads it",
+            )
+        if table.db == "staging" and known[address].is_incremental and not contract.is_incremental:
+            raise LumbungError(
+                f"reads {address}, of which a run sees only the days that changed",
+                where=where,
+                remedy=f"read a dwh table with partition: {partition}, which has all days",
             )
     for other in sorted({address for check in contract.checks for address in _looks_at(check)} - queries.keys()):
         raise LumbungError(
@@ -231,32 +262,37 @@ def _refuse_misplaced(contract: Contract, known: dict[str, Contract], queries: d
         )
 
 
-def _is_of_one_day(table: exp.Table) -> bool:
+def _is_selected(table: exp.Table, partition: str) -> bool:
+    import sqlglot
     from sqlglot import exp
 
+    wanted = sqlglot.parse_one(SELECTIONS[partition], dialect="bigquery")
     select = table.find_ancestor(exp.Select)
-    for equal in select.find_all(exp.EQ) if select else ():
-        column, parameter = equal.this, equal.expression
+    for found in select.find_all(type(wanted)) if select else ():
+        column = found.this
         if (
-            equal.find_ancestor(exp.Select) is select
+            found.find_ancestor(exp.Select) is select
+            and not isinstance(found.parent, exp.Not)
             and isinstance(column, exp.Column)
-            and isinstance(parameter, exp.Parameter)
-            and column.name == parameter.name == VERSION
+            and column.name == partition
             and column.table in ("", table.alias_or_name)
+            and found.sql() == wanted.sql().replace(partition, column.sql(), 1)
         ):
             return True
     return False
 
 
 def _refuse_moving_past(order: list[Contract]) -> None:
-    """Refuse a daily table that looks at a whole one: it would change with the newest version, whatever its day."""
+    """Refuse a table by day that looks at a whole one: it would change with the newest version, whatever its day."""
     from sqlglot import exp
 
     newest: set[str] = set()
+    incremental = {contract.address for contract in order if contract.is_incremental}
     for contract in order:
         moving = dependencies(contract) & newest
-        if not contract.is_daily:
-            if moving or any(one.name == VERSION for one in _select(contract).find_all(exp.Parameter)):
+        if contract.partition is None:
+            versioned = any(one.name == VERSION for one in _select(contract).find_all(exp.Parameter))
+            if moving or versioned or dependencies(contract) & incremental:
                 newest.add(contract.address)
         elif moving:
             raise LumbungError(

@@ -304,10 +304,7 @@ class Warehouse:
 
     def _query_config(self, parameters: Mapping[str, Any], labels: Mapping[str, str]) -> bigquery.QueryJobConfig:
         config = bigquery.QueryJobConfig(
-            query_parameters=[
-                bigquery.ScalarQueryParameter(name, "DATE" if isinstance(value, date) else "STRING", value)
-                for name, value in parameters.items()
-            ],
+            query_parameters=[_parameter(name, value) for name, value in parameters.items()],
             labels=_labels(labels),
         )
         if self.settings.max_bytes_billed:
@@ -395,6 +392,12 @@ def schema(contract: Contract) -> list[bigquery.SchemaField]:
         )
         for column in contract.columns
     ]
+
+
+def _parameter(name: str, value: date | str | Sequence[date]) -> Any:
+    if isinstance(value, str | date):
+        return bigquery.ScalarQueryParameter(name, "DATE" if isinstance(value, date) else "STRING", value)
+    return bigquery.ArrayQueryParameter(name, "DATE", list(value))
 
 
 def _partitioning(contract: Contract) -> bigquery.TimePartitioning | None:

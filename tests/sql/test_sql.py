@@ -2,7 +2,7 @@
 
 given/<dataset>.<table>.csv or .ndjson   rows of each table that the query or its checks look at (empty in CSV: null)
 expect.csv or .ndjson                    the rows of the table, in any order
-params.yaml                              snapshot_date, if it is not DAY
+params.yaml                              snapshot_date if it is not DAY, tweet_dates if they are not only DAY
 refused.txt                              what the audit says, if it must fail
 """
 
@@ -19,6 +19,7 @@ from google.cloud import bigquery
 
 from lumbung import sql
 from lumbung.contract import Catalog
+from lumbung.warehouse import schema
 
 HERE = Path(__file__).parent
 CATALOG = Catalog()
@@ -52,24 +53,25 @@ def in_any_order(rows):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.relative_to(HERE)))
 def test_query_gives_the_rows_expected(case, client):
     contract = CATALOG[f"{case.parent.parent.name}.{case.parent.name}"]
-    given = {path.stem: path for path in (case / "given").iterdir()}
+    given = {path.stem: path for path in (case / "given").glob("*")}
     assert given.keys() == sql.dependencies(contract), "a case gives each table its query and checks look at"
 
     def names(address):
         return f"local.sql_cases.{CASES.index(case)}__{address.replace('.', '__')}"
 
     for address, path in given.items():
-        schema = [bigquery.SchemaField(column.name, column.type) for column in CATALOG[address].columns]
-        load = bigquery.LoadJobConfig(schema=schema, write_disposition="WRITE_TRUNCATE")
+        load = bigquery.LoadJobConfig(schema=schema(CATALOG[address]), write_disposition="WRITE_TRUNCATE")
         rows = read_rows(path, CATALOG[address])
         client.load_table_from_json(rows, names(address), job_config=load).result()
 
     params = yaml.safe_load((case / "params.yaml").read_text()) if (case / "params.yaml").exists() else {}
-    day = bigquery.ScalarQueryParameter("snapshot_date", "DATE", params.get("snapshot_date", DAY))
+    parameter = bigquery.ScalarQueryParameter("snapshot_date", "DATE", params.get("snapshot_date", DAY))
+    if contract.is_incremental:
+        parameter = bigquery.ArrayQueryParameter("tweet_dates", "DATE", params.get("tweet_dates", [DAY]))
     client.query_and_wait(
         sql.render(contract, names),
         job_config=bigquery.QueryJobConfig(
-            query_parameters=[day], destination=names(contract.address), write_disposition="WRITE_TRUNCATE"
+            query_parameters=[parameter], destination=names(contract.address), write_disposition="WRITE_TRUNCATE"
         ),
     )
     made = client.list_rows(client.get_table(names(contract.address)))

@@ -1,0 +1,175 @@
+"""The path of tweets as the DAG runs it, but in this process, stage by stage and without Airflow."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from lumbung import ledger, tweets
+from lumbung import run as runs
+from lumbung.build import build, tables
+from lumbung.contract import Catalog
+from lumbung.lake import open_lake
+from lumbung.publish import drop_builds, publish
+from lumbung.run import Run, Step
+from lumbung.settings import Settings
+from lumbung.stream.collect import collect, open_source
+from lumbung.stream.land import land
+from lumbung.stream.ship import ship
+from lumbung.tweet_answers import answers
+from lumbung.warehouse import BUILD, Warehouse
+from pipeline import checksum
+
+NUMBERS = itertools.count()
+CATALOG = Catalog()
+RUN_DAY = date(2026, 11, 24)
+
+
+def tweet(number: int, text: str, at: str = "2026-11-21T12:00", user: str = "sintetis_a", **more: object) -> dict:
+    """A synthetic tweet of X API v2; `at` is Jakarta's time."""
+    created = datetime.fromisoformat(f"{at}:00+07:00").astimezone(UTC)
+    time = created.isoformat().replace("+00:00", "Z")
+    return {"id": f"{number}", "created_at": time, "text": text, "lang": "in", "author": {"username": user}, **more}
+
+
+class TweetHouse:
+    """An archive, a spool, a topic, a lake and a warehouse of one test; the servers are shared."""
+
+    def __init__(self, home: Path, bigquery: str, kafka: str) -> None:
+        self.archive = home / "archive"
+        self.archive.mkdir(parents=True)
+        self.settings = Settings(
+            home=home / "home",
+            emulator_host=bigquery,
+            dataset_prefix=f"w{next(NUMBERS)}_",
+            kafka=kafka,
+            kafka_topic=f"t{uuid.uuid4().hex}",
+        )
+        self.warehouse, self.lake = Warehouse(self.settings), open_lake(self.settings)
+
+    def close(self) -> None:
+        """Drop the data sets: each one that is there slows down the local server."""
+        for name in (*CATALOG.datasets(), BUILD):
+            self.warehouse.client.delete_dataset(
+                self.warehouse.dataset(name), delete_contents=True, not_found_ok=True, retry=None
+            )
+
+    def give(self, name: str, *given: dict | bytes) -> None:
+        """Put a file into the archive: tweets, or lines as they are."""
+        lines = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in given]
+        (self.archive / f"{name}.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+
+    def spool(self, name: str, *lines: bytes) -> None:
+        """Put a spool file as another collector would."""
+        folder = self.settings.spool / "incoming"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+
+    def run(self, day: date = RUN_DAY, **options: object) -> TweetDay:
+        """A run, not started; options as `TweetDay`'s."""
+        return TweetDay(self, day, **options)
+
+    def take(self, day: date = RUN_DAY, **options: object) -> TweetDay:
+        """A run from start to end."""
+        run = self.run(day, **options)
+        for _ in run.stages():
+            pass
+        return run
+
+    def answers(self) -> dict:
+        """What `lumbung tweets answers --json` prints."""
+        return answers(self.warehouse).to_json()
+
+    def checksum(self) -> dict[str, str]:
+        """Rows and their checksum of every table of tweets; how often they were published is not among them."""
+        found = checksum(self.warehouse)
+        del found["datamart.freshness"]
+        return found
+
+    def rows(self, sql: str) -> list[dict]:
+        """A query's rows; `{staging.tweet}` stands for a table."""
+        for address in CATALOG.contracts:
+            sql = sql.replace(f"{{{address}}}", f"`{self.warehouse.table(address)}`")
+        return self.warehouse.rows(sql).to_pylist()
+
+
+class TweetDay:
+    """One run. A test that calls no further stage has killed it."""
+
+    def __init__(self, house: TweetHouse, day: date, *, refresh: bool = False, source: str = "archive") -> None:
+        self.house, self.source = house, source
+        self.run = Run(
+            settings=house.settings,
+            warehouse=house.warehouse,
+            system=tweets.SYSTEM,
+            run_id=f"run {next(NUMBERS)}",
+            day=day,
+            started_at=datetime.now(UTC),
+            refresh=refresh,
+        )
+
+    def _do(self, task: str, work: Callable[[], Step]) -> Step:
+        began = datetime.now(UTC)
+        step = work()
+        runs.record(self.run, task, began, step)
+        return step
+
+    def start(self) -> None:
+        self.run = dataclasses.replace(self.run, identity=runs.start(self.run))
+
+    def collect(self) -> None:
+        settings = self.run.settings
+        collect(settings, open_source(settings, self.source, day=self.run.day, path=self.house.archive))
+
+    def ship(self) -> None:
+        ship(self.run.settings)
+
+    def land(self) -> None:
+        land(self.run.settings, self.run.lake)
+
+    def version(self) -> None:
+        self.target = tweets.target(self.run, tweets.make_version(self.run.lake))
+
+    def rejected(self) -> Step:
+        return self._do("rejected_row", lambda: tweets.load_rejected(self.run))
+
+    def clean(self) -> Step:
+        return self._do("clean", lambda: tweets.clean(self.run, self.target))
+
+    def load(self) -> Step:
+        return self._do("load", lambda: tweets.load_days(self.run, self.target))
+
+    def build(self) -> list[Step]:
+        return [
+            self._do(f"build.{one.address}", lambda one=one: build(self.run, one, self.target))
+            for one in tables(self.run)
+        ]
+
+    def publish(self) -> Step:
+        return self._do("publish", lambda: publish(self.run, self.target, self.target))
+
+    def audit(self) -> None:
+        drop_builds(self.run)
+        ledger.load_audit(self.run)
+
+    def stages(self, *names: str) -> Iterator[None]:
+        """All stages; it stops before the first one, and after each."""
+        for name in (
+            *("start", "collect", "ship", "land", "version", "rejected"),
+            *("clean", "load", "build", "publish", "audit"),
+        ):
+            yield
+            getattr(self, name)()
+
+
+def day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def days_after(first: date, count: int) -> date:
+    return first + timedelta(days=count)
