@@ -1,6 +1,7 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
 .PHONY: help install run up answers report backfill doctor env reseed test test-docker lint format lock clean
+.PHONY: help install run run-tweets up answers report backfill doctor test lint format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags infra tests
@@ -13,6 +14,9 @@ install: ## Make the environments (.venv, .venv-bigquery)
 
 run: install ## Run the warehouse for a day and print the answers (DAY=YYYY-MM-DD, REFRESH=1)
 	@$(lumbung) run $(if $(DAY),--day $(DAY)) $(if $(REFRESH),--refresh)
+
+run-tweets: install ## Run the path of tweets for a day with a real Kafka, print the marts (DAY=…, SOURCE=archive, ARCHIVE=folder)
+	@$(lumbung) tweets run $(if $(DAY),--day $(DAY)) $(if $(SOURCE),--source $(SOURCE)) $(if $(ARCHIVE),--path "$(ARCHIVE)")
 
 up: install ## Airflow's page, scheduler and the local parts, until Ctrl-C
 	@$(lumbung) up

@@ -6,9 +6,8 @@ import contextlib
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +15,8 @@ import typer
 
 from lumbung import day as business_day
 from lumbung import settings as settings_module
+from lumbung.cli_common import Json, reading, run_dag, warehouse_at
+from lumbung.cli_tweets import app as tweets_app
 from lumbung.errors import LumbungError
 from lumbung.settings import Settings
 
@@ -25,17 +26,16 @@ if TYPE_CHECKING:
     from lumbung.warehouse import Warehouse
 
 DAG_ID = "enrollment"
-POLL_SECONDS = 0.5
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Lumbung: the daily enrollment warehouse, on a laptop or on BigQuery.",
+    help="Lumbung: the daily warehouse of enrollments and tweets, on a laptop or on BigQuery.",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app.add_typer(tweets_app, name="tweets")
 
 
 def main() -> None:
@@ -75,15 +75,10 @@ def run(
     chosen = business_day.parse(day) if day else business_day.today()
     business_day.refuse_future(chosen)
     conf = {"day": f"{chosen}", "refresh": refresh}
-    from lumbung.local import airflow, parts
+    from lumbung.local import parts
 
     with parts.running(settings) as there:
-        api = airflow.connect(settings)
-        failures = _run_up(settings, there, api, chosen, conf) if api else _run_alone(settings, there, chosen, conf)
-        if failures:
-            raise LumbungError(
-                "; ".join(failures), where=f"{DAG_ID}, day {chosen}", remedy="nothing of this run was published"
-            )
+        run_dag(settings, there, DAG_ID, chosen, conf)
         _show_answers(settings, there, chosen)
 
 
@@ -126,11 +121,11 @@ def backfill(
 @app.command()
 def answers(as_json: Json = False) -> None:
     """Print the answers to the three questions from what is published."""
-    from lumbung import answers as reading
+    from lumbung import answers as answering
 
     settings = settings_module.load()
-    with _reading(settings) as warehouse:
-        found = reading.answers(warehouse)
+    with reading(settings) as warehouse:
+        found = answering.answers(warehouse)
     if as_json:
         print(json.dumps(found.to_json(), ensure_ascii=False, indent=2))  # noqa: T201
         return
@@ -138,7 +133,7 @@ def answers(as_json: Json = False) -> None:
 
     console.answers(found)
     if settings.project:
-        console.out.print(f"Looker Studio: {reading.looker_url(settings)}", soft_wrap=True)
+        console.out.print(f"Looker Studio: {answering.looker_url(settings)}", soft_wrap=True)
 
 
 @app.command()
@@ -157,7 +152,7 @@ def query(
 
     if as_json + as_csv + dry_run > 1:
         raise LumbungError("only one of --json, --csv and --dry-run", where="lumbung query")
-    with _reading(settings_module.load()) as warehouse:
+    with reading(settings_module.load()) as warehouse:
         if dry_run:
             console.out.print(f"{warehouse.dry_run(sql):,} bytes")
             return
@@ -180,7 +175,7 @@ def prune(
     from lumbung.prune import prune as run_prune
 
     settings = settings_module.load()
-    with _reading(settings) as warehouse:
+    with reading(settings) as warehouse:
         pruned = run_prune(settings, warehouse, keep=keep, dry_run=dry_run)
     console.out.print(f"{'Would delete' if dry_run else 'Deleted'}: {pruned}")
 
@@ -191,7 +186,7 @@ def report() -> None:
     from lumbung import console
 
     settings = settings_module.load()
-    with _reading(settings) as warehouse:
+    with reading(settings) as warehouse:
         path = _write_report(settings, warehouse)
     console.out.print(f"Report: {path}", soft_wrap=True)
 
@@ -304,73 +299,14 @@ def generate(
     console.table(f"{folder}", ("file", "rows"), rows.items(), numbers=("rows",))
 
 
-def _run_alone(settings: Settings, there: Parts, day: date, conf: dict[str, Any]) -> list[str]:
-    from lumbung import console
-    from lumbung.local import airflow
-
-    log = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
-    with console.err.status(f"Airflow runs {DAG_ID} for {day}") as status:
-
-        def told(task: airflow.Task) -> None:
-            status.update(f"Airflow runs {DAG_ID} for {day}: {task.task_id} {task.state}")
-
-        result = airflow.test_run(settings, there, DAG_ID, conf, log, told)
-    instances = [{"task_id": t.task_id, "state": t.state, "start": t.start, "end": t.end} for t in result.tasks]
-    _show_tasks(settings, day, result.run_id, instances)
-    console.out.print(f"Log: {log}", soft_wrap=True)
-    return [] if result.exit_code == 0 else result.errors or ["the run failed"]
-
-
-def _run_up(settings: Settings, there: Parts, api: Api, day: date, conf: dict[str, Any]) -> list[str]:
-    from lumbung import console
-    from lumbung.local.api import ENDED
-
-    del there
-    run_id = api.trigger(DAG_ID, conf, note="lumbung run")
-    with console.err.status(f"Airflow at {api.url} runs {DAG_ID} for {day}") as status:
-        while (state := api.dag_run(DAG_ID, run_id)["state"]) not in ENDED:
-            instances = api.task_instances(DAG_ID, run_id)
-            ended = sum(one["state"] in (*ENDED, "skipped", "upstream_failed") for one in instances)
-            status.update(f"Airflow at {api.url} runs {DAG_ID} for {day}: {ended} of {len(instances)} tasks")
-            time.sleep(POLL_SECONDS)
-    instances = sorted(api.task_instances(DAG_ID, run_id), key=lambda one: one["end_date"] or "")
-    _show_tasks(
-        settings,
-        day,
-        run_id,
-        [
-            {"task_id": t["task_id"], "state": t["state"], "start": t["start_date"], "end": t["end_date"]}
-            for t in instances
-        ],
-    )
-    if state == "success":
-        return []
-    failed = [one["task_id"] for one in instances if one["state"] == "failed"]
-    notes = _records(settings, day, run_id)
-    return [notes.get(task, {}).get("note", "failed").removeprefix("failed: ") for task in failed] or ["the run failed"]
-
-
-def _records(settings: Settings, day: date, run_id: str) -> dict[str, dict[str, Any]]:
-    from lumbung.lake import open_lake
-    from lumbung.run import records
-
-    return {one["task"]: one for one in records(open_lake(settings), day, run_id)}
-
-
-def _show_tasks(settings: Settings, day: date, run_id: str, instances: list[dict[str, Any]]) -> None:
-    from lumbung import console
-
-    console.tasks(instances, _records(settings, day, run_id))
-
-
 def _show_answers(settings: Settings, there: Parts, day: date) -> None:
-    from lumbung import answers as reading
+    from lumbung import answers as answering
     from lumbung import console
     from lumbung.lake import open_lake
 
-    warehouse = _warehouse(settings, there.emulator_host)
-    console.accounting(reading.accounting(open_lake(settings), day))
-    console.answers(reading.answers(warehouse))
+    warehouse = warehouse_at(settings, there.emulator_host)
+    console.accounting(answering.accounting(open_lake(settings), day))
+    console.answers(answering.answers(warehouse))
     console.out.print(f"Report: {_write_report(settings, warehouse)}", soft_wrap=True)
 
 
@@ -385,21 +321,6 @@ def _write_report(settings: Settings, warehouse: Warehouse) -> Path:
     temporary.write_text(render(report_data(warehouse, open_lake(settings), settings)), encoding="utf-8")
     temporary.replace(path)
     return path
-
-
-def _warehouse(settings: Settings, address: str | None) -> Warehouse:
-    from lumbung.warehouse import Warehouse
-
-    return Warehouse(settings.model_copy(update={"emulator_host": address}))
-
-
-@contextlib.contextmanager
-def _reading(settings: Settings) -> Iterator[Warehouse]:
-    """The warehouse, for commands that need no source database."""
-    from lumbung.local import parts
-
-    with parts.warehouse(settings) as address:
-        yield _warehouse(settings, address)
 
 
 @contextlib.contextmanager

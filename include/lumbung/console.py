@@ -13,6 +13,7 @@ from rich.table import Table
 
 from lumbung.answers import Answers
 from lumbung.report import Accounting
+from lumbung.tweet_answers import TweetAnswers
 
 PIPE_WIDTH = 160
 
@@ -88,6 +89,32 @@ def answers(found: Answers) -> None:
     )
 
 
+def tweet_answers(found: TweetAnswers) -> None:
+    """Cilvest's five questions, answered."""
+    out.print(f"[bold]Tweets that name an instrument: {found.total_tweet:,}[/]\n")
+    table(
+        "Tweets per instrument (one that names several counts for each)",
+        ("instrument", "tweets"),
+        found.total_by_instrument.items(),
+        numbers=("tweets",),
+    )
+    names = list(found.total_by_instrument)
+    for title, key, rows in (
+        ("Tweets per day", "date", found.daily_by_instrument),
+        ("Tweets per hour of the day, Jakarta", "hour", found.hourly_by_instrument),
+    ):
+        counts: dict[Any, dict[str, int]] = {}
+        for row in rows:
+            counts.setdefault(row[key], dict.fromkeys(names, 0))[row["instrument"]] = row["tweets"]
+        table(title, (key, *names), [(at, *by.values()) for at, by in counts.items()], numbers=names)
+    table(
+        "Most active authors (more than one tweet, ten ranks, all ties)",
+        ("rank", "author", "tweets"),
+        [tuple(row.values()) for row in found.most_active_authors],
+        numbers=("rank", "tweets"),
+    )
+
+
 def seconds(start: str | None, end: str | None) -> str:
     """Seconds between two ISO 8601 times."""
     if not (start and end):
@@ -98,6 +125,9 @@ def seconds(start: str | None, end: str | None) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    # Control characters of a source's value must not reach the terminal.
-    text = f"{value:,}" if isinstance(value, int) else str(value)
-    return escape("".join(char if char.isprintable() else " " for char in text))
+    return escape(shown(f"{value:,}" if isinstance(value, int) else str(value)))
+
+
+def shown(text: str) -> str:
+    """A source's text without control characters: they must not reach the terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)

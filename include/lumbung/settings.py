@@ -41,6 +41,7 @@ class Settings(BaseModel):
         x_bearer_token: the app's bearer token for the X API.
         x_max_usd: US dollars the X API may cost in a calendar month of Jakarta.
         x_url: address of the X API.
+        tweet_source: where the DAG `tweets` collects from unless it is told; `none`: services collect and ship.
         kafka: bootstrap servers of Kafka; None: a broker of this machine's own.
         kafka_username: user of a Kafka that asks for one.
         kafka_password: its password.
@@ -79,6 +80,7 @@ class Settings(BaseModel):
     x_bearer_token: SecretStr | None = None
     x_max_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5
     x_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")] = "https://api.x.com"
+    tweet_source: Literal["synthetic", "x", "none"] = "synthetic"
     kafka: Annotated[str, Field(pattern=r"^[^\s,/]+:\d+(,[^\s,/]+:\d+)*$")] | None = None
     kafka_username: str | None = None
     kafka_password: SecretStr | None = None

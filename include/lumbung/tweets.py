@@ -8,6 +8,8 @@ one than that of the published day.
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,14 +23,16 @@ from lumbung import day as business_day
 from lumbung import ledger, load, snapshot
 from lumbung.errors import LumbungError
 from lumbung.lake import Lake
-from lumbung.publish import published
+from lumbung.publish import SUPERSEDED, published
 from lumbung.run import Run, Step, refuse_expired
 from lumbung.snapshot import Document, Manifest
 from lumbung.spark import clean as cleaning
-from lumbung.stream.land import Landing, landings
+from lumbung.stream.land import RAW, Landing, landings
 
 SYSTEM, ENTITY = "cilvest", "tweet"
 TABLE = f"staging.{ENTITY}"
+SPOOL = "spool"
+NO_SOURCE = "none"
 VERSIONS = f"{snapshot.version_folder(SYSTEM)}/all"
 CURATED = f"curated/{SYSTEM}/{ENTITY}"
 ONE_DAY = timedelta(days=1)
@@ -124,6 +128,59 @@ class TweetTarget:
         return {"rules": self.rules, "days": {f"{day}": one.key for day, one in self.version.days.items()}}
 
 
+def collect(run: Run, source: str, path: str | None) -> Step:
+    """Collect tweets into the spool; nothing where other processes do it.
+
+    Args:
+        run: the run; synthetic tweets are those of its day.
+        source: one of `collect.SOURCES`, or `none`.
+        path: the folder or file of an archive.
+    """
+    from lumbung.stream.collect import collect, open_source
+
+    if source == NO_SOURCE:
+        return Step(table=SPOOL, note="left to the services that stream")
+    opened = open_source(run.settings, source, day=run.day, path=Path(path) if path else None)
+    found = collect(run.settings, opened)
+    return Step(
+        table=SPOOL,
+        rows_in=found.tweets + found.refused,
+        rows_out=found.tweets,
+        rows_rejected=found.refused,
+        note="; ".join([f"{len(found.files)} files, {found.refused} lines are no tweets", *found.notes]),
+    )
+
+
+def ship(run: Run, source: str) -> Step:
+    """Send the spool to Kafka; nothing where other processes do it."""
+    from lumbung.stream.ship import ship
+
+    if source == NO_SOURCE:
+        return Step(table=run.settings.kafka_topic, note="left to the services that stream")
+    sent = ship(run.settings)
+    return Step(
+        table=run.settings.kafka_topic,
+        rows_in=sent.lines + sent.bad,
+        rows_out=sent.lines,
+        rows_rejected=sent.bad,
+        note=f"{sent.files} files" + (f", {sent.known} known already" if sent.known else ""),
+    )
+
+
+def land(run: Run) -> Step:
+    """Land what is in Kafka now."""
+    from lumbung.stream.land import land
+
+    found = land(run.settings, run.lake)
+    return Step(
+        table=RAW,
+        rows_in=found.rows + found.rejected,
+        rows_out=found.rows,
+        rows_rejected=found.rejected,
+        note=f"{len(found.days)} days",
+    )
+
+
 def make_version(lake: Lake) -> TweetVersion:
     """Write down what is landed; the version that is there is reused when nothing came.
 
@@ -201,7 +258,11 @@ def clean(run: Run, target: TweetTarget) -> Step:
     """
     from lumbung.spark.session import session
 
-    missing = [day for day in target.changed if not _is_cleaned(run, target, day)]
+    missing = [
+        day
+        for day in target.changed
+        if not is_cleaned(run.lake, target.version, day) or (run.refresh and day == run.day)
+    ]
     if missing:
         with session(run.settings) as spark, tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
             for day in missing:
@@ -242,6 +303,30 @@ def load_days(run: Run, target: TweetTarget) -> Step:
     return Step.written(TABLE, rows_out=rows, seconds=round(seconds, 3), job_id=job_id, note=f"{loaded} days loaded")
 
 
+def index(run: Run, target: TweetTarget) -> Step:
+    """Index the days that the search server has otherwise or not at all; what a newer version has indexed stays."""
+    from lumbung.search import cluster as servers
+    from lumbung.search import index as search
+
+    cluster = servers.connect(run.settings)
+    place = re.sub(r"[^A-Za-z0-9_.-]", "-", f"{cluster.address}-{cluster.alias}")
+    state = f"state/search/{place}.json"
+    rows = 0
+    with run.lake.lease("search"):
+        known = (run.lake.read_json(state) or {}) if search.months(cluster) else {}
+        keys, days = known.get("days", {}), target.version.days
+        behind = [day for day, one in sorted(days.items()) if keys.get(f"{day}") != one.key]
+        if known.get("generation", 0) > target.generation:
+            return Step(table=cluster.alias, note=SUPERSEDED)
+        for day in behind:
+            with run.lake.local(path_of(target.version, day)) as file:
+                rows += search.index_day(cluster, day, pq.ParquetFile(file).iter_batches()).rows
+            keys = {**keys, f"{day}": days[day].key}
+            content = {"generation": target.generation, "days": keys}
+            run.lake.write(state, json.dumps(content, indent=2).encode())
+    return Step(table=cluster.alias, rows_in=rows, rows_out=rows, note=f"{len(behind)} days indexed")
+
+
 def load_rejected(run: Run) -> Step:
     """Rebuild `staging.rejected_row` of the run's day, and of days with rejects that were landed since the publish."""
     since = (published(run) or {}).get("extracted_at")
@@ -264,15 +349,16 @@ def path_of(version: TweetVersion, day: date) -> str:
     return f"{CURATED}/dt={day}/{version.days[day].key}.parquet"
 
 
+def is_cleaned(lake: Lake, version: TweetVersion, day: date) -> bool:
+    """Whether a day is cleaned already."""
+    folder, _, name = path_of(version, day).rpartition("/")
+    return name in lake.names(folder)
+
+
 def rows_of(lake: Lake, version: TweetVersion, day: date) -> int:
     """How many tweets a cleaned day has."""
     with lake.local(path_of(version, day)) as file:
         return int(pq.read_metadata(file).num_rows)
-
-
-def _is_cleaned(run: Run, target: TweetTarget, day: date) -> bool:
-    folder, _, name = path_of(target.version, day).rpartition("/")
-    return name in run.lake.names(folder) and not (run.refresh and day == run.day)
 
 
 def _reached(run: Run, path: str) -> str:

@@ -286,9 +286,12 @@ def _version(context: Context, name: str) -> tuple[str, int]:
 
 
 def _airflow_error(error: LumbungError) -> AirflowException:
+    from lumbung.search.cluster import UnavailableError as SearchUnavailableError
+    from lumbung.stream.kafka import KafkaUnavailableError
     from lumbung.warehouse import UnavailableError
 
-    retried = isinstance(error, UnavailableError | SourceUnavailableError)
+    passing = (UnavailableError, SourceUnavailableError, KafkaUnavailableError, SearchUnavailableError)
+    retried = isinstance(error, passing)
     return AirflowException(str(error)) if retried else AirflowFailException(str(error))
 
 

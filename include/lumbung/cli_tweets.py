@@ -1,0 +1,250 @@
+"""The commands of Cilvest's tweets: `lumbung tweets`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lumbung import day as business_day
+from lumbung import settings as settings_module
+from lumbung.cli_common import Json, reading, run_dag, warehouse_at
+from lumbung.errors import LumbungError
+from lumbung.settings import Settings
+
+if TYPE_CHECKING:
+    from lumbung.local.parts import Parts
+    from lumbung.search.cluster import Cluster
+
+DAG_ID = "tweets"
+
+app = typer.Typer(
+    no_args_is_help=True, help="Tweets about saham, reksadana and sukuk: collected, streamed, cleaned, counted."
+)
+
+
+class Source(StrEnum):
+    """Where tweets come from."""
+
+    SYNTHETIC = "synthetic"
+    ARCHIVE = "archive"
+    X = "x"
+
+
+DayOption = Annotated[str | None, typer.Option(help="Business day, YYYY-MM-DD; default: today in Jakarta.")]
+SourceOption = Annotated[Source, typer.Option(help="Where tweets come from.")]
+PathOption = Annotated[Path | None, typer.Option(help="The archive's folder or file.")]
+Forever = Annotated[bool, typer.Option("--forever", help="Go on until Ctrl-C.")]
+
+
+@app.command()
+def run(
+    day: DayOption = None,
+    source: SourceOption = Source.SYNTHETIC,
+    path: PathOption = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Clean the day anew.")] = False,
+) -> None:
+    """Run the whole path through Airflow: collect, ship, land, clean, build, publish, index; print what came of it."""
+    from lumbung.local import airflow, parts
+
+    settings, chosen = settings_module.load(), _day(day)
+    archive = _archive(source, path)
+    conf = {"day": f"{chosen}", "refresh": refresh, "source": source.value, "path": archive and str(archive)}
+    if settings.kafka is None and (api := airflow.connect(settings)):
+        raise LumbungError(
+            "the Airflow of `lumbung up` knows no Kafka",
+            where=api.url,
+            remedy="stop it, or set LUMBUNG_KAFKA for it and here",
+        )
+    with parts.running(settings) as there, _kafka(settings) as reached:
+        run_dag(reached, there, DAG_ID, chosen, conf)
+        _show(reached, there)
+
+
+@app.command()
+def collect(
+    source: SourceOption = Source.SYNTHETIC,
+    path: PathOption = None,
+    day: DayOption = None,
+) -> None:
+    """Collect tweets into the spool."""
+    from lumbung import console
+    from lumbung.stream.collect import collect, open_source
+
+    settings = settings_module.load()
+    opened = open_source(settings, source, day=_day(day), path=_archive(source, path))
+    found = collect(settings, opened)
+    console.table(
+        "Collected",
+        ("source", "files", "tweets", "no tweets", "requests", "US$"),
+        [(found.source, len(found.files), found.tweets, found.refused, found.requests, f"{found.usd:.3f}")],
+        numbers=("files", "tweets", "no tweets", "requests", "US$"),
+    )
+    for line in [*found.notes, *(f"Lines that are no tweets: {file}" for file in found.error_files)]:
+        console.out.print(line, soft_wrap=True, markup=False)
+
+
+@app.command()
+def ship(forever: Forever = False) -> None:
+    """Send the spool to Kafka, each line once."""
+    from lumbung import console
+    from lumbung.stream.ship import ship
+
+    with _kafka(settings_module.load()) as settings:
+        sent = ship(settings, forever=forever)
+    console.table(
+        "Shipped",
+        ("topic", "files", "shipped before", "lines", "bad lines"),
+        [(settings.kafka_topic, sent.files, sent.known, sent.lines, sent.bad)],
+        numbers=("files", "shipped before", "lines", "bad lines"),
+    )
+    if sent.bad:
+        console.out.print(f"Bad lines: {settings.spool / 'error'}", soft_wrap=True)
+
+
+@app.command()
+def land(
+    forever: Forever = False,
+    skip_lost: Annotated[
+        bool, typer.Option("--skip-lost", help="Go on where Kafka has deleted messages before they were landed.")
+    ] = False,
+) -> None:
+    """Land in the lake what Kafka holds, exactly once."""
+    from lumbung import console
+    from lumbung.lake import open_lake
+    from lumbung.stream.land import land
+
+    with _kafka(settings_module.load()) as settings:
+        found = land(settings, open_lake(settings), forever=forever, skip_lost=skip_lost)
+    console.table(
+        "Landed",
+        ("landings", "days", "tweets", "rejected"),
+        [(found.landings, len(found.days), found.rows, found.rejected)],
+        numbers=("landings", "days", "tweets", "rejected"),
+    )
+
+
+@app.command()
+def answers(as_json: Json = False) -> None:
+    """Print the answers to the five questions from what is published."""
+    from lumbung import console
+    from lumbung.tweet_answers import answers
+
+    with reading(settings_module.load()) as warehouse:
+        found = answers(warehouse)
+    if as_json:
+        print(json.dumps(found.to_json(), ensure_ascii=False, indent=2))  # noqa: T201
+    else:
+        console.tweet_answers(found)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Print where tweets are: spool, Kafka, lake, warehouse, and what X has cost."""
+    from lumbung import console
+    from lumbung.tweet_status import status
+
+    settings = settings_module.load()
+    with contextlib.ExitStack() as stack:
+        if settings.kafka or (settings.home / "kafka").exists():
+            settings = stack.enter_context(_kafka(settings))
+        found = status(settings)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))  # noqa: T201
+    else:
+        rows = [(part, name, value) for part, facts in found.items() for name, value in facts.items()]
+        console.table("Tweets", ("part", "what", "now"), rows)
+
+
+@app.command()
+def search(
+    words: Annotated[str, typer.Argument(help='Words that must all be there; "…" a phrase, | or, - not.')],
+    size: Annotated[int, typer.Option(min=1, max=100, help="Tweets to show.")] = 20,
+) -> None:
+    """Search the tweets that are indexed; what matched is highlighted."""
+    from rich.text import Text
+
+    from lumbung.console import out, shown
+    from lumbung.search.search import search
+
+    found = search(_cluster(settings_module.load()), words, size)
+    out.print(f"[bold]{found.total:,} tweets[/]\n")
+    for hit in found.hits:
+        at = hit.created_at.astimezone(business_day.JAKARTA)
+        out.print(Text(f"{at:%Y-%m-%d %H:%M}  @{shown(hit.user_name or '')}  {hit.tweet_id}", "dim"))
+        out.print(Text.assemble(*((shown(part), "bold yellow" if matched else "") for part, matched in hit.parts)))
+
+
+@app.command()
+def prune(
+    keep: Annotated[int, typer.Option(min=1, help="Months to keep in the index.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Delete old months from the search index; lake and warehouse keep them."""
+    from lumbung import console
+    from lumbung.lake import open_lake
+    from lumbung.search.retention import prune
+
+    settings = settings_module.load()
+    with open_lake(settings).lease("search"):
+        gone = prune(_cluster(settings), keep=keep, dry_run=dry_run)
+    console.out.print(f"{'Would delete' if dry_run else 'Deleted'}: {', '.join(gone) or 'nothing'}")
+
+
+def _show(settings: Settings, there: Parts) -> None:
+    from lumbung import console
+    from lumbung.lake import open_lake
+    from lumbung.tweet_answers import answers
+    from lumbung.tweet_status import accounting
+
+    landed, cleaned = accounting(open_lake(settings))
+    console.table(
+        "Rows: read from Kafka = tweets + rejected",
+        ("read", "tweets", "rejected"),
+        [landed],
+        numbers=("read", "tweets", "rejected"),
+    )
+    console.table(
+        "Tweets: landed = clean + dropped (repeats, edits, retweets, other languages)",
+        ("day", "landed", "clean", "dropped"),
+        cleaned,
+        numbers=("landed", "clean", "dropped"),
+    )
+    console.tweet_answers(answers(warehouse_at(settings, there.emulator_host)))
+
+
+def _day(text: str | None) -> date:
+    chosen = business_day.parse(text) if text else business_day.today()
+    business_day.refuse_future(chosen)
+    return chosen
+
+
+def _archive(source: Source, path: Path | None) -> Path | None:
+    if (source is Source.ARCHIVE) != (path is not None):
+        raise LumbungError(
+            "an archive needs a path, and only an archive has one",
+            where=f"--source {source}",
+            remedy="give both: --source archive --path FOLDER",
+        )
+    return path and path.expanduser().resolve()
+
+
+@contextlib.contextmanager
+def _kafka(settings: Settings) -> Iterator[Settings]:
+    """The settings with a Kafka that runs."""
+    from lumbung.local.kafka import broker
+
+    with broker(settings) as address:
+        yield settings.model_copy(update={"kafka": address})
+
+
+def _cluster(settings: Settings) -> Cluster:
+    from lumbung.search.cluster import connect
+
+    return connect(settings)

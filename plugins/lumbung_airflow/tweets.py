@@ -1,0 +1,130 @@
+"""The operators of the DAG `tweets`: one a step; heavy imports are inside."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Context
+
+from lumbung_airflow.operators import BuildOperator, PublishOperator, StepOperator
+
+if TYPE_CHECKING:
+    from lumbung.run import Run, Step
+    from lumbung.tweets import TweetTarget
+
+VERSION = "version"
+
+
+class CollectOperator(StepOperator):
+    """Collect tweets into the spool, from the run's source."""
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        from lumbung import tweets
+
+        return tweets.collect(run, _source(run, context), context["params"].get("path"))
+
+
+class ShipOperator(StepOperator):
+    """Send the spool to Kafka."""
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        from lumbung import tweets
+
+        return tweets.ship(run, _source(run, context))
+
+
+class LandOperator(StepOperator):
+    """Land in the lake what Kafka holds now."""
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
+        from lumbung import tweets
+
+        return tweets.land(run)
+
+
+class VersionOperator(StepOperator):
+    """Write down what is landed, and decide which days are made anew."""
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        from lumbung import tweets
+        from lumbung.run import Step
+
+        version = tweets.make_version(run.lake)
+        target = tweets.target(run, version)
+        told = [target.generation, [f"{day}" for day in target.changed], target.rules]
+        context["ti"].xcom_push(key="target", value=told)
+        return Step(
+            table=run.system,
+            rows_in=version.rows_read,
+            rows_out=version.rows_kept,
+            rows_rejected=version.rows_rejected,
+            note=f"generation {version.generation}; {len(target.changed)} of {len(version.days)} days changed",
+        )
+
+
+class TweetRejectedOperator(StepOperator):
+    """Rebuild `staging.rejected_row` of the days that have new rejects."""
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
+        from lumbung import tweets
+
+        return tweets.load_rejected(run)
+
+
+class CleanOperator(StepOperator):
+    """Clean the days that changed, by Sail in this process or on a Spark Connect server."""
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        from lumbung import tweets
+
+        return tweets.clean(run, _target(run, context))
+
+
+class TweetLoadOperator(StepOperator):
+    """Load the days that changed into their staging partitions."""
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        from lumbung import tweets
+
+        return tweets.load_days(run, _target(run, context))
+
+
+class TweetBuildOperator(BuildOperator):
+    """Build one table privately and check it."""
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        from lumbung.build import build
+
+        return build(run, run.catalog[self.address], _target(run, context))
+
+
+class TweetPublishOperator(PublishOperator):
+    """Publish all tables of the run at once; skipped where a newer version has replaced them."""
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        from lumbung.publish import publish
+
+        target = _target(run, context)
+        return publish(run, target, target)
+
+
+class IndexOperator(StepOperator):
+    """Index in the search server the days that it does not have yet."""
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        from lumbung import tweets
+
+        return tweets.index(run, _target(run, context))
+
+
+def _source(run: Run, context: Context) -> str:
+    return context["params"].get("source") or run.settings.tweet_source
+
+
+def _target(run: Run, context: Context) -> TweetTarget:
+    from lumbung import tweets
+
+    told: list[Any] = context["ti"].xcom_pull(task_ids=VERSION, key="target")
+    generation, changed, rules = told
+    return tweets.target_of(run, generation, [date.fromisoformat(day) for day in changed], rules)
