@@ -21,6 +21,7 @@ from lumbung.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
 from lumbung.snapshot import DataFile
 from pipeline import House
+from tweet_house import TweetHouse
 
 ROOT = Path(__file__).parents[1]
 PYTHON = ROOT / ".venv-bigquery/bin/python"
@@ -157,6 +158,32 @@ def make_house(new_house: Callable[..., House]) -> Iterator[Callable[..., House]
     """Make a lake, a warehouse and sources for one test; options as `House`'s."""
     with contextlib.ExitStack() as stack:
         yield lambda **options: stack.enter_context(contextlib.closing(new_house(**options)))
+
+
+@pytest.fixture(scope="session")
+def small_tweet_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """The project's contracts, but of the tables made by a query only one by tweet date and one that reads it."""
+    root = tmp_path_factory.mktemp("small tweets") / "sql"
+    for path in SQL_ROOT.glob("*/*"):
+        if path.stem in ("fact_tweet", "most_active_author") or not path.with_suffix(".sql").exists():
+            (root / path.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, root / path.parent.name)
+    return Catalog(root)
+
+
+@pytest.fixture
+def make_tweet_house(
+    tmp_path_factory: pytest.TempPathFactory, bigquery_server: str, kafka: stream.Broker, small_tweet_catalog: Catalog
+) -> Iterator[Callable[..., TweetHouse]]:
+    """Make an archive, a spool, a topic, a lake and a warehouse for one test; two small tables are made by queries."""
+    with contextlib.ExitStack() as stack:
+
+        def make(catalog: Catalog = small_tweet_catalog) -> TweetHouse:
+            home = tmp_path_factory.mktemp("tweets")
+            house = TweetHouse(home, bigquery_server, kafka.address, catalog)
+            return stack.enter_context(contextlib.closing(house))
+
+        yield make
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def tables(tmp_path):
         path = tmp_path / f"{address.replace('.', '/')}.yaml"
         path.parent.mkdir(exist_ok=True)
         typed = [
-            {"name": name, "description": "-", "type": "DATE" if name == "snapshot_date" else "STRING"}
+            {"name": name, "description": "-", "type": "DATE" if name.endswith("_date") else "STRING"}
             for name in columns
         ]
         content = {"description": "-", "grain": "-", "system": system, "key": ["id"], "columns": typed, **contract}
@@ -161,6 +161,59 @@ def test_a_daily_table_may_look_at_its_day_and_at_what_never_changes(tables):
     )
     tables.add("datamart.a_daily", query, DAILY["columns"], "s", partition="snapshot_date")
     assert order(Catalog(catalog.root)) == ["dwh.b_daily", "dwh.kind", "datamart.a_daily"]
+
+
+TWEETS = "SELECT id, tweet_date FROM staging.said WHERE tweet_date IN UNNEST(@tweet_dates)"
+
+
+@pytest.fixture
+def said(tables):
+    """A table that is loaded by tweet_date, and others over it: `address: (query, partition)`."""
+
+    def write(queries):
+        catalog = tables({})
+        for address, (query, partition) in {"staging.said": (None, "tweet_date"), **queries}.items():
+            columns = ("id", "tweet_date") if partition else ("id",)
+            tables.add(address, query, columns, "s", partition=partition)
+        return Catalog(catalog.root)
+
+    return write
+
+
+def test_a_mart_may_read_all_days_of_what_is_made_by_changed_days(said):
+    catalog = said({
+        "datamart.m": ("SELECT id FROM dwh.f", None),
+        "dwh.f": (TWEETS, "tweet_date"),
+        "dwh.g": (TWEETS.replace("staging.said", "dwh.f"), "tweet_date"),
+    })  # fmt: skip
+    assert order(catalog) == ["dwh.f", "datamart.m", "dwh.g"]
+    assert [one.is_incremental for one in catalog.queries("s")] == [False, True, True]
+    assert not any(one.is_daily for one in catalog.queries("s"))
+
+
+@pytest.mark.parametrize(
+    ("query", "partition", "message"),
+    [
+        ("SELECT id, tweet_date FROM staging.said", "tweet_date", "reads all days of staging.said"),
+        ("SELECT id, tweet_date FROM staging.said WHERE tweet_date NOT IN UNNEST(@tweet_dates)", "tweet_date",
+         "Add WHERE tweet_date IN UNNEST(@tweet_dates)"),
+        ("SELECT id, tweet_date FROM staging.said WHERE tweet_date IN UNNEST(@others)", "tweet_date", "all days"),
+        ("SELECT id, tweet_date FROM staging.said WHERE id IN UNNEST(@tweet_dates)", "tweet_date", "all days"),
+        ("SELECT id, tweet_date FROM dwh.f", "tweet_date", "reads all days of dwh.f"),
+        ("SELECT id FROM staging.said WHERE tweet_date IN UNNEST(@tweet_dates)", None,
+         "reads staging.said, of which a run sees only the days that changed"),
+        ("SELECT id, tweet_date FROM dwh.f JOIN dwh.whole USING (id) WHERE tweet_date IN UNNEST(@tweet_dates)",
+         "tweet_date", "looks at dwh.whole, which is of the newest version"),
+    ],
+)  # fmt: skip
+def test_what_would_mix_changed_days_with_others_is_refused(said, query, partition, message):
+    catalog = said({
+        "dwh.f": (TWEETS, "tweet_date"), "dwh.whole": ("SELECT id FROM dwh.f", None), "dwh.t": (query, partition)
+    })  # fmt: skip
+    with pytest.raises(LumbungError) as refusal:
+        order(catalog)
+    assert "dwh/t.sql" in str(refusal.value)
+    assert message in str(refusal.value)
 
 
 def test_render_changes_table_names_and_nothing_else(tables):

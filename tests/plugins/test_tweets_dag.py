@@ -1,0 +1,67 @@
+"""How the DAG `tweets` is wired."""
+
+import importlib.util
+import itertools
+from pathlib import Path
+
+import pytest
+from airflow.sdk import TriggerRule
+
+FILE = Path(__file__).parents[2] / "dags" / "tweets.py"
+
+
+def load():
+    spec = importlib.util.spec_from_file_location("tweets_dag", FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.start.dag
+
+
+@pytest.fixture
+def dag(monkeypatch):
+    for name in ("LUMBUNG_KAFKA", "LUMBUNG_SEARCH"):
+        monkeypatch.setenv(name, "")
+    return load()
+
+
+def upstream(dag, task_id):
+    return dag.get_task(task_id).upstream_task_ids
+
+
+def builds(dag):
+    return {task_id for task_id in dag.task_ids if task_id.startswith("build.")}
+
+
+def test_the_steps_follow_each_other(dag):
+    steps = ["start", "collect", "ship", "land", "version", "clean", "load"]
+    for before, after in itertools.pairwise(steps):
+        assert upstream(dag, after) == {before}
+    for task_id in builds(dag):
+        assert upstream(dag, task_id) >= {"load"}
+    assert upstream(dag, "publish") == {"rejected_row", *builds(dag)}
+
+
+def test_rejects_and_the_audit_are_written_whatever_happened(dag):
+    assert dag.get_task("rejected_row").trigger_rule == TriggerRule.ALL_DONE
+    assert upstream(dag, "audit") == set(dag.task_ids) - {"start", "audit", "complete"}
+    assert dag.get_task("audit").trigger_rule == TriggerRule.ALL_DONE
+
+
+def test_the_run_fails_with_any_step(dag):
+    assert [task_id for task_id in dag.task_ids if not dag.get_task(task_id).downstream_task_ids] == ["complete"]
+    assert dag.get_task("complete").trigger_rule == TriggerRule.NONE_FAILED
+    assert upstream(dag, "complete") == {"publish", "rejected_row", "audit"}
+
+
+def test_a_search_server_is_indexed_last_and_may_turn_the_run_red(dag, monkeypatch):
+    assert "index" not in dag.task_ids
+    monkeypatch.setenv("LUMBUNG_SEARCH", "http://127.0.0.1:9200")
+    searched = load()
+    assert upstream(searched, "index") == {"publish"}
+    assert upstream(searched, "complete") == {"publish", "index", "rejected_row", "audit"}
+
+
+def test_it_is_paused_until_there_is_a_kafka(dag, monkeypatch):
+    assert dag.is_paused_upon_creation
+    monkeypatch.setenv("LUMBUNG_KAFKA", "127.0.0.1:9092")
+    assert not load().is_paused_upon_creation

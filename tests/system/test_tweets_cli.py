@@ -1,0 +1,65 @@
+"""`lumbung tweets` from an archive to the answers: through Airflow, with the broker it starts by itself."""
+
+import json
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from tweet_house import tweet
+
+Make = Callable[..., "Home"]  # noqa: F821 - tests/system/conftest.py
+GIVEN = [
+    tweet(1, "saham naik", "2026-11-21T12:00"),
+    tweet(2, "sahamku dan sukuk", "2026-11-22T00:00"),
+    tweet(2, "sahamku dan sukuk", "2026-11-22T00:00"),
+]
+
+
+@pytest.fixture(scope="module")
+def home(make_home: Make, missing: Callable[[str], None]):
+    if not (shutil.which("java") and shutil.which("mvn")):
+        missing("Java and Maven")
+    return make_home()
+
+
+def test_a_run_prints_tasks_rows_and_marts_and_leaves_nothing_running(home) -> None:
+    archive = home.folder.parent / "archive"
+    archive.mkdir()
+    (archive / "a.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in GIVEN) + "no JSON\n")
+    printed = home.run("tweets", "run", "--day", "2026-11-23", "--source", "archive", "--path", str(archive))
+    for task in ("collect", "ship", "land", "clean", "load", "build.datamart.tweet_total", "publish", "complete"):
+        line = next(line for line in printed.splitlines() if task in line.split())
+        assert line.startswith("ok"), line
+    assert "1 files, 1 lines are no tweets" in printed
+    assert "Tweets that name an instrument: 2" in printed
+    assert home.processes() == []
+    answers = home.json("tweets", "answers", "--json")
+    assert list(answers) == [
+        *("total_tweet", "total_by_instrument", "daily_by_instrument", "hourly_by_instrument"),
+        "most_active_authors",
+    ]
+    assert answers["total_tweet"] == 2
+    assert answers["total_by_instrument"] == {"reksadana": 0, "saham": 2, "sukuk": 1}
+    assert answers["daily_by_instrument"][0] == {"date": "2026-11-21", "instrument": "saham", "tweets": 1}
+    assert len(answers["hourly_by_instrument"]) == 72
+    assert answers["most_active_authors"] == [{"rank": 1, "user_name": "sintetis_a", "tweets": 2}]
+    found = json.loads(home.run("tweets", "status", "--json"))
+    assert found["spool"] == {"files to ship": 0, "files shipped": 1, "error files": 1}
+    assert found["kafka"]["lag (offsets not landed)"] == 0
+    assert (found["lake"]["read from Kafka"], found["lake"]["rejected"]) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tweets", "run", "--source", "archive"], "an archive needs a path"),
+        (["tweets", "collect", "--path", "."], "only an archive has one"),
+        (["tweets", "run", "--day", "2999-01-01"], "has not begun"),
+        (["tweets", "search", "saham"], "LUMBUNG_SEARCH"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_the_reason(home, arguments, message) -> None:
+    refused = home.call(*arguments)
+    assert refused.returncode == 1
+    assert message in refused.stderr
