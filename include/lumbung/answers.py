@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from lumbung import snapshot
+from lumbung import snapshot, tweet_answers
 from lumbung.contract import Catalog
 from lumbung.errors import LumbungError
 from lumbung.lake import Lake
@@ -16,7 +16,7 @@ from lumbung.report import Accounting, CategoryCount, Freshness, RejectedRow, Re
 from lumbung.settings import Settings
 from lumbung.warehouse import MissingError, Warehouse
 
-SYSTEM = "pinter_skuy"
+SYSTEM, TWEETS = "pinter_skuy", "cilvest"
 UNKNOWN = "(unknown)"
 REJECTS_READ = 1_000
 
@@ -88,6 +88,7 @@ def report_data(warehouse: Warehouse, lake: Lake, settings: Settings) -> ReportD
         accounting=accounting(lake, day),
         rejects=_rejects(warehouse, day),
         daily=[(row["snapshot_date"], row["course_type"] or "", row["enrollments"]) for row in daily],
+        tweets=tweet_answers.answers(warehouse) if any(one.system == TWEETS for one in freshness) else None,
     )
 
 

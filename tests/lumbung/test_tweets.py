@@ -128,7 +128,7 @@ def counted(house):
 def test_a_late_tweet_goes_to_its_own_day_and_only_that_is_made_anew(house):
     house.give("first", tweet(1, "saham", "2026-11-10T12:00"), tweet(2, "saham", "2026-11-21T12:00"))
     house.take()
-    house.give("late", tweet(3, "sukuk", "2026-11-10T13:00"))
+    house.give("first", tweet(3, "sukuk", "2026-11-10T13:00"))
     assert house.take().target.changed == [date(2026, 11, 10)]
     assert counted(house) == {"2026-11-10": 2, "2026-11-21": 1}
     assert house.take().target.changed == [], "nothing came"

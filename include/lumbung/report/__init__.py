@@ -1,4 +1,4 @@
-"""The report page: one self-contained HTML file that answers the three questions of pinter-skuy.
+"""The report page: one self-contained HTML file that answers the questions of pinter-skuy and, if any, of Cilvest.
 
 It loads nothing, runs no script and is bilingual: both languages are in the file, one is shown.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,6 +18,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lumbung.errors import SettingError
 from lumbung.report import charts
 from lumbung.report.language import LANGUAGES, shown
+
+if TYPE_CHECKING:
+    from lumbung.tweet_answers import TweetAnswers
 
 BARS_SHOWN = 20
 REJECTS_SHOWN = 100
@@ -98,6 +102,7 @@ class ReportData:
         accounting: one for each source and day.
         rejects: the rejected rows, or the first of them; the page shows 100, and the total from `accounting`.
         daily: (snapshot day, category, enrollments).
+        tweets: the answers about tweets; None: none are published.
     """
 
     day: date
@@ -112,6 +117,7 @@ class ReportData:
     accounting: list[Accounting]
     rejects: list[RejectedRow]
     daily: list[tuple[date, str, int]]
+    tweets: TweetAnswers | None = None
 
 
 def render(data: ReportData) -> str:
@@ -161,6 +167,7 @@ def render(data: ReportData) -> str:
         daily={(day, name): value for day, name, value in data.daily},
         series=_series(data.daily),
         unbalanced=[row for row in data.accounting if not row.balanced],
+        demand=_demand(data.tweets) if data.tweets else None,
     )
 
 
@@ -170,6 +177,40 @@ def _check_address(address: str) -> None:
         raise SettingError(
             "not an https address", where=f"Looker Studio link {address!r}", remedy="copy the link from Looker Studio"
         )
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the page draws of the answers about tweets.
+
+    Attributes:
+        totals: (instrument, tweets), most first.
+        days: every day from the first to the last that has tweets.
+        daily: each instrument's (day, tweets), 0 on days without; in the order of `totals`.
+        hours: each instrument's tweets at the hours 0 to 23.
+        authors: (rank, user name, tweets).
+    """
+
+    totals: list[tuple[str, int]]
+    days: list[date]
+    daily: list[tuple[str, list[tuple[date, int]]]]
+    hours: list[tuple[str, list[int]]]
+    authors: list[tuple[int, str, int]]
+
+
+def _demand(tweets: TweetAnswers) -> Demand:
+    totals = _ranked(list(tweets.total_by_instrument.items()))
+    daily = {(date.fromisoformat(row["date"]), row["instrument"]): row["tweets"] for row in tweets.daily_by_instrument}
+    first, last = (min(daily)[0], max(daily)[0]) if daily else (date.max, date.min)
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    hourly = {(row["hour"], row["instrument"]): row["tweets"] for row in tweets.hourly_by_instrument}
+    return Demand(
+        totals=totals,
+        days=days,
+        daily=[(name, [(day, daily.get((day, name), 0)) for day in days]) for name, _ in totals],
+        hours=[(name, [hourly.get((hour, name), 0) for hour in range(24)]) for name, _ in totals],
+        authors=[(row["rank"], row["user_name"], row["tweets"]) for row in tweets.most_active_authors],
+    )
 
 
 def _ranked(pairs: list[tuple[str, int]]) -> list[tuple[str, int]]:

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 from lumbung.report import Accounting, CategoryCount, Freshness, RejectedRow, ReportData, TopMentor
+from lumbung.tweet_answers import TweetAnswers
 
 DAY = date(2026, 11, 21)
 NIGHT = datetime(2026, 11, 21, 17, 31, tzinfo=UTC)  # 00:31 of the next day in Jakarta
@@ -43,6 +44,24 @@ def clean() -> ReportData:
         accounting=[Accounting("student.json", DAY, 60, 60, 0), Accounting("mentor.csv", DAY, 12, 12, 0)],
         rejects=[],
         daily=[(DAY - timedelta(days=n), name, 46 - n) for n in range(3) for name in ("data", "akuntansi")],
+        tweets=tweets("sintetis_a", "sintetis_b"),
+    )
+
+
+def tweets(*authors: str) -> TweetAnswers:
+    """Answers about tweets of two days with one between that has none."""
+    first = DAY - timedelta(days=2)
+    by_day = ((f"{first}", "saham", 1500), (f"{first}", "sukuk", 2), (f"{DAY}", "saham", 31))
+    return TweetAnswers(
+        total_tweet=1532,
+        total_by_instrument={"reksadana": 0, "saham": 1531, "sukuk": 2},
+        daily_by_instrument=[{"date": day, "instrument": name, "tweets": count} for day, name, count in by_day],
+        hourly_by_instrument=[
+            {"hour": hour, "instrument": name, "tweets": hour if name == "saham" else 0}
+            for hour in range(24)
+            for name in ("reksadana", "saham", "sukuk")
+        ],
+        most_active_authors=[{"rank": 1, "user_name": name, "tweets": 17} for name in authors],
     )
 
 
@@ -62,4 +81,5 @@ def hostile() -> ReportData:
         accounting=[Accounting(text, DAY, 1000, 990, 9, text) for text in HOSTILE],
         rejects=[RejectedRow(text, n or None, text * 3, text) for n, text in enumerate(HOSTILE * 20)],
         daily=[(DAY - timedelta(days=n), text, n) for n in range(30) for text in HOSTILE],
+        tweets=tweets(*HOSTILE),
     )

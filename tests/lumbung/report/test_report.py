@@ -12,6 +12,7 @@ from report_data import DAY, HOSTILE, LOOKER, NIGHT, clean, empty, hostile
 from lumbung.errors import LumbungError, SettingError
 from lumbung.report import Accounting, CategoryCount, RejectedRow, ReportData, TopMentor, charts, render
 from lumbung.report.language import Language, shown
+from lumbung.tweet_answers import TweetAnswers
 
 VOID = {"meta", "link", "input"}
 
@@ -227,7 +228,7 @@ def test_provisional_data_are_announced() -> None:
 def test_line_charts_begin_with_the_second_day() -> None:
     data = clean()
     assert 'class="line"' in render(data)
-    one = render(replace(data, daily=[(DAY, "data", 46)]))
+    one = render(replace(data, daily=[(DAY, "data", 46)], tweets=None))
     assert 'class="line"' not in one
     assert "One day so far" in Page(one).said["en"]
 
@@ -265,3 +266,22 @@ def test_numbers_and_dates_by_language() -> None:
     assert english.moment(NIGHT) == "22 November 2026, 00:31 WIB"
     assert english.count(1, "kota", "city", "cities") == "1 city"
     assert indonesian.count(2, "kota", "city", "cities") == "2 kota"
+
+
+def test_demand_is_shown_where_tweets_are_published():
+    page = said(clean())
+    assert "1.532 cuitan menyebut minimal satu instrumen; terbanyak saham (1.531)." in page["id"]
+    assert "1,532 tweets name at least one instrument; most of all saham (1,531)." in page["en"]
+    assert "21 November 2026 31 0 0 20 November 2026 0 0 0 19 November 2026 1,500 2 0" in spaced(clean())["en"]
+    assert "1 sintetis_a 17 1 sintetis_b 17" in spaced(clean())["id"]
+    assert "Cilvest" not in said(replace(clean(), tweets=None))["id"]
+
+
+def test_tweets_that_name_nothing_are_said_to_name_nothing():
+    nothing = TweetAnswers(0, {"reksadana": 0, "saham": 0, "sukuk": 0}, [], [], [])
+    assert "No tweet has named an instrument yet." in said(replace(clean(), tweets=nothing))["en"]
+
+
+def spaced(data: ReportData) -> dict[str, str]:
+    """What is said, with a space between the cells of a row."""
+    return Page(re.sub(r"(</t[hd]>|</span>)", r" \1", render(data))).said
