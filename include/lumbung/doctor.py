@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -350,6 +351,52 @@ def _permissions(warehouse: Warehouse, credentials: Credentials) -> Finding:
     return Finding("permissions", not lacking, found, "see the roles in docs/bigquery.md")
 
 
+def _tweets(settings: Settings) -> Iterator[Finding]:
+    from lumbung.stream import x
+
+    waiting, faulty = (len(list((settings.spool / name).glob("*.jsonl"))) for name in ("incoming", "error"))
+    yield Finding("spool", True, f"{waiting} files to ship and {faulty} with bad lines in {settings.spool}")
+    yield _kafka(settings)
+    yield Finding("Spark", True, f"{settings.spark} cleans tweets")
+    spent = x.status(settings)
+    token = "a token is set" if settings.x_bearer_token else f"no token ({variable('x_bearer_token')})"
+    yield Finding("X", True, f"{token}; US$ {spent.usd:.3f} of {spent.max_usd:g} spent in {spent.month}")
+    yield _search(settings)
+
+
+def _kafka(settings: Settings) -> Finding:
+    from lumbung.lake import open_lake
+    from lumbung.stream.kafka import THREE_WAYS
+    from lumbung.stream.land import lag
+
+    if settings.kafka is None:
+        lacking = [name for name, program in (("Java", "java"), ("Maven", "mvn")) if not shutil.which(program)]
+        own = "one is started for `lumbung tweets` by Java and Maven"
+        # Only tweets need it.
+        return Finding("Kafka", True, f"none set; {', '.join(lacking)} missing to start one" if lacking else own)
+    host, port = settings.kafka.split(",")[0].rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+        behind = sum(lag(settings, open_lake(settings)).values())
+    except OSError as error:
+        return Finding("Kafka", False, f"{settings.kafka} does not answer ({error})", THREE_WAYS)
+    except LumbungError as error:
+        if error.where != settings.kafka_topic:  # else the first run makes the topic
+            raise
+        return Finding("Kafka", True, f"{settings.kafka} answers; {settings.kafka_topic}: {error.what}")
+    return Finding("Kafka", True, f"{settings.kafka}, topic {settings.kafka_topic}: {behind:,} offsets not landed")
+
+
+def _search(settings: Settings) -> Finding:
+    from lumbung.search.cluster import connect
+    from lumbung.search.index import months
+
+    if settings.search is None:
+        return Finding("search", True, f"off: {variable('search')} is not set")
+    cluster = connect(settings, waits=(), timeout=CONNECT_SECONDS)
+    return Finding("search", True, f"{cluster.address} answers; {len(months(cluster))} months in {cluster.alias}")
+
+
 def _notifications(settings: Settings) -> Iterator[Finding]:
     told = []
     if settings.notify_email:
@@ -372,6 +419,7 @@ CHECKS: list[tuple[str, Callable[[Settings], Iterable[Finding]]]] = [
     ("source files", _files),
     ("source database", _database),
     ("warehouse", _warehouse),
+    ("tweets", _tweets),
     ("notification", _notifications),
 ]
 

@@ -281,6 +281,27 @@ def test_credentials_that_google_refuses_are_told(find, service_account):
     assert "invalid_grant" in findings["Google credentials"].found
 
 
+def test_what_tweets_need_is_told_and_only_what_is_set_can_be_missing(find):
+    findings = find()
+    assert {"spool", "Kafka", "Spark", "X", "search"} <= findings.keys()
+    assert "0 files to ship" in findings["spool"].found
+    assert "no token" in findings["X"].found
+    kafka, server = f"127.0.0.1:{closed_port()}", f"http://127.0.0.1:{closed_port()}"
+    findings = find(kafka=kafka, search=server, x_bearer_token=PASSWORD)
+    assert bad(findings) == {"Kafka", "tweets"}
+    assert f"{kafka} does not answer" in findings["Kafka"].found
+    assert server in findings["tweets"].found
+    assert "a token is set; US$ 0.000 of 5 spent" in findings["X"].found
+
+
+def test_the_lag_of_a_kafka_is_told(find, tweets):
+    assert "there is no such topic" in find(kafka=tweets.settings.kafka)["Kafka"].found
+    tweets.cluster.ensure_topics()
+    tweets.produce(b"one", b"two")
+    found = find(kafka=tweets.settings.kafka, kafka_topic=tweets.topic)["Kafka"].found
+    assert found.endswith(f"topic {tweets.topic}: 2 offsets not landed")
+
+
 def test_who_is_told_of_failed_runs(find, monkeypatch):
     webhook = "https://chat.example.com/hooks/T0P"
     told = find(notify_webhook=webhook, notify_email="data@example.com")["notification"]
