@@ -43,7 +43,9 @@ def tweet(number: int, text: str, at: str = "2026-11-21T12:00", user: str = "sin
 class TweetHouse:
     """An archive, a spool, a topic, a lake and a warehouse of one test; the servers are shared."""
 
-    def __init__(self, home: Path, bigquery: str, kafka: str, catalog: Catalog | None = None) -> None:
+    def __init__(
+        self, home: Path, bigquery: str, kafka: str, catalog: Catalog | None = None, **options: object
+    ) -> None:
         self.catalog = catalog or Catalog()
         self.archive = home / "archive"
         self.archive.mkdir(parents=True)
@@ -53,6 +55,7 @@ class TweetHouse:
             dataset_prefix=f"w{next(NUMBERS)}_",
             kafka=kafka,
             kafka_topic=f"t{uuid.uuid4().hex}",
+            **options,
         )
         self.warehouse, self.lake = Warehouse(self.settings), open_lake(self.settings)
 
@@ -151,6 +154,9 @@ class TweetDay:
             self._do(f"build.{one.address}", lambda one=one: build(self.run, one, self.target))
             for one in tables(self.run)
         ]
+
+    def index(self) -> Step:
+        return self._do("index", lambda: tweets.index(self.run, self.target))
 
     def publish(self) -> Step:
         return self._do("publish", lambda: publish(self.run, self.target, self.target))
