@@ -80,7 +80,16 @@ with DAG(
     rejected = tweets.TweetRejectedOperator(
         task_id="rejected_row", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("staging.rejected_row")]
     )
-    clean = tweets.CleanOperator(task_id="clean")
+    if SETTINGS.spark.startswith("dataproc"):
+        from lumbung_airflow.dataproc import cleaning
+
+        first = tweets.PlanOperator(task_id="plan")
+        spark = cleaning(SETTINGS, plan="plan")
+        first >> spark.first
+        clean, cleans = spark.cleaned, [first, spark.first, spark.cleaned, spark.last]
+    else:
+        first = clean = tweets.CleanOperator(task_id="clean")
+        cleans = [clean]
     load = tweets.TweetLoadOperator(task_id="load", outlets=[Asset("staging.tweet")])
     with TaskGroup("build"):
         builds = {one.address: tweets.TweetBuildOperator(task_id=one.address, address=one.address) for one in TABLES}
@@ -89,7 +98,7 @@ with DAG(
     # `audit` runs whatever happened, so it must not be what the run's own state is read from.
     complete = EmptyOperator(task_id="complete", trigger_rule=TriggerRule.NONE_FAILED)
 
-    start >> collect >> ship >> land >> version >> [rejected, clean]
+    start >> collect >> ship >> land >> version >> [rejected, first]
     clean >> load >> list(builds.values())
     for one in TABLES:
         [builds[address] for address in sorted(sql.dependencies(one) & builds.keys())] >> builds[one.address]
@@ -99,5 +108,5 @@ with DAG(
     if SETTINGS.search:
         ends.append(publish >> tweets.IndexOperator(task_id="index"))
     # Likewise all that may still write a build table or a record.
-    [collect, ship, land, version, rejected, clean, load, *builds.values(), *ends] >> audit
-    [*ends, rejected, audit] >> complete
+    [collect, ship, land, version, rejected, *cleans, load, *builds.values(), *ends] >> audit
+    [*ends, cleans[-1], rejected, audit] >> complete

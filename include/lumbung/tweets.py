@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
@@ -28,6 +28,9 @@ from lumbung.run import Run, Step, refuse_expired
 from lumbung.snapshot import Document, Manifest
 from lumbung.spark import clean as cleaning
 from lumbung.stream.land import RAW, Landing, landings
+
+if TYPE_CHECKING:
+    from lumbung.spark.dataproc import Staged
 
 SYSTEM, ENTITY = "cilvest", "tweet"
 TABLE = f"staging.{ENTITY}"
@@ -258,11 +261,7 @@ def clean(run: Run, target: TweetTarget) -> Step:
     """
     from lumbung.spark.session import session
 
-    missing = [
-        day
-        for day in target.changed
-        if not is_cleaned(run.lake, target.version, day) or (run.refresh and day == run.day)
-    ]
+    missing = _to_clean(run, target)
     if missing:
         with session(run.settings) as spark, tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
             for day in missing:
@@ -276,6 +275,23 @@ def clean(run: Run, target: TweetTarget) -> Step:
         rows_out=sum(rows_of(run.lake, target.version, day) for day in target.changed),
         note=f"{len(missing)} of {len(target.changed)} changed days cleaned",
     )
+
+
+def plan(run: Run, target: TweetTarget) -> tuple[Step, Staged]:
+    """Put in the lake what Dataproc needs to clean the days that changed and have no cleaned file yet."""
+    from lumbung.spark import dataproc
+
+    missing = _to_clean(run, target)
+    days = [
+        dataproc.Day(
+            day=f"{day}",
+            files=[_reached(run, path) for path in target.version.days[day].files],
+            output=_reached(run, path_of(target.version, day)),
+        )
+        for day in missing
+    ]
+    note = f"{len(missing)} of {len(target.changed)} changed days to clean"
+    return Step(table=TABLE, note=note), dataproc.stage(run.lake, days)
 
 
 def load_days(run: Run, target: TweetTarget) -> Step:
@@ -359,6 +375,14 @@ def rows_of(lake: Lake, version: TweetVersion, day: date) -> int:
     """How many tweets a cleaned day has."""
     with lake.local(path_of(version, day)) as file:
         return int(pq.read_metadata(file).num_rows)
+
+
+def _to_clean(run: Run, target: TweetTarget) -> list[date]:
+    return [
+        day
+        for day in target.changed
+        if not is_cleaned(run.lake, target.version, day) or (run.refresh and day == run.day)
+    ]
 
 
 def _reached(run: Run, path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,22 @@ class CleanOperator(StepOperator):
         from lumbung import tweets
 
         return tweets.clean(run, _target(run, context))
+
+
+class PlanOperator(StepOperator):
+    """Put in the lake what Dataproc needs to clean the days that changed; returns where it lies."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Keep the step, and return `asdict(lumbung.spark.dataproc.Staged)`."""
+        super().execute(context)
+        return self.staged
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        from lumbung import tweets
+
+        step, staged = tweets.plan(run, _target(run, context))
+        self.staged = asdict(staged)
+        return step
 
 
 class TweetLoadOperator(StepOperator):

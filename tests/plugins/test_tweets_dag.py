@@ -50,7 +50,7 @@ def test_rejects_and_the_audit_are_written_whatever_happened(dag):
 def test_the_run_fails_with_any_step(dag):
     assert [task_id for task_id in dag.task_ids if not dag.get_task(task_id).downstream_task_ids] == ["complete"]
     assert dag.get_task("complete").trigger_rule == TriggerRule.NONE_FAILED
-    assert upstream(dag, "complete") == {"publish", "rejected_row", "audit"}
+    assert upstream(dag, "complete") == {"publish", "clean", "rejected_row", "audit"}
 
 
 def test_a_search_server_is_indexed_last_and_may_turn_the_run_red(dag, monkeypatch):
@@ -58,7 +58,19 @@ def test_a_search_server_is_indexed_last_and_may_turn_the_run_red(dag, monkeypat
     monkeypatch.setenv("LUMBUNG_SEARCH", "http://127.0.0.1:9200")
     searched = load()
     assert upstream(searched, "index") == {"publish"}
-    assert upstream(searched, "complete") == {"publish", "index", "rejected_row", "audit"}
+    assert upstream(searched, "complete") == {"publish", "clean", "index", "rejected_row", "audit"}
+
+
+@pytest.mark.parametrize("spark", ["dataproc", "dataproc-serverless"])
+def test_dataproc_cleans_between_the_version_and_the_load(monkeypatch, spark):
+    for name, value in (("SPARK", spark), ("PROJECT", "my-project"), ("LAKE_URI", "gs://granary/lake")):
+        monkeypatch.setenv(f"LUMBUNG_{name}", value)
+    dag = load()
+    assert upstream(dag, "plan") == {"version"}
+    assert upstream(dag, "load") == {"clean"}
+    assert "plan" in dag.get_task("clean").get_flat_relative_ids(upstream=True)
+    last = "delete_cluster" if spark == "dataproc" else "clean"
+    assert last in upstream(dag, "audit") & upstream(dag, "complete"), "what costs is seen to"
 
 
 def test_it_is_paused_until_there_is_a_kafka(dag, monkeypatch):
