@@ -1,7 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run up answers report backfill doctor env reseed test test-docker lint format lock clean
-.PHONY: help install run run-tweets up answers report backfill doctor test lint format lock clean
+.PHONY: help install run run-tweets up answers report backfill doctor env reseed test test-docker lint format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags infra tests

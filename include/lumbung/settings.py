@@ -100,7 +100,7 @@ class Settings(BaseModel):
     dataproc_machine_type: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "e2-standard-2"
     dataproc_service_account: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
 
-    @field_validator("home", "data_source", "spool", "kafka_ca")
+    @field_validator("home", "data_source", "spool", "kafka_ca", "search_ca")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and (ROOT / path.expanduser()).resolve()
