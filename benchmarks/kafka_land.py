@@ -78,6 +78,7 @@ def bare(settings: Settings, folder: Path) -> int:
         isolation_level="read_committed",
         enable_partition_eof=True,
         fetch_wait_max_ms=100,
+        fetch_queue_backoff_ms=10,
     )
     partitions = len(cluster.topic().partitions)
     days: dict[str, list[dict]] = {}

@@ -338,6 +338,7 @@ class _Lander:
             fetch_wait_max_ms=100,  # the end is told after so long
             auto_offset_reset="error",
             queued_max_messages_kbytes=16 << 10,
+            fetch_queue_backoff_ms=10,  # when those are taken, more are asked for at once
         )
         with self.cluster.errors("hand out tweets"), contextlib.closing(Consumer(config)) as consumer:
             consumer.subscribe([self.topic.name], on_assign=self._assign, on_revoke=self._drop, on_lost=self._drop)
