@@ -260,15 +260,25 @@ class Cluster:
         Raises:
             LumbungError: the topic is gone, or Kafka does not answer.
         """
-        from confluent_kafka import Consumer, TopicPartition
+        from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+        # A broker that has just started answers before it leads its partitions.
+        passing = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+        until = time.monotonic() + WAIT_SECONDS
+
+        def ask(consumer: Consumer, partition: int) -> tuple[int, int] | None:
+            while True:
+                try:
+                    return consumer.get_watermark_offsets(TopicPartition(topic.name, partition), WAIT_SECONDS)
+                except KafkaException as error:
+                    if error.args[0].code() not in passing or time.monotonic() > until:
+                        raise
+                time.sleep(0.1)
 
         # Not by the admin client: its answer sometimes takes three seconds.
         config = self.config(group_id="lumbung", isolation_level="read_committed")
         with self.errors(f"tell the offsets of {topic.name}"), contextlib.closing(Consumer(config)) as consumer:
-            found = {
-                partition: consumer.get_watermark_offsets(TopicPartition(topic.name, partition), WAIT_SECONDS)
-                for partition in topic.partitions
-            }
+            found = {partition: ask(consumer, partition) for partition in topic.partitions}
         return {partition: Offsets(*offsets) for partition, offsets in found.items() if offsets}
 
     def _admin(self) -> AdminClient:
