@@ -58,7 +58,14 @@ class Kafka:
         """
         if self.process():
             return
-        java = [_java(), "-cp", f"{jars()}/*", f"-Dlog4j2.configurationFile={LOGGING.as_uri()}"]
+        # The first compiler alone: it starts in half the time.
+        java = [
+            _java(),
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            f"{jars()}/*",
+            f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
+        ]
         notes = processes.read_json(self.notes)
         port = processes.free_port(notes.get("port", 0))
         controller = processes.free_port(notes.get("controller", 0))

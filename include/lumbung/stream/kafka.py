@@ -100,6 +100,7 @@ class Cluster:
             "client.id": "lumbung",
             "security.protocol": protocol,
             "error_cb": self._hear,
+            "reconnect.backoff.max.ms": 2000,  # a broker that has restarted is found soon
             **QUIET,
         }
         if settings.kafka_username and settings.kafka_password:
