@@ -266,10 +266,10 @@ def clean() -> None:
     """Delete all local state (LUMBUNG_HOME)."""
     import shutil
 
-    from lumbung.local import airflow, parts
+    from lumbung.local import airflow, kafka, parts
 
     settings = settings_module.load()
-    if airflow.connect(settings) or parts.in_use(settings):
+    if airflow.connect(settings) or parts.in_use(settings) or kafka.in_use(settings):
         raise LumbungError("a command uses it", where=str(settings.home), remedy="stop it first")
     if settings.home.exists():
         shutil.rmtree(settings.home)
