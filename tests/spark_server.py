@@ -59,7 +59,7 @@ def running(folder: Path) -> Iterator[str]:
             command, cwd=folder, env=environ(), stdout=output, stderr=output, start_new_session=True
         )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 180
         while processes.is_free(port):
             assert process.poll() is None, log.read_text()[-3000:]
             assert time.monotonic() < deadline, log.read_text()[-3000:]

@@ -172,3 +172,30 @@ def test_every_engine_makes_the_same_of_thousands_of_nasty_tweets(engine, reques
     # A failure here alone means that the rules have changed: raise VERSION.
     found = hashlib.sha256(json.dumps(rows, default=str).encode()).hexdigest()
     assert KNOWN[clean.VERSION] == found[:16]
+
+
+@pytest.mark.parametrize("engine", ["sail", "jvm"])
+def test_a_day_whose_tweets_all_go_is_an_empty_file_with_its_columns(engine, request, tmp_path):
+    files = raw_tweets.write([tweet(lang="en"), tweet(identity="43", is_retweet=True)], tmp_path)
+    frame = clean.clean_day(request.getfixturevalue(engine), files, DAY)
+    assert clean.write(frame, tmp_path / "clean.parquet") == 0
+    assert pq.read_schema(tmp_path / "clean.parquet").names == list(frame.columns)
+
+
+def test_a_server_gets_what_it_lacks(jvm):
+    """Its Python has neither this project nor language detection."""
+
+    def where(batches):
+        import py3langid
+        import pyarrow as pa
+
+        from lumbung.spark import text
+
+        for _ in batches:
+            yield pa.RecordBatch.from_pydict(
+                {"place": [text.__file__, py3langid.__file__, str(text.is_indonesian("Harga saham naik hari ini"))]}
+            )
+
+    rows = jvm.range(1, numPartitions=1).mapInArrow(where, "place string").toArrow()["place"].to_pylist()
+    assert ["lumbung.zip" in row for row in rows[:2]] == [True, True]
+    assert rows[2] == "True"

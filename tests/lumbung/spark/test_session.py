@@ -23,27 +23,8 @@ def test_sail_runs_in_this_process_and_ends_with_the_session():
         socket.create_connection(listening, timeout=5)
 
 
-def test_a_server_gets_what_it_lacks(jvm):
-    """Its Python has neither this project nor language detection."""
-
-    def where(batches):
-        import py3langid
-        import pyarrow as pa
-
-        from lumbung.spark import text
-
-        for _ in batches:
-            yield pa.RecordBatch.from_pydict(
-                {"place": [text.__file__, py3langid.__file__, str(text.is_indonesian("Harga saham naik hari ini"))]}
-            )
-
-    rows = jvm.range(1, numPartitions=1).mapInArrow(where, "place string").toArrow()["place"].to_pylist()
-    assert ["lumbung.zip" in row for row in rows[:2]] == [True, True]
-    assert rows[2] == "True"
-
-
-def refusal(spark):
-    with pytest.raises(LumbungError) as told, session(Settings(spark=spark)):
+def refusal(spark, **other):
+    with pytest.raises(LumbungError) as told, session(Settings(spark=spark, **other)):
         pytest.fail("a session was opened")
     return str(told.value)
 
@@ -77,7 +58,8 @@ def test_a_server_of_another_kind_is_told_apart():
 
 @pytest.mark.parametrize("spark", ["dataproc", "dataproc-serverless"])
 def test_dataproc_has_no_sessions(spark):
-    assert refusal(spark).startswith(f"LUMBUNG_SPARK: {spark} takes jobs, not sessions.")
+    told = refusal(spark, project="my-project", lake_uri="gs://granary")
+    assert told.startswith(f"LUMBUNG_SPARK: {spark} takes jobs, not sessions.")
 
 
 def test_sail_s_log_is_silent(capfd):

@@ -1,0 +1,146 @@
+r"""How fast a day's tweets are cleaned, against bare DataFrame code that does as much by the engine's own functions.
+
+    .venv/bin/python benchmarks/clean_tweets.py [TWEETS] [SPARK]
+
+SPARK is a LUMBUNG_SPARK: `sail` (default) or `sc://host:port`. The bare code keeps any one version of a tweet, takes
+`\b` and `\w` as the engine does, knows neither HTML nor NFC, trusts the language field, and writes files in no order.
+CPU is this process's, in which Sail runs; it tells more than seconds where the machine has other work.
+"""
+
+import hashlib
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from lumbung.settings import Settings
+from lumbung.spark.clean import clean_day, write
+from lumbung.spark.session import session
+
+DAY, BEGIN = date(2026, 11, 25), datetime(2026, 11, 24, 17, tzinfo=UTC)
+FILES, ROUNDS = 8, 5
+WORDS = (
+    "beli jual saham saham sahamku reksadana reksa dana sukuk suku sahaman gue lagi pantau hari ini besok naik turun"
+    " banget IHSG BBCA cuan rugi nabung investasi bareng temen dong kok udah belum pagi sore market dividen bank emas"
+).split()
+
+
+def text(dice: random.Random) -> str:
+    """A synthetic tweet of about 120 characters."""
+    words = dice.choices(WORDS, k=dice.randint(8, 28))
+    for share, make in (
+        (0.30, lambda: "https://t.co/" + "".join(dice.choices("abcdefghijABCDEFG123", k=10))),
+        (0.25, lambda: f"@user{dice.randint(1, 9999)}"),
+        (0.08, lambda: "&amp;"),
+        (0.20, lambda: dice.choice(("#SahamIndonesia", "#BeliSaham", "#sukuk", "#investasi"))),
+        (0.20, lambda: dice.choice(("🚀", "😂😂", "👩‍👩‍👧", "❤️"))),
+        (0.10, lambda: "\n"),
+    ):
+        if dice.random() < share:
+            words.insert(dice.randint(0, len(words)), make())
+    return " ".join(words)
+
+
+def make(count: int, folder: Path) -> list[str]:
+    """Write a day's raw files; 3 % come twice, 12 % are retweets, 5 % have no language of their own."""
+    dice = random.Random(5)
+    rows: list[dict[str, object]] = []
+    for number in range(count):
+        identity = 1_990_000_000_000_000_000 + 1000 * (dice.randint(0, number) if dice.random() < 0.03 else number)
+        at, said = BEGIN + timedelta(seconds=dice.randint(0, 86_399)), text(dice)
+        rows.append(
+            {
+                "identity": f"{identity}",
+                "edit_id": identity,
+                "collected_at": at + timedelta(seconds=dice.randint(1, 9999)),
+                "created_at": at,
+                "user_name": f"user{dice.randint(1, 50_000)}",
+                "lang": dice.choices(("in", "en", None, "und", "tl"), (86, 6, 1, 4, 3))[0],
+                "is_retweet": dice.random() < 0.12,
+                "text": said,
+                "sha256": hashlib.sha256(f"{number}{said}".encode()).hexdigest(),
+                "raw": f'{{"id_str": "{identity}", "text": "{said}"}}',
+            }
+        )
+    stamp = pa.timestamp("us", "UTC")
+    kinds = {"edit_id": pa.int64(), "collected_at": stamp, "created_at": stamp, "is_retweet": pa.bool_()}
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in rows[0]])
+    paths = [folder / f"raw-{number}.parquet" for number in range(FILES)]
+    for number, path in enumerate(paths):
+        pq.write_table(pa.Table.from_pylist(rows[number::FILES], schema), path, compression="zstd")
+    return [f"{path}" for path in paths]
+
+
+def bare(opened: SparkSession, files: list[str]) -> DataFrame:
+    """The same columns by the engine's own functions."""
+    words = f.regexp_replace("text", r"https?://\S+|www\.\S+", " ")
+    words = f.regexp_replace(words, r"@\w+", " ")
+    words = f.regexp_replace(words, r"[\x00-\x1f\x7f]", " ")
+    words = f.trim(f.regexp_replace(words, r"\s+", " "))
+    names = {"reksadana": "reksa[ -]?dana", "saham": "saham", "sukuk": "sukuk"}
+    named = [
+        f.when(f.rlike("tweet", f.lit(rf"(?i)\b{word}(ku|mu|nya|lah|kah|pun)?\b")), f.lit(name))
+        for name, word in names.items()
+    ]
+    return (
+        opened.read.parquet(*files)
+        .dropDuplicates(["identity"])
+        .where("not is_retweet and lang in ('in', 'id')")
+        .select(
+            f.col("identity").cast("long").alias("tweet_id"),
+            "created_at",
+            f.to_date(f.expr("created_at + interval 7 hours")).alias("tweet_date"),
+            "user_name",
+            words.alias("tweet"),
+            f.lit("id").alias("language"),
+        )
+        .withColumn("instruments", f.array_compact(f.array(*named)))
+    )
+
+
+def cpu() -> float:
+    """CPU seconds of this process so far."""
+    used = os.times()
+    return used.user + used.system
+
+
+def main() -> None:
+    """Take turns, and print the best of each."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 500_000
+    engine = sys.argv[2] if len(sys.argv) > 2 else "sail"
+    with tempfile.TemporaryDirectory() as name, session(Settings(spark=engine)) as opened:
+        folder = Path(name)
+        files = make(count, folder)
+        best: dict[str, tuple[float, float]] = {}
+
+        def ours() -> None:
+            write(clean_day(opened, files, DAY), folder / "clean.parquet")
+
+        def theirs() -> None:
+            frame = bare(opened, files)
+            frame.write.mode("overwrite").option("compression", "zstd").parquet(f"{folder}/bare")
+
+        turns: dict[str, Callable[[], None]] = {"bare DataFrame code": theirs, "clean_day and write": ours}
+        for _ in range(ROUNDS):
+            for title, run in turns.items():
+                began, used = time.perf_counter(), cpu()
+                run()
+                took = time.perf_counter() - began, cpu() - used
+                best[title] = tuple(map(min, best.get(title, took), took))
+        print(f"{engine}, {count} tweets, {os.cpu_count()} cores, the best of {ROUNDS}")
+        first = next(iter(best.values()))
+        for title, (seconds, used) in best.items():
+            ratios = f"{seconds / first[0]:.2f} x the time, {used / first[1]:.2f} x the CPU"
+            print(f"{title:20} {seconds:6.2f} s {count / seconds:9,.0f} tweets/s {used:6.2f} s CPU   {ratios}")
+
+
+main()
