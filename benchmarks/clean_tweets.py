@@ -28,10 +28,46 @@ from lumbung.spark.session import session
 
 DAY, BEGIN = date(2026, 11, 25), datetime(2026, 11, 24, 17, tzinfo=UTC)
 FILES, ROUNDS = 8, 5
-WORDS = (
-    "beli jual saham saham sahamku reksadana reksa dana sukuk suku sahaman gue lagi pantau hari ini besok naik turun"
-    " banget IHSG BBCA cuan rugi nabung investasi bareng temen dong kok udah belum pagi sore market dividen bank emas"
-).split()
+WORDS = [
+    "beli",
+    "jual",
+    "saham",
+    "saham",
+    "sahamku",
+    "reksadana",
+    "reksa",
+    "dana",
+    "sukuk",
+    "suku",
+    "sahaman",
+    "gue",
+    "lagi",
+    "pantau",
+    "hari",
+    "ini",
+    "besok",
+    "naik",
+    "turun",
+    "banget",
+    "IHSG",
+    "BBCA",
+    "cuan",
+    "rugi",
+    "nabung",
+    "investasi",
+    "bareng",
+    "temen",
+    "dong",
+    "kok",
+    "udah",
+    "belum",
+    "pagi",
+    "sore",
+    "market",
+    "dividen",
+    "bank",
+    "emas",
+]
 
 
 def text(dice: random.Random) -> str:

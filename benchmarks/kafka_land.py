@@ -58,7 +58,7 @@ def tweet(number: int, choice: random.Random) -> bytes:
 
 def fill(settings: Settings, messages: int) -> None:
     """Put the messages into the topic."""
-    choice = random.Random(1)  # noqa: S311
+    choice = random.Random(1)
     cluster = Cluster(settings)
     cluster.ensure_topics()
     producer = Producer(cluster.config(compression_type="zstd", linger_ms=50, queue_buffering_max_kbytes=1 << 20))
@@ -150,10 +150,10 @@ def main(messages: int = 10_000, rounds: int = 5) -> None:
                 if not read == landed == messages:
                     raise SystemExit(f"{read} read, {landed} landed, {messages} sent")
     middle = {name: statistics.median(taken) for name, taken in times.items()}
-    print(f"{messages:,} messages of {SIZE / 1000:.0f} KB, {rounds} rounds, seconds:")  # noqa: T201
+    print(f"{messages:,} messages of {SIZE / 1000:.0f} KB, {rounds} rounds, seconds:")
     for name, taken in times.items():
-        print(f"  {name}  median {middle[name]:.2f}  ({', '.join(f'{one:.2f}' for one in taken)})")  # noqa: T201
-    print(f"  ratio {middle['land'] / middle['bare']:.2f}")  # noqa: T201
+        print(f"  {name}  median {middle[name]:.2f}  ({', '.join(f'{one:.2f}' for one in taken)})")
+    print(f"  ratio {middle['land'] / middle['bare']:.2f}")
 
 
 if __name__ == "__main__":
