@@ -67,24 +67,29 @@ def _connected(address: str) -> Iterator[SparkSession]:
 
     # Both ends would agree on gzip, which takes five times as long as all the rest of fetching rows.
     plain = ("grpc.compression_enabled_algorithms_bitset", 1)
+    connected: ConnectSession | None = None
     try:
-        channel = DefaultChannelBuilder(address, channelOptions=[plain])
-        connected = ConnectSession.builder.channelBuilder(channel).create()
-        patient = connected.client.get_retry_policies()
-        connected.client.set_retry_policies([DefaultPolicy(max_retries=3)])  # the others go on for ten minutes
-        connected.conf.set("spark.sql.session.timeZone", "UTC")
-        connected.client.set_retry_policies(patient)
-    except PySparkException as error:
-        told = re.search(r'details = "(.*)"', str(error))
-        raise LumbungError(
-            f"no Spark Connect server answers, or it refuses: {told[1] if told else error}",
-            where=f"sc://{urlsplit(address).netloc}",  # without what follows, where a token may be
-            remedy="start one there (docker compose --profile spark up), or set LUMBUNG_SPARK=sail",
-        ) from None
-    try:
+        try:
+            channel = DefaultChannelBuilder(address, channelOptions=[plain])
+            connected = ConnectSession.builder.channelBuilder(channel).create()
+            patient = connected.client.get_retry_policies()
+            connected.client.set_retry_policies([DefaultPolicy(max_retries=3)])  # the others go on for ten minutes
+            connected.conf.set("spark.sql.session.timeZone", "UTC")
+            connected.client.set_retry_policies(patient)
+        except PySparkException as error:
+            if connected:
+                connected.release_session_on_close = False  # there is nobody to tell
+            told = re.search(r'details = "(.*)"', str(error))
+            raise LumbungError(
+                f"no Spark Connect server answers, or it refuses: {told[1] if told else error}",
+                where=f"sc://{urlsplit(address).netloc}",  # without what follows, where a token may be
+                remedy="start one there (docker compose --profile spark up), or set LUMBUNG_SPARK=sail",
+            ) from None
         yield cast("SparkSession", connected)
     finally:
-        connected.stop()
+        # Else it stays this process's active session, which pyspark asks behind the next one's back.
+        if connected:
+            connected.stop()
 
 
 def _send_package(connected: SparkSession) -> None:

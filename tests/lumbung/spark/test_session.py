@@ -5,6 +5,7 @@ import socket
 import threading
 
 import pytest
+from pyspark.sql.connect.session import SparkSession
 
 from lumbung.errors import LumbungError
 from lumbung.settings import Settings
@@ -35,6 +36,7 @@ def test_no_server_is_said_so_without_the_token():
     assert told.startswith("sc://127.0.0.1:1: no Spark Connect server answers, or it refuses: failed to connect")
     assert told.endswith("or set LUMBUNG_SPARK=sail.")
     assert "hidden" not in told
+    assert SparkSession.getActiveSession() is None, "the next session would be asked by way of this one"
 
 
 @pytest.mark.filterwarnings("ignore:.*RETRIES_EXCEEDED")
