@@ -296,8 +296,9 @@ class Workers:
         self.started = int(self.process.stdout.readline())
 
     def kill(self) -> None:
-        """Kill the one that was started."""
-        os.kill(self.started, signal.SIGKILL)
+        """Kill the one that was started, unless it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.started, signal.SIGKILL)
 
     def wait(self) -> bool:
         """Wait for its end; whether it was killed."""
