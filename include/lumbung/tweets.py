@@ -258,6 +258,9 @@ def clean(run: Run, target: TweetTarget) -> Step:
 
     Returns:
         rows_in: raw tweets of the days; rows_out: clean ones of all changed days.
+
+    Raises:
+        LumbungError: a landed file is gone from the lake, or Spark cannot be reached.
     """
     from lumbung.spark.session import session
 
@@ -266,8 +269,7 @@ def clean(run: Run, target: TweetTarget) -> Step:
         with session(run.settings) as spark, tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
             for day in missing:
                 file = Path(folder) / f"{day}.parquet"
-                files = [_reached(run, path) for path in target.version.days[day].files]
-                cleaning.write(cleaning.clean_day(spark, files, day), file)
+                cleaning.write(cleaning.clean_day(spark, _files(run, target.version, day), day), file)
                 run.lake.put(file, path_of(target.version, day))
     return Step(
         table=TABLE,
@@ -285,7 +287,7 @@ def plan(run: Run, target: TweetTarget) -> tuple[Step, Staged]:
     days = [
         dataproc.Day(
             day=f"{day}",
-            files=[_reached(run, path) for path in target.version.days[day].files],
+            files=_files(run, target.version, day),
             output=_reached(run, path_of(target.version, day)),
         )
         for day in missing
@@ -383,6 +385,21 @@ def _to_clean(run: Run, target: TweetTarget) -> list[date]:
         for day in target.changed
         if not is_cleaned(run.lake, target.version, day) or (run.refresh and day == run.day)
     ]
+
+
+def _files(run: Run, version: TweetVersion, day: date) -> list[str]:
+    """The raw files of a day as Spark reaches them: all of them, as some engines pass over one that is gone."""
+    paths = version.days[day].files
+    there = {folder: set(run.lake.names(folder)) for folder in {path.rpartition("/")[0] for path in paths}}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        if name not in there[folder]:
+            raise LumbungError(
+                f"a landed file of {day} is gone",
+                where=run.lake.address(path),
+                remedy="put it back from a copy of the lake; its manifest in landed/ has its sha256",
+            )
+    return [_reached(run, path) for path in paths]
 
 
 def _reached(run: Run, path: str) -> str:

@@ -11,6 +11,7 @@ from lumbung import tweets
 from lumbung.contract import Catalog
 from lumbung.errors import LumbungError
 from lumbung.publish import SUPERSEDED
+from lumbung.stream.land import landings
 from lumbung.tweet_status import accounting
 from lumbung.warehouse import Warehouse
 from tweet_house import STAGES, TweetHouse, tweet
@@ -182,6 +183,21 @@ def test_other_queries_make_all_days_anew(house):
     shown = house.lake.read_json(path)
     house.lake.write(path, json.dumps({**shown, "rules": "others"}).encode())
     assert house.run().up_to("version").target.is_whole
+
+
+def test_a_landed_file_that_is_gone_fails_the_day_by_name(house, at_once):
+    """Sail passes over a file that is not there: its tweets would be gone without a word."""
+    house.give("a", *GIVEN)
+    run = house.run().up_to("land")
+    lost = min(path for one in landings(house.lake) for path in [file.path for file in one.files])
+    content = house.lake.read(lost)
+    house.lake.delete(lost)
+    with pytest.raises(LumbungError, match="a landed file of 2026-11-21 is gone") as told:
+        run.up_to("clean")
+    assert lost in str(told.value)
+    house.lake.write(lost, content)
+    house.take()
+    assert house.checksum() == at_once
 
 
 def test_a_poisoned_message_is_a_reject_with_its_reason_and_the_rest_goes_on(house):

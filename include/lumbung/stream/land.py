@@ -418,7 +418,8 @@ class _Lander:
             self._land(partition, batch)
 
     def _land(self, partition: int, batch: _Batch) -> None:
-        name = f"{self.topic.id}-{partition}-{batch.start:020}-{uuid.uuid4().hex[:12]}.parquet"
+        # Not the id first: it may start with `_`, and Spark passes over such files without a word.
+        name = f"tweet-{self.topic.id}-{partition}-{batch.start:020}-{uuid.uuid4().hex[:12]}.parquet"
         with ThreadPoolExecutor(WRITERS) as pool:  # each waits for the disk or the bucket
             writing = [
                 pool.submit(self._write, f"{RAW}/dt={day:%Y-%m-%d}/{name}", day, _tweets(rows))

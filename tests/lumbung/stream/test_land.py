@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pyarrow.parquet as pq
@@ -16,8 +17,12 @@ from confluent_kafka import TopicPartition
 
 from lumbung.errors import LumbungError
 from lumbung.lake import FolderLake
+from lumbung.settings import Settings
+from lumbung.spark.clean import clean_day
+from lumbung.spark.session import session
 from lumbung.stream import land as module
 from lumbung.stream import message
+from lumbung.stream.kafka import Cluster
 from lumbung.stream.land import lag, land, landings
 from lumbung.stream.ship import ship
 from stream import NOON, jakarta, tweet
@@ -68,6 +73,17 @@ def test_files_are_zstd_with_the_columns_of_raw(tweets):
         texts = dict.fromkeys(["identity", "user_name", "lang", "text", "sha256", "raw"], "string")
         types = {"edit_id": "int64", "is_retweet": "bool", **times, **texts}
         assert {field.name: str(field.type) for field in found.schema_arrow} == types
+
+
+def test_no_file_s_name_hides_it_from_spark(tweets, monkeypatch):
+    """Spark passes over names that start with `_`, as every 64th topic id does."""
+    real = Cluster.topic
+    monkeypatch.setattr(Cluster, "topic", lambda self: replace(real(self), id=f"_{real(self).id[1:]}"))
+    shipped(tweets, "a", tweet(1), tweet(2))
+    land(tweets.settings, tweets.lake)
+    files = [tweets.lake.address(file.path) for one in landings(tweets.lake) for file in one.files]
+    with session(Settings(spark="sail")) as spark:
+        assert clean_day(spark, files, DAY).count() == 2
 
 
 def test_landing_again_lands_only_what_came_since(tweets):
