@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import requests
 
 from lumbung.errors import LumbungError
 from lumbung.local import processes
+from lumbung.local.server import Server
 from lumbung.settings import LOCAL_PROJECT, ROOT
 
 PYTHON = ROOT / ".venv-bigquery" / "bin" / "python"
 SERVER = Path(__file__).with_name("bigquery_server.py")
-READY_SECONDS = 90
-STOP_SECONDS = 1.0  # it keeps its data through a kill
 
 
-class BigQuery:
+class BigQuery(Server):
     """The local BigQuery server of one home folder.
 
     Args:
         home: the folder of all local state; the tables lie in `bigquery` under it.
     """
 
+    name = "the local BigQuery server"
+    start_remedy = "run make install, then the command again"
+    stop_seconds = 1.0  # it keeps its data through a kill
+
     def __init__(self, home: Path) -> None:
-        self.data = home / "bigquery"
-        self.log = home / "logs" / "bigquery.log"
-        self.notes = home / "bigquery.json"
-        self._launched = False
+        super().__init__(home, "bigquery")
 
     @property
     def address(self) -> str:
@@ -56,37 +55,6 @@ class BigQuery:
         self._launched = True
         server = processes.start([str(PYTHON), "-P", str(SERVER), *place], env=env, log=self.log)
         processes.write_json(self.notes, {"port": port, **processes.told(processes.Process.of(server.pid))})
-
-    def wait(self) -> None:
-        """Wait until the server answers.
-
-        Raises:
-            LumbungError: it ended or does not answer; the message holds the end of its log.
-        """
-        deadline = time.monotonic() + READY_SECONDS
-        while not self._answers():
-            if not self.process():
-                if not self._launched:  # it was found dying
-                    self.launch()
-                    continue
-                raise processes.died(
-                    "the local BigQuery server does not start", self.log, "run make install, then the command again"
-                )
-            if time.monotonic() > deadline:
-                raise processes.died(
-                    "the local BigQuery server does not answer", self.log, "run the command again; it starts a new one"
-                )
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        """Stop the server if it runs."""
-        if leader := processes.known(processes.read_json(self.notes)):
-            processes.end_sessions([leader], grace=STOP_SECONDS)
-
-    def process(self) -> processes.Process | None:
-        """The server's process, if it runs."""
-        leader = processes.known(processes.read_json(self.notes))
-        return leader if leader and leader.is_alive else None
 
     def _answers(self) -> bool:
         try:

@@ -14,36 +14,35 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lumbung.errors import LumbungError
 from lumbung.local import processes
+from lumbung.local.server import Server
 from lumbung.settings import ROOT, Settings
 from lumbung.stream.kafka import QUIET, THREE_WAYS
 
 PARTS = ROOT / "infra" / "kafka"
 POM, LOGGING = PARTS / "pom.xml", PARTS / "log4j2.xml"
-READY_SECONDS = 90
-STOP_SECONDS = 10.0
 FETCH_SECONDS = 900
 
 
-class Kafka:
+class Kafka(Server):
     """The broker of one home folder.
 
     Args:
         home: the folder of all local state; the topics lie in `kafka` under it.
     """
 
+    name = "the Kafka broker"
+    start_remedy = THREE_WAYS
+    stop_seconds = 10.0
+
     def __init__(self, home: Path) -> None:
-        self.data = home / "kafka"
+        super().__init__(home, "kafka")
         self.topics = self.data / "topics"
-        self.log = home / "logs" / "kafka.log"
-        self.notes = home / "kafka.json"
-        self._launched = False
 
     @property
     def address(self) -> str:
@@ -80,35 +79,6 @@ class Kafka:
         server = processes.start(command, env=os.environ, log=self.log)
         told = processes.told(processes.Process.of(server.pid))
         processes.write_json(self.notes, {"port": port, "controller": controller, **told})
-
-    def wait(self) -> None:
-        """Wait until the broker answers.
-
-        Raises:
-            LumbungError: it ended or does not answer; the message holds the end of its log.
-        """
-        deadline = time.monotonic() + READY_SECONDS
-        while not self._answers():
-            if not self.process():
-                if not self._launched:  # it was found dying
-                    self.launch()
-                    continue
-                raise processes.died("the Kafka broker does not start", self.log, THREE_WAYS)
-            if time.monotonic() > deadline:
-                raise processes.died(
-                    "the Kafka broker does not answer", self.log, "run the command again; it starts a new one"
-                )
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        """Stop the broker if it runs."""
-        if leader := processes.known(processes.read_json(self.notes)):
-            processes.end_sessions([leader], grace=STOP_SECONDS)
-
-    def process(self) -> processes.Process | None:
-        """The broker's process, if it runs."""
-        leader = processes.known(processes.read_json(self.notes))
-        return leader if leader and leader.is_alive else None
 
     def properties(self, port: int, controller: int) -> dict[str, str]:
         """The broker's configuration.
