@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from lumbung import ledger, snapshot
@@ -146,29 +147,32 @@ class House:
         return checksum(self.warehouse, *datasets)
 
 
-class Day:
-    """One run of a day. A test that calls no further stage has killed it."""
+class DayInProcess:
+    """A run of a system's day: what all systems' runs have. A test that calls no further stage has killed it."""
 
     def __init__(
         self,
-        house: House,
+        settings: Settings,
+        warehouse: Warehouse,
+        catalog: Catalog,
+        system: str,
         day: date,
         *,
         run_id: str | None = None,
         refresh: bool = False,
         started_at: datetime | None = None,
     ) -> None:
-        self.house = house
+        self.catalog = catalog
         self.run = Run(
-            settings=house.settings,
-            warehouse=house.warehouse,
-            system=SYSTEM,
+            settings=settings,
+            warehouse=warehouse,
+            system=system,
             run_id=run_id or f"run {next(NUMBERS)}",
             day=day,
             started_at=started_at or datetime.now(UTC),
             refresh=refresh,
         )
-        self.run.__dict__["catalog"] = house.catalog  # where `Run` keeps it once it is read
+        self.run.__dict__["catalog"] = catalog  # where `Run` keeps it once it is read
 
     def _do(self, task: str, work: Callable[[], Step]) -> Step:
         began = datetime.now(UTC)
@@ -178,7 +182,24 @@ class Day:
 
     def start(self) -> None:
         self.run = dataclasses.replace(self.run, identity=runs.start(self.run))
-        self.run.__dict__["catalog"] = self.house.catalog
+        self.run.__dict__["catalog"] = self.catalog
+
+    def build(self) -> list[Step]:
+        return [
+            self._do(f"build.{one.address}", lambda one=one: build(self.run, one, self.target))
+            for one in tables(self.run)
+        ]
+
+    def audit(self) -> None:
+        drop_builds(self.run)
+        ledger.load_audit(self.run)
+
+
+class Day(DayInProcess):
+    """One run of pinter-skuy's day; options as `DayInProcess`'s."""
+
+    def __init__(self, house: House, day: date, **options: Any) -> None:
+        super().__init__(house.settings, house.warehouse, house.catalog, SYSTEM, day, **options)
 
     def extract(self, *entities: str) -> dict[str, tuple[snapshot.Snapshot, bool]]:
         """Take the sources given, by default all; each is tried, then the first error is raised."""
@@ -215,18 +236,8 @@ class Day:
             if not entities or one.table in entities
         ]
 
-    def build(self) -> list[Step]:
-        return [
-            self._do(f"build.{one.address}", lambda one=one: build(self.run, one, self.target))
-            for one in tables(self.run)
-        ]
-
     def publish(self) -> Step:
         return self._do("publish", lambda: publish(self.run, self.own, self.target))
-
-    def audit(self) -> None:
-        drop_builds(self.run)
-        ledger.load_audit(self.run)
 
     def stages(self) -> Iterator[None]:
         """All stages; it stops before the first one, and after each."""

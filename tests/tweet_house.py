@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 import uuid
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
-from lumbung import ledger, tweets
-from lumbung import run as runs
-from lumbung.build import build, tables
+from lumbung import tweets
 from lumbung.contract import Catalog
 from lumbung.lake import open_lake
-from lumbung.publish import drop_builds, publish
-from lumbung.run import Run, Step
+from lumbung.publish import publish
+from lumbung.run import Step
 from lumbung.settings import Settings
 from lumbung.stream.collect import collect, open_source
 from lumbung.stream.land import land
 from lumbung.stream.ship import ship
 from lumbung.tweet_answers import answers
 from lumbung.warehouse import BUILD, Warehouse
-from pipeline import checksum
+from pipeline import DayInProcess, checksum
 
 NUMBERS = itertools.count()
 RUN_DAY = date(2026, 11, 24)
@@ -101,31 +98,12 @@ class TweetHouse:
         return self.warehouse.rows(sql).to_pylist()
 
 
-class TweetDay:
-    """One run. A test that calls no further stage has killed it."""
+class TweetDay(DayInProcess):
+    """One run of tweets; options as `DayInProcess`'s."""
 
-    def __init__(self, house: TweetHouse, day: date, *, refresh: bool = False, source: str = "archive") -> None:
+    def __init__(self, house: TweetHouse, day: date, *, source: str = "archive", **options: Any) -> None:
+        super().__init__(house.settings, house.warehouse, house.catalog, tweets.SYSTEM, day, **options)
         self.house, self.source = house, source
-        self.run = Run(
-            settings=house.settings,
-            warehouse=house.warehouse,
-            system=tweets.SYSTEM,
-            run_id=f"run {next(NUMBERS)}",
-            day=day,
-            started_at=datetime.now(UTC),
-            refresh=refresh,
-        )
-        self.run.__dict__["catalog"] = house.catalog  # where `Run` keeps it once it is read
-
-    def _do(self, task: str, work: Callable[[], Step]) -> Step:
-        began = datetime.now(UTC)
-        step = work()
-        runs.record(self.run, task, began, step)
-        return step
-
-    def start(self) -> None:
-        self.run = dataclasses.replace(self.run, identity=runs.start(self.run))
-        self.run.__dict__["catalog"] = self.house.catalog
 
     def collect(self) -> None:
         settings = self.run.settings
@@ -149,21 +127,11 @@ class TweetDay:
     def load(self) -> Step:
         return self._do("load", lambda: tweets.load_days(self.run, self.target))
 
-    def build(self) -> list[Step]:
-        return [
-            self._do(f"build.{one.address}", lambda one=one: build(self.run, one, self.target))
-            for one in tables(self.run)
-        ]
-
     def index(self) -> Step:
         return self._do("index", lambda: tweets.index(self.run, self.target))
 
     def publish(self) -> Step:
         return self._do("publish", lambda: publish(self.run, self.target, self.target))
-
-    def audit(self) -> None:
-        drop_builds(self.run)
-        ledger.load_audit(self.run)
 
     def up_to(self, stage: str) -> TweetDay:
         """All stages up to one, that one included."""
