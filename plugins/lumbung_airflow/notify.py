@@ -19,11 +19,12 @@ class WebhookNotifier(BaseNotifier):
         """Post `text`, `dag_id`, `run_id` and `reason`.
 
         Raises:
-            requests.HTTPError: the address does not take it.
+            LumbungError: the address does not take it; the message does not quote it, as its path is a secret.
         """
         import requests
 
         from lumbung import settings
+        from lumbung.errors import LumbungError
 
         url = settings.load().notify_webhook
         assert url
@@ -35,7 +36,15 @@ class WebhookNotifier(BaseNotifier):
             "run_id": run.run_id,
             "reason": reason,
         }
-        requests.post(url.get_secret_value(), json=body, timeout=30).raise_for_status()
+        try:
+            answer = requests.post(url.get_secret_value(), json=body, timeout=30)
+            what = "" if answer.ok else f"the address answered {answer.status_code}"
+        except requests.RequestException as error:
+            what = f"the address does not answer ({type(error).__name__})"
+        if what:  # raised outside of `except`: requests' errors quote the address
+            raise LumbungError(
+                what, where=settings.variable("notify_webhook"), remedy="see that it is the one that the service gave"
+            )
 
 
 def failure_notifiers(settings: Settings) -> list[Any]:
