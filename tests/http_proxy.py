@@ -70,7 +70,7 @@ class Proxy:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_POST = do_PUT = do_DELETE = do_HEAD = do_GET  # noqa: N815
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815
 
             def log_message(self, *_args: object) -> None:
                 pass

@@ -37,6 +37,7 @@ BUILD_HOURS = 24
 WRITE = bigquery.WriteDisposition.WRITE_TRUNCATE
 CREATE = bigquery.CreateDisposition.CREATE_IF_NEEDED
 PARTITION_KEY = "%Y%m%d"
+STOPPED = "stopped"  # the reason of a job that was cancelled, or whose server ended
 
 
 @dataclass(frozen=True)
@@ -178,12 +179,20 @@ class Warehouse:
             config.schema_update_options = [bigquery.SchemaUpdateOption.ALLOW_FIELD_ADDITION]
         job_id = job_id or new_job_id("load", contract.address)
 
+        def upload(file: Path) -> Any:
+            with file.open("rb") as opened:
+                return self.client.load_table_from_file(
+                    opened, target, job_id=job_id, job_config=config, rewind=True, num_retries=3
+                )
+
         def start() -> Any:
             if isinstance(source, Path):
-                with source.open("rb") as file:
-                    return self.client.load_table_from_file(
-                        file, target, job_id=job_id, job_config=config, rewind=True, num_retries=3
-                    )
+                try:
+                    return upload(source)
+                except api.NotFound as error:
+                    if "upload_id=" not in str(error):
+                        raise
+                    return upload(source)  # the server forgot the upload that was begun, and has no job yet
             return self.client.load_table_from_uri(
                 list(source), target, job_id=job_id, job_config=config, retry=self._retry
             )
@@ -372,6 +381,8 @@ class Warehouse:
                 remedy="see that it runs, then run again",
             ) from error
         except api.GoogleAPICallError as error:
+            if any(one.get("reason") == STOPPED for one in error.errors):
+                raise UnavailableError(_message(error), where=where, remedy="run again") from error
             raise RefusedError(_message(error), where=where, remedy="mend the query or the data") from error
         except OSError as error:  # requests' connection errors
             raise UnavailableError(
