@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-tweets up answers report backfill doctor env reseed test test-docker lint format lock clean
+.PHONY: help install run run-tweets up answers report backfill doctor env reseed test test-docker faults lint format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags infra benchmarks tests
@@ -45,6 +45,11 @@ test: ## Run the whole test suite
 test-docker: ## Build the images, bring the services up and try them (starts a Docker engine if none runs)
 	@infra/install.sh dev
 	@.venv/bin/pytest tests/docker -s --durations=15
+
+faults: ## Disturb runs and compare all tables (SEED=1, KILLS=200, FILES=1000, DAYS=30, ONLY="kills files")
+	@infra/install.sh dev
+	@PYTHONPATH=tests .venv/bin/python -m faults $(ONLY) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) \
+		$(if $(FILES),--files $(FILES)) $(if $(DAYS),--days $(DAYS))
 
 lint: ## Check code, types and SQL
 	@infra/install.sh dev

@@ -56,6 +56,21 @@ def sources() -> dict[str, list[dict[str, str | None]]]:
     }
 
 
+def sources_of(moment: str, number: int) -> dict[str, list[dict[str, str | None]]]:
+    """Sources that are a moment's own in each table, with a reject of each kind, and grow with the number."""
+    changed = sources()
+    for row in changed["student"]:
+        row["city"] = f"{row['city']} {moment}"
+    changed["mentor"].append(changed["mentor"][0])
+    changed["course_category"][1]["type"] = moment
+    changed["course_enrollment"].append({"student_id": "s3", "course_id": "c2"})
+    for more in range(number):
+        changed["student"].append({**changed["student"][0], "id": f"x{more}"})
+        changed["course_enrollment"].append({"student_id": f"x{more}", "course_id": "c1"})
+    changed["course_enrollment"].append({"student_id": "s0", "course_id": "c1"})
+    return changed
+
+
 def _student(key: str, city: str) -> dict[str, str | None]:
     names = {"first_name": "Budi", "last_name": key.upper(), "street_address": "Jl. Asia 1", "country": "ID"}
     return {"id": key, **names, "city": city, "phone_number": "+62"}
@@ -64,8 +79,11 @@ def _student(key: str, city: str) -> dict[str, str | None]:
 class House:
     """Sources, a lake and a warehouse of one test; the servers are shared."""
 
-    def __init__(self, home: Path, server: str, postgres: Postgres, catalog: Catalog | None = None) -> None:
-        name = f"t{next(NUMBERS)}_"
+    def __init__(
+        self, home: Path, server: str, postgres: Postgres, catalog: Catalog | None = None, *, name: str = ""
+    ) -> None:
+        """Make a house; with the name of one, go on with that."""
+        there, name = name, name or f"t{next(NUMBERS)}_"
         self.postgres, self.schema, self.catalog = postgres, name, catalog or Catalog()
         # Under the data sets' prefix and in a schema of their own, tests do not see each other.
         dsn = f"{postgres.url(SOURCE)}?options={quote(f'-csearch_path={name}')}"
@@ -74,8 +92,9 @@ class House:
             home=home, data_source=home / "sources", source_dsn=dsn, emulator_host=server, dataset_prefix=name
         )
         self.warehouse, self.lake = Warehouse(self.settings), open_lake(self.settings)
-        self.sql(f"CREATE SCHEMA {name}; CREATE TABLE {name}.course_enrollment (student_id text, course_id text)")
-        self.fill(sources())
+        if not there:
+            self.sql(f"CREATE SCHEMA {name}; CREATE TABLE {name}.course_enrollment (student_id text, course_id text)")
+            self.fill(sources())
 
     def close(self) -> None:
         """Drop the data sets: each one that is there slows down the local server."""
@@ -270,15 +289,23 @@ class Day(DayInProcess):
             self.audit()
 
 
+def contents(warehouse: Warehouse, *datasets: str) -> dict[str, list[str]]:
+    """The rows of every table of the data sets, but for the moments of publishing and extracting."""
+    return {
+        f"{dataset}.{item.table_id}": sorted(
+            json.dumps({k: v for k, v in row.items() if k not in MOMENTS}, default=str, sort_keys=True)
+            for row in warehouse.client.list_rows(item.reference)
+        )
+        for dataset in datasets or ("staging", "dwh", "datamart")
+        for item in warehouse.client.list_tables(warehouse.dataset(dataset))
+    }
+
+
 def checksum(warehouse: Warehouse, *datasets: str) -> dict[str, str]:
-    """Rows and their checksum of every table of the data sets, but for the moments of publishing and extracting."""
-    found = {}
-    for dataset in datasets or ("staging", "dwh", "datamart"):
-        for item in warehouse.client.list_tables(warehouse.dataset(dataset)):
-            rows = sorted(
-                json.dumps({k: v for k, v in row.items() if k not in MOMENTS}, default=str, sort_keys=True)
-                for row in warehouse.client.list_rows(item.reference)
-            )
-            digest = hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]
-            found[f"{dataset}.{item.table_id}"] = f"{len(rows)} {digest}"
-    return found
+    """Rows and their checksum of every table of the data sets, by default of all but `ops` and `build`."""
+    return {name: digest(rows) for name, rows in contents(warehouse, *datasets).items()}
+
+
+def digest(rows: list[str]) -> str:
+    """How many rows there are, and their checksum."""
+    return f"{len(rows)} {hashlib.sha256('\n'.join(rows).encode()).hexdigest()[:12]}"

@@ -7,30 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lumbung.warehouse import UnavailableError
-from pipeline import sources
+from pipeline import sources_of
 
 DAYS = ["2026-11-10", "2026-11-11", "2026-11-12"]
 # What the sources hold when a day is taken, and when the second day is taken a second time.
 LATER = "2026-11-11 again"
 
 
-def sources_of(moment):
-    """Sources that differ in each table, with a reject of each kind."""
-    changed = sources()
-    for row in changed["student"]:
-        row["city"] = f"{row['city']} {moment}"
-    changed["mentor"].append(changed["mentor"][0])
-    changed["course_category"][1]["type"] = moment
-    changed["course_enrollment"].append({"student_id": "s3", "course_id": "c2"})
-    for number in range([*DAYS, LATER].index(moment)):
-        changed["student"].append({**changed["student"][0], "id": f"x{number}"})
-        changed["course_enrollment"].append({"student_id": f"x{number}", "course_id": "c1"})
-    changed["course_enrollment"].append({"student_id": "s0", "course_id": "c1"})
-    return changed
+def sources_at(moment):
+    return sources_of(moment, [*DAYS, LATER].index(moment))
 
 
 def take(house, moment):
-    house.fill(sources_of(moment))
+    house.fill(sources_at(moment))
     return house.take(moment[:10], refresh=moment == LATER)
 
 
@@ -71,9 +60,9 @@ def test_runs_that_interleave_and_are_killed(make_house, in_order, seed):
     """Stages of several runs in a random order, some runs killed at a random place and run again."""
     house, choice = make_house(), random.Random(seed)
     for day in DAYS:  # the first snapshots, so that all that follows sees the same lake
-        house.fill(sources_of(day))
+        house.fill(sources_at(day))
         house.run(day).extract()
-    house.fill(sources_of(LATER))
+    house.fill(sources_at(LATER))
     runs = [(day, house.run(day).stages()) for day in choice.sample(DAYS, 3)]
     runs.append((DAYS[1], house.run(DAYS[1], refresh=True).stages()))
     told, kills = [], 3
@@ -95,9 +84,9 @@ def test_runs_that_interleave_and_are_killed(make_house, in_order, seed):
 def test_runs_at_the_same_time(make_house, in_order):
     house = make_house()
     for day in DAYS:
-        house.fill(sources_of(day))
+        house.fill(sources_at(day))
         house.run(day).extract()
-    house.fill(sources_of(LATER))
+    house.fill(sources_at(LATER))
     runs = [*(house.run(day) for day in DAYS), house.run(DAYS[1], refresh=True), house.run(DAYS[2])]
     with ThreadPoolExecutor(5) as pool:
         for done in [pool.submit(run.all) for run in runs]:
@@ -120,7 +109,7 @@ def test_a_warehouse_killed_in_the_middle_of_a_load(make_house, in_order, start_
     house = make_house(server=url)
     for moment in (DAYS[0], DAYS[1], LATER):
         take(house, moment)
-    house.fill(sources_of(DAYS[2]))
+    house.fill(sources_at(DAYS[2]))
     run = house.run(DAYS[2])
     for stage in (run.start, run.extract, run.snapshot, run.rejected):
         stage()

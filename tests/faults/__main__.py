@@ -1,0 +1,74 @@
+"""`make faults`: all scenarios, or those that are named, at full length."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import traceback
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from faults.ground import Ground
+from faults.kills import run_kills
+from faults.result import Options, Result
+from lumbung import console
+
+SCENARIOS = {"kills": run_kills}
+
+
+def main() -> int:
+    """Run the scenarios; 1 where one of them does not hold."""
+    usual = Options()
+    parser = argparse.ArgumentParser(prog="faults", description=__doc__)
+    parser.add_argument("scenarios", nargs="*", choices=[[], *SCENARIOS], help="default: all")
+    parser.add_argument("--seed", type=int, default=usual.seed)
+    parser.add_argument("--kills", type=int, default=usual.kills)
+    parser.add_argument("--files", type=int, default=usual.files)
+    parser.add_argument("--days", type=int, default=usual.days)
+    parser.add_argument("--json", type=Path, default=Path(".lumbung/faults.json"), metavar="FILE")
+    given = vars(parser.parse_args())
+    names, file = given.pop("scenarios") or list(SCENARIOS), given.pop("json")
+    results = []
+    with Ground() as ground:
+        for name in names:
+            options = replace(usual, **given, say=lambda line, name=name: console.err.print(f"{name}: {line}"))
+            try:
+                result = SCENARIOS[name](ground, options)
+            except Exception:  # noqa: BLE001 - the other scenarios are run nevertheless
+                result = Result(name, faults=[traceback.format_exc()])
+            results.append(result)
+            for fault in result.faults:
+                console.err.print(f"{name}: {fault}", style="red", markup=False)
+    _table(results)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    told = {"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **given, "results": [asdict(one) for one in results]}
+    file.write_text(json.dumps(told, indent=2))
+    console.out.print(f"JSON: {file}")
+    if any(one.faults for one in results):
+        console.err.print(f"It does not hold. The same again: make faults SEED={given['seed']}", style="red")
+        return 1
+    return 0
+
+
+def _table(results: list[Result]) -> None:
+    numbers = ("tries", "lost", "doubled", "differing checksums", "faults", "seconds")
+    rows = [
+        (
+            one.scenario,
+            one.tries,
+            one.lost,
+            one.doubled,
+            one.differing,
+            len(one.faults),
+            one.seconds,
+            ", ".join(f"{count} {what}" for what, count in one.facts.items()),
+        )
+        for one in results
+    ]
+    console.table("Faults", ("scenario", *numbers, "met"), rows, numbers=numbers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""What a scenario is asked for, and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from pipeline import digest
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much is tried. The seed decides what is done; moments are those of this machine.
+
+    Attributes:
+        seed: the same one draws the same faults.
+        kills: kills of the path of enrollments; other scenarios of kills take a share of them.
+        files: mutated source files.
+        days: days that are run in random order.
+        say: takes a line of progress.
+    """
+
+    seed: int = 1
+    kills: int = 200
+    files: int = 1000
+    days: int = 30
+    say: Callable[[str], None] = print
+
+
+@dataclass
+class Result:
+    """What came of a scenario; it holds where there is no fault.
+
+    Attributes:
+        scenario: its name.
+        tries: how often something was disturbed.
+        lost: rows of the undisturbed tables that are not there.
+        doubled: rows that are not in the undisturbed tables, or more often than there.
+        differing: tables whose checksum differs.
+        seconds: how long it took.
+        faults: what did not hold.
+        facts: counts that tell what was met.
+    """
+
+    scenario: str
+    tries: int = 0
+    lost: int = 0
+    doubled: int = 0
+    differing: int = 0
+    seconds: float = 0.0
+    faults: list[str] = field(default_factory=list)
+    facts: Counter[str] = field(default_factory=Counter)
+
+    def compare(self, moment: str, expected: dict[str, list[str]], found: dict[str, list[str]]) -> None:
+        """Count what differs between the tables of a warehouse and those of an undisturbed one."""
+        for table in sorted(expected.keys() | found.keys()):
+            wanted, there = expected.get(table), found.get(table)
+            if wanted is None or there is None:
+                self.differing += 1
+                self.faults.append(f"{moment}: {table} is {'missing' if there is None else 'not expected'}")
+            elif digest(wanted) != digest(there):
+                missing, more = Counter(wanted) - Counter(there), Counter(there) - Counter(wanted)
+                self.lost += missing.total()
+                self.doubled += more.total()
+                self.differing += 1
+                some = next(iter(missing or more))
+                self.faults.append(f"{moment}: {table} lacks {missing.total()}, has {more.total()} more, as {some}")
+
+
+@contextlib.contextmanager
+def scenario(name: str) -> Iterator[Result]:
+    """A result that takes down how long its scenario took; what escapes from one is a fault of it."""
+    result, began = Result(name), time.monotonic()
+    try:
+        yield result
+    finally:
+        result.seconds = round(time.monotonic() - began, 1)

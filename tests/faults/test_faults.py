@@ -1,0 +1,33 @@
+"""The scenarios of the fault harness in short; `make faults` runs them at full length."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from faults.ground import Ground
+from faults.kills import run_kills
+from faults.result import Options, Result
+from lumbung.contract import Catalog
+
+SHORT = Options(kills=3, files=120, days=4)
+Scenario = Callable[[Ground, Options], Result]
+
+
+@pytest.fixture(scope="module")
+def ground(small_catalog: Catalog) -> Iterator[Ground]:
+    with Ground(small_catalog.root) as ground:
+        yield ground
+
+
+@pytest.mark.parametrize("scenario", [run_kills])
+def test_a_scenario_holds(ground: Ground, scenario: Scenario) -> None:
+    result = scenario(ground, SHORT)
+    assert not result.faults
+    assert result.tries
+    assert (result.lost, result.doubled, result.differing) == (0, 0, 0)
+
+
+def test_a_difference_is_counted() -> None:
+    result = Result("a difference")
+    result.compare("try 1", {"dwh.a": ["1", "2", "2"], "dwh.b": []}, {"dwh.a": ["1", "2", "3", "3"], "dwh.c": []})
+    assert (result.lost, result.doubled, result.differing, len(result.faults)) == (1, 2, 3, 3)

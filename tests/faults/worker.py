@@ -1,0 +1,67 @@
+"""Runs that can be killed: a process forks one for each line of its input, which spares each the imports.
+
+Each leads a session of its own. It prints the run's process id; the run writes what came of it to a file, unless it is
+killed: nothing where it ended well, or what was said.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+import warnings
+from datetime import datetime
+from pathlib import Path
+
+from lumbung.contract import Catalog
+from lumbung.errors import LumbungError
+from lumbung.local import parts
+from lumbung.local.postgres import Postgres
+from lumbung.settings import Settings
+from pipeline import House
+
+
+def take(order: dict[str, str]) -> None:
+    """Run a day of a house as a command does: the servers that are missing are started."""
+    with parts.running(Settings(home=Path(order["base"]), data_source=Path(order["seed"]))) as there:
+        house = House(
+            Path(order["home"]),
+            order["server"] or there.emulator_host,
+            Postgres(Path(order["base"])),
+            Catalog(Path(order["catalog"])),
+            name=order["name"],
+        )
+        started = datetime.fromisoformat(order["started_at"]) if order["started_at"] else None
+        house.take(order["day"], refresh=bool(order["refresh"]), started_at=started)
+
+
+def child(order: dict[str, str]) -> None:
+    """Do one order."""
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    outcome = Path(order["outcome"])
+    log = os.open(outcome.with_suffix(".log"), os.O_WRONLY | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    said = ""
+    try:
+        take(order)
+    except LumbungError as error:
+        said = f"refused: {error}"
+    except BaseException:  # noqa: BLE001 - it is what the scenario looks for
+        said = traceback.format_exc()
+    part = outcome.with_suffix(".part")
+    part.write_text(said)
+    part.replace(outcome)
+
+
+if __name__ == "__main__":
+    # Threads of libraries that are imported here do nothing that a fork could catch in the middle.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    for line in sys.stdin:
+        if not (pid := os.fork()):
+            child(json.loads(line))
+            os._exit(0)
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
