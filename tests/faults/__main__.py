@@ -6,16 +6,17 @@ import argparse
 import json
 import sys
 import traceback
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from faults.files import run_files
 from faults.ground import Ground
 from faults.kills import run_kills
 from faults.result import Options, Result
 from lumbung import console
 
-SCENARIOS = {"kills": run_kills}
+SCENARIOS = {"kills": run_kills, "files": run_files}
 
 
 def main() -> int:
@@ -43,7 +44,7 @@ def main() -> int:
                 console.err.print(f"{name}: {fault}", style="red", markup=False)
     _table(results)
     file.parent.mkdir(parents=True, exist_ok=True)
-    told = {"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **given, "results": [asdict(one) for one in results]}
+    told = {"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **given, "results": [vars(one) for one in results]}
     file.write_text(json.dumps(told, indent=2))
     console.out.print(f"JSON: {file}")
     if any(one.faults for one in results):

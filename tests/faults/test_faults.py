@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from faults.files import run_files
 from faults.ground import Ground
 from faults.kills import run_kills
 from faults.result import Options, Result
@@ -19,7 +20,7 @@ def ground(small_catalog: Catalog) -> Iterator[Ground]:
         yield ground
 
 
-@pytest.mark.parametrize("scenario", [run_kills])
+@pytest.mark.parametrize("scenario", [run_kills, run_files])
 def test_a_scenario_holds(ground: Ground, scenario: Scenario) -> None:
     result = scenario(ground, SHORT)
     assert not result.faults
