@@ -132,6 +132,7 @@ class Ground:
             "day": f"{day}",
             "refresh": "yes" if refresh else "",
             "started_at": started_at,
+            "run_id": outcome.name,
             "outcome": str(outcome),
         }
         print(json.dumps(order), file=self._worker.stdin, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,7 @@ def run_kills(ground: Ground, options: Options) -> Result:
     return result
 
 
+@functools.cache
 def undisturbed(ground: Ground, days: int) -> tuple[list[dict[str, list[str]]], float]:
     """The tables after each of the days in peace, and how long the longest run takes."""
     tables, seconds = [], 0.0

@@ -1,4 +1,7 @@
-"""The scenarios of the fault harness in short; `make faults` runs them at full length."""
+"""The scenarios of the fault harness in short; `make faults` runs them at full length.
+
+Days in random order are in `tests/lumbung/test_any_order.py` for every day.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -7,10 +10,11 @@ import pytest
 from faults.files import run_files
 from faults.ground import Ground
 from faults.kills import run_kills
+from faults.order import run_together
 from faults.result import Options, Result
 from lumbung.contract import Catalog
 
-SHORT = Options(kills=3, files=120, days=4)
+SHORT = Options(kills=3, files=60, days=3)
 Scenario = Callable[[Ground, Options], Result]
 
 
@@ -20,7 +24,7 @@ def ground(small_catalog: Catalog) -> Iterator[Ground]:
         yield ground
 
 
-@pytest.mark.parametrize("scenario", [run_kills, run_files])
+@pytest.mark.parametrize("scenario", [run_kills, run_files, run_together])
 def test_a_scenario_holds(ground: Ground, scenario: Scenario) -> None:
     result = scenario(ground, SHORT)
     assert not result.faults

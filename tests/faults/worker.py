@@ -32,7 +32,7 @@ def take(order: dict[str, str]) -> None:
             name=order["name"],
         )
         started = datetime.fromisoformat(order["started_at"]) if order["started_at"] else None
-        house.take(order["day"], refresh=bool(order["refresh"]), started_at=started)
+        house.take(order["day"], refresh=bool(order["refresh"]), started_at=started, run_id=order["run_id"])
 
 
 def child(order: dict[str, str]) -> None:
