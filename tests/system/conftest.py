@@ -72,14 +72,18 @@ class Home:
         """The rows of a query."""
         return self.json("query", sql, "--json")
 
-    def processes(self) -> list[str]:
+    def running(self) -> list[psutil.Process]:
         """What still runs of this home."""
         found = []
         for process in psutil.process_iter(["cmdline", "environ"]):
             line = " ".join(process.info["cmdline"] or [])
             if str(self.folder) in line or (process.info["environ"] or {}).get("LUMBUNG_HOME") == str(self.folder):
-                found.append(line[:200])
+                found.append(process)
         return found
+
+    def processes(self) -> list[str]:
+        """The command lines of what still runs of this home."""
+        return [" ".join(process.info["cmdline"] or [])[:200] for process in self.running()]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import listening
 from hook import posts
 from lumbung.day import today
 from lumbung.local.api import Api
@@ -65,6 +66,17 @@ def test_the_schedule_runs_yesterday_by_itself(up) -> None:
     assert scheduled["partition_key"] == f"{YESTERDAY}"
     assert wait(api, scheduled["dag_run_id"])["state"] == "success"
     assert home.json("answers", "--json")["day"] == f"{YESTERDAY}"
+
+
+def test_all_servers_listen_on_loopback_only(up) -> None:
+    """Airflow's page, its scheduler and DAG processor, the BigQuery server and PostgreSQL."""
+    home, api = up
+    found = listening.addresses(home.running())
+    ports = {port for _, port in found}
+    assert int(api.url.rpartition(":")[2]) in ports
+    for notes in ("bigquery.json", "postgres/lumbung.json"):
+        assert json.loads((home.folder / notes).read_text())["port"] in ports, notes
+    assert not listening.others(found)
 
 
 def test_runs_of_every_kind_at_once_end_in_one_warehouse(up) -> None:

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
+import listening
 import stream
 from lumbung.errors import LumbungError
 from lumbung.local import kafka as module
@@ -35,6 +37,15 @@ def settings(missing, tmp_path_factory):
     made = Settings(home=tmp_path_factory.mktemp("a home"))
     yield made
     Kafka(made.home).stop()
+
+
+def test_broker_and_controller_listen_on_loopback_only(settings):
+    with broker(settings) as servers:
+        kafka = Kafka(settings.home)
+        found = listening.addresses([psutil.Process(kafka.process().pid)])
+        assert int(servers.rpartition(":")[2]) in {port for _, port in found}
+        assert len(found) >= 2, "the controller's, too"
+        assert not listening.others(found)
 
 
 def topic(settings, servers):

@@ -4,9 +4,11 @@ import os
 import socket
 import threading
 
+import psutil
 import pytest
 from pyspark.sql.connect.session import SparkSession
 
+import listening
 from lumbung.errors import LumbungError
 from lumbung.settings import Settings
 from lumbung.spark.session import _sail, session
@@ -18,10 +20,13 @@ def test_sail_runs_in_this_process_and_ends_with_the_session():
             assert opened.range(3).count() == 3
             assert opened.conf.get("spark.sql.session.timeZone") == "UTC"
     with _sail() as address:
-        listening = ("127.0.0.1", int(address.rpartition(":")[2]))
-        socket.create_connection(listening, timeout=5).close()
+        place = ("127.0.0.1", int(address.rpartition(":")[2]))
+        socket.create_connection(place, timeout=5).close()
+        found = listening.addresses([psutil.Process()])
+        assert place in found
+        assert not listening.others(found)
     with pytest.raises(OSError, match="refused"):
-        socket.create_connection(listening, timeout=5)
+        socket.create_connection(place, timeout=5)
 
 
 def refusal(spark, **other):
