@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from lumbung import snapshot, tweet_answers
+from lumbung import snapshot, tweet_answers, tweet_status
 from lumbung.contract import Catalog
 from lumbung.errors import LumbungError
 from lumbung.lake import Lake
@@ -43,8 +43,15 @@ def answers(warehouse: Warehouse) -> Answers:
     Raises:
         LumbungError: nothing is published yet.
     """
+    newest = _freshness(warehouse)[0]
+    if newest.system != SYSTEM:
+        raise LumbungError(
+            "no enrollments are published yet",
+            where=warehouse.table("datamart.freshness"),
+            remedy="run a day: lumbung run; what is known of tweets, lumbung tweets answers prints",
+        )
     return Answers(
-        day=_freshness(warehouse)[0].published_day,
+        day=newest.published_day,
         students_per_city=dict(_cities(warehouse)),
         students_per_category=_named(
             (row["course_category_id"], row["course_type"], row["student_count"]) for row in _categories(warehouse)
@@ -65,31 +72,44 @@ def report_data(warehouse: Warehouse, lake: Lake, settings: Settings) -> ReportD
     """
     freshness = _freshness(warehouse)
     day = freshness[0].published_day
-    daily = _rows(
-        warehouse,
-        "SELECT snapshot_date, course_type, SUM(enrollments) AS enrollments FROM {0}"
-        " GROUP BY snapshot_date, course_type",
-        "datamart.course_enrollment_daily",
-    )
+    systems = {one.system for one in freshness}
+    courses, accounts = SYSTEM in systems, []
+    if courses:
+        accounts += accounting(lake, day)
+    if TWEETS in systems:
+        accounts.append(Accounting("tweet (Kafka)", day, *tweet_status.accounting(lake)[0]))
     return ReportData(
         day=day,
         generated_at=datetime.now(UTC),
         looker_url=looker_url(settings) if settings.project else None,
         project=settings.project,
         # The page has its own words for what has no name.
-        students_per_city=[("" if city == UNKNOWN else city, count) for city, count in _cities(warehouse)],
+        students_per_city=[
+            ("" if city == UNKNOWN else city, count) for city, count in (_cities(warehouse) if courses else ())
+        ],
         categories=[
             CategoryCount(row["course_type"] or "", row["student_count"], row["enrollment_count"])
-            for row in _categories(warehouse)
+            for row in (_categories(warehouse) if courses else ())
         ],
-        top_mentors=_top_mentors(warehouse),
-        enrollments_per_mentor=_mentors(warehouse),
+        top_mentors=_top_mentors(warehouse) if courses else [],
+        enrollments_per_mentor=_mentors(warehouse) if courses else [],
         freshness=freshness,
-        accounting=accounting(lake, day),
-        rejects=_rejects(warehouse, day),
-        daily=[(row["snapshot_date"], row["course_type"] or "", row["enrollments"]) for row in daily],
-        tweets=tweet_answers.answers(warehouse) if any(one.system == TWEETS for one in freshness) else None,
+        accounting=accounts,
+        rejects=_rejects(warehouse, day, with_tweets=TWEETS in systems),
+        daily=_daily(warehouse) if courses else [],
+        tweets=tweet_answers.answers(warehouse) if TWEETS in systems else None,
+        courses=courses,
     )
+
+
+def _daily(warehouse: Warehouse) -> list[tuple[date, str, int]]:
+    rows = _rows(
+        warehouse,
+        "SELECT snapshot_date, course_type, SUM(enrollments) AS enrollments FROM {0}"
+        " GROUP BY snapshot_date, course_type",
+        "datamart.course_enrollment_daily",
+    )
+    return [(row["snapshot_date"], row["course_type"] or "", row["enrollments"]) for row in rows]
 
 
 def accounting(lake: Lake, day: date) -> list[Accounting]:
@@ -140,7 +160,7 @@ def _freshness(warehouse: Warehouse) -> list[Freshness]:
         f"SELECT * FROM {{0}} ORDER BY system <> '{SYSTEM}', system",
         "datamart.freshness",
     )
-    if not rows or rows[0]["system"] != SYSTEM:
+    if not rows:
         raise LumbungError(
             "nothing is published yet", where=warehouse.table("datamart.freshness"), remedy="run a day: lumbung run"
         )
@@ -176,10 +196,12 @@ def _top_mentors(warehouse: Warehouse) -> list[TopMentor]:
     ]
 
 
-def _rejects(warehouse: Warehouse, day: date) -> list[RejectedRow]:
+def _rejects(warehouse: Warehouse, day: date, *, with_tweets: bool) -> list[RejectedRow]:
+    """Those of the day's enrollments, and those of tweets of all days, as tweets are counted."""
+    tweets = f" OR system = '{TWEETS}'" if with_tweets else ""
     rows = _rows(
         warehouse,
-        f"SELECT entity, line, raw, reason FROM {{0}} WHERE snapshot_date = '{day}'"
+        f"SELECT entity, line, raw, reason FROM {{0}} WHERE system = '{SYSTEM}' AND snapshot_date = '{day}'{tweets}"
         f" ORDER BY entity, line LIMIT {REJECTS_READ}",
         "staging.rejected_row",
     )

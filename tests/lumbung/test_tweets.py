@@ -8,9 +8,11 @@ import pytest
 from confluent_kafka import Producer
 
 from lumbung import tweets
+from lumbung.answers import answers, report_data
 from lumbung.contract import Catalog
 from lumbung.errors import LumbungError
 from lumbung.publish import SUPERSEDED
+from lumbung.report import render
 from lumbung.stream.land import landings
 from lumbung.tweet_status import accounting
 from lumbung.warehouse import Warehouse
@@ -215,6 +217,28 @@ def test_a_poisoned_message_is_a_reject_with_its_reason_and_the_rest_goes_on(hou
     version = run.target.version
     assert (version.rows_read, version.rows_kept, version.rows_rejected) == (2, 1, 1)
     assert accounting(house.lake) == ((2, 1, 1), [(date(2026, 11, 21), 1, 1, 0)])
+
+
+def test_the_report_is_about_tweets_where_nothing_else_is_published(make_tweet_house):
+    house = make_tweet_house(Catalog())
+    house.give("a", tweet(1, "saham"))
+    run = house.run().up_to("ship")
+    producer = Producer({"bootstrap.servers": house.settings.kafka})
+    producer.produce(house.settings.kafka_topic, value=b"no tweet", partition=0)
+    assert producer.flush(60) == 0
+    for stage in STAGES[STAGES.index("land") :]:
+        getattr(run, stage)()
+    data = report_data(house.warehouse, house.lake, house.settings)
+    assert [(one.source, one.rows_read, one.rows_loaded, one.rows_rejected) for one in data.accounting] == [
+        ("tweet (Kafka)", 2, 1, 1)
+    ]
+    assert [(one.source, one.raw) for one in data.rejects] == [("tweet", "no tweet")]
+    shown = render(data)
+    assert "1 tweet names at least one instrument" in shown
+    assert "Demand report" in shown
+    assert not [one for one in ("pinter-skuy", "Course report", "per city", "enrollments") if one in shown]
+    with pytest.raises(LumbungError, match=r"no enrollments are published yet.*lumbung tweets answers"):
+        answers(house.warehouse)
 
 
 def test_tweets_that_name_nothing_give_marts_of_zeros(make_tweet_house):

@@ -99,10 +99,11 @@ class ReportData:
         top_mentors: mentors with RANK <= 3, all ties kept.
         enrollments_per_mentor: (mentor's name, enrollments), one for each mentor.
         freshness: one for each system.
-        accounting: one for each source and day.
+        accounting: one for each source and day; tweets those of all days.
         rejects: the rejected rows, or the first of them; the page shows 100, and the total from `accounting`.
         daily: (snapshot day, category, enrollments).
         tweets: the answers about tweets; None: none are published.
+        courses: whether enrollments are published; if not, what is of them is empty, and the page is about tweets.
     """
 
     day: date
@@ -118,6 +119,7 @@ class ReportData:
     rejects: list[RejectedRow]
     daily: list[tuple[date, str, int]]
     tweets: TweetAnswers | None = None
+    courses: bool = True
 
 
 def render(data: ReportData) -> str:
