@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
@@ -40,6 +41,7 @@ class Source(StrEnum):
 DayOption = Annotated[str | None, typer.Option(help="Business day, YYYY-MM-DD; default: today in Jakarta.")]
 SourceOption = Annotated[Source, typer.Option(help="Where tweets come from.")]
 PathOption = Annotated[Path | None, typer.Option(help="The archive's folder or file.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
 Forever = Annotated[bool, typer.Option("--forever", help="Go on until Ctrl-C.")]
 
 
@@ -72,14 +74,23 @@ def collect(
     source: SourceOption = Source.SYNTHETIC,
     path: PathOption = None,
     day: DayOption = None,
+    every: Annotated[
+        int | None, typer.Option(min=1, metavar="MINUTES", help="Collect again and again, until Ctrl-C.")
+    ] = None,
 ) -> None:
     """Collect tweets into the spool."""
+    settings, archive = settings_module.load(), _archive(source, path)
+    _collect(settings, source, day, archive)
+    while every:
+        time.sleep(60 * every)
+        _collect(settings, source, day, archive)
+
+
+def _collect(settings: Settings, source: Source, day: str | None, archive: Path | None) -> None:
     from lumbung import console
     from lumbung.stream.collect import collect, open_source
 
-    settings = settings_module.load()
-    opened = open_source(settings, source, day=_day(day), path=_archive(source, path))
-    found = collect(settings, opened)
+    found = collect(settings, open_source(settings, source, day=_day(day), path=archive))
     console.table(
         "Collected",
         ("source", "files", "tweets", "no tweets", "requests", "US$"),
@@ -184,17 +195,60 @@ def search(
 @app.command()
 def prune(
     keep: Annotated[int, typer.Option(min=1, help="Months to keep in the index.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Delete old months from the search index; lake and warehouse keep them."""
-    from lumbung import console
-    from lumbung.lake import open_lake
     from lumbung.search.retention import prune
 
+    with _index() as cluster:
+        _gone(prune(cluster, keep=keep, dry_run=dry_run), dry_run)
+
+
+@app.command()
+def reindex() -> None:
+    """Fill the search index of a new mapping version; readers stay on the old one until `move-alias`."""
+    from lumbung import console, tweets
+
+    columns = ("day", "tweets", "deleted", "superseded")
+    done = []
+    for one in tweets.reindex(settings_module.load()):
+        console.err.print(f"{one.day}: {one.rows:,} tweets")
+        done.append((one.day, one.rows, one.deleted, one.superseded))
+    console.table("Re-indexed", columns, done, numbers=columns[1:])
+
+
+@app.command()
+def move_alias(
+    version: Annotated[int | None, typer.Option(min=1, help="Mapping version; default: the newest.")] = None,
+) -> None:
+    """Let readers use the search index of another mapping version, all at once; also back to an older one."""
+    from lumbung import console
+    from lumbung.search.index import VERSION
+    from lumbung.search.index import move_alias as move
+
+    chosen = version or VERSION
+    with _index() as cluster:
+        before = move(cluster, chosen)
+        console.out.print(f"Readers of {cluster.alias} use mapping version {chosen}; before: {before or 'none'}")
+
+
+@app.command()
+def drop_version(version: Annotated[int, typer.Argument(min=1)], dry_run: DryRun = False) -> None:
+    """Delete the search indices of a mapping version that readers do not use."""
+    from lumbung.search.retention import drop_version as drop
+
+    with _index() as cluster:
+        _gone(drop(cluster, version, dry_run=dry_run), dry_run)
+
+
+@app.command()
+def import_kibana() -> None:
+    """Import the data view and the dashboard into Kibana; those of before are written over."""
+    from lumbung import console
+    from lumbung.search.kibana import import_saved_objects
+
     settings = settings_module.load()
-    with open_lake(settings).lease("search"):
-        gone = prune(_cluster(settings), keep=keep, dry_run=dry_run)
-    console.out.print(f"{'Would delete' if dry_run else 'Deleted'}: {', '.join(gone) or 'nothing'}")
+    console.out.print(f"{import_saved_objects(settings)} saved objects in {settings.kibana}", soft_wrap=True)
 
 
 def _show(settings: Settings, there: Parts) -> None:
@@ -242,6 +296,24 @@ def _kafka(settings: Settings) -> Iterator[Settings]:
 
     with broker(settings) as address:
         yield settings.model_copy(update={"kafka": address})
+
+
+@contextlib.contextmanager
+def _index() -> Iterator[Cluster]:
+    """The search server, with the one right to change its indices."""
+    from lumbung.lake import open_lake
+    from lumbung.tweets import INDEXING
+
+    settings = settings_module.load()
+    cluster = _cluster(settings)
+    with open_lake(settings).lease(INDEXING):
+        yield cluster
+
+
+def _gone(names: list[str], dry_run: bool) -> None:
+    from lumbung import console
+
+    console.out.print(f"{'Would delete' if dry_run else 'Deleted'}: {', '.join(names) or 'nothing'}", soft_wrap=True)
 
 
 def _cluster(settings: Settings) -> Cluster:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 from lumbung import day as business_day
 from lumbung import ledger, load, snapshot
 from lumbung.errors import LumbungError
-from lumbung.lake import Lake
+from lumbung.lake import Lake, open_lake
 from lumbung.publish import SUPERSEDED, published
 from lumbung.run import Run, Step, refuse_expired
 from lumbung.snapshot import Document, Manifest
@@ -30,6 +31,10 @@ from lumbung.spark import clean as cleaning
 from lumbung.stream.land import RAW, Landing, landings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lumbung.search.index import Indexed
+    from lumbung.settings import Settings
     from lumbung.spark.dataproc import Staged
 
 SYSTEM, ENTITY = "cilvest", "tweet"
@@ -39,6 +44,8 @@ NO_SOURCE = "none"
 VERSIONS = f"{snapshot.version_folder(SYSTEM)}/all"
 CURATED = f"curated/{SYSTEM}/{ENTITY}"
 ONE_DAY = timedelta(days=1)
+# The lease of whoever writes to the search index.
+INDEXING = "search"
 
 
 class Cleaned(Document):
@@ -330,19 +337,35 @@ def index(run: Run, target: TweetTarget) -> Step:
     place = re.sub(r"[^A-Za-z0-9_.-]", "-", f"{cluster.address}-{cluster.alias}")
     state = f"state/search/{place}.json"
     rows = 0
-    with run.lake.lease("search"):
+    with run.lake.lease(INDEXING):
         known = (run.lake.read_json(state) or {}) if search.months(cluster) else {}
         keys, days = known.get("days", {}), target.version.days
         behind = [day for day, one in sorted(days.items()) if keys.get(f"{day}") != one.key]
         if known.get("generation", 0) > target.generation:
             return Step(table=cluster.alias, note=SUPERSEDED)
         for day in behind:
-            with run.lake.local(path_of(target.version, day)) as file:
-                rows += search.index_day(cluster, day, pq.ParquetFile(file).iter_batches()).rows
+            rows += search.index_day(cluster, day, _batches(run.lake, path_of(target.version, day))).rows
             keys = {**keys, f"{day}": days[day].key}
             content = {"generation": target.generation, "days": keys}
             run.lake.write(state, json.dumps(content, indent=2).encode())
     return Step(table=cluster.alias, rows_in=rows, rows_out=rows, note=f"{len(behind)} days indexed")
+
+
+def reindex(settings: Settings) -> Iterator[Indexed]:
+    """Fill the indices of a new mapping version from the lake; see `search.index.reindex`."""
+    from lumbung.search import cluster as servers
+    from lumbung.search import index as search
+
+    cluster, lake = servers.connect(settings), open_lake(settings)
+
+    def read(day: date) -> Iterator[pa.RecordBatch] | None:
+        if version is None or day not in version.days or not is_cleaned(lake, version, day):
+            return None
+        return _batches(lake, path_of(version, day))
+
+    with lake.lease(INDEXING):
+        version = newest_version(lake)
+        yield from search.reindex(cluster, read)
 
 
 def load_rejected(run: Run) -> Step:
@@ -377,6 +400,11 @@ def rows_of(lake: Lake, version: TweetVersion, day: date) -> int:
     """How many tweets a cleaned day has."""
     with lake.local(path_of(version, day)) as file:
         return int(pq.read_metadata(file).num_rows)
+
+
+def _batches(lake: Lake, path: str) -> Iterator[pa.RecordBatch]:
+    with lake.local(path) as file:
+        yield from pq.ParquetFile(file).iter_batches()
 
 
 def _to_clean(run: Run, target: TweetTarget) -> list[date]:

@@ -4,11 +4,15 @@ import uuid
 from datetime import date
 
 import pytest
+from typer.testing import CliRunner
 
+from lumbung.cli_tweets import app
+from lumbung.errors import LumbungError
 from lumbung.publish import SUPERSEDED
 from lumbung.search import cluster as servers
 from lumbung.search import index as search
 from lumbung.search.cluster import UnavailableError
+from lumbung.settings import variable
 from tweet_house import tweet
 
 FIRST, LATE = date(2026, 11, 21), date(2026, 11, 10)
@@ -55,3 +59,44 @@ def test_a_server_that_is_down_turns_the_step_red_and_nothing_else(house, monkey
         run.index()
     assert house.rows("SELECT COUNT(*) AS n FROM {dwh.fact_tweet}") == [{"n": 1}]
     assert run.index().note == "1 days indexed"
+
+
+@pytest.fixture
+def command(house, monkeypatch):
+    """A command of `lumbung tweets` on the house's lake and server; gives what it says, on one line."""
+    settings = house.settings
+    for name in ("home", "search", "search_username", "search_alias"):
+        monkeypatch.setenv(variable(name), f"{getattr(settings, name)}")
+    monkeypatch.setenv(variable("search_password"), settings.search_password.get_secret_value())
+
+    def call(*arguments):
+        done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return " ".join(done.stdout.split())
+
+    return call
+
+
+def test_a_new_mapping_is_filled_used_and_the_old_one_dropped_by_commands(house, command, monkeypatch):
+    house.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
+    house.take().index()
+    assert "Readers" in command("move-alias", "--version", "1")
+    monkeypatch.setattr(search, "VERSION", 2)
+    cluster = servers.connect(house.settings)
+    said = command("reindex")
+    assert f"{LATE} 1 0 0" in said.replace("│", "")
+    assert {one.version for one in search.months(cluster) if one.live} == {1}, "readers stay"
+    assert search.count_by_day(cluster, 2) == {FIRST: 1, LATE: 1}
+    with pytest.raises(LumbungError, match="readers use mapping version 1"):
+        command("drop-version", "1")
+    assert "use mapping version 2; before: 1" in command("move-alias")
+    alias = house.settings.search_alias
+    assert "Would delete: " in command("drop-version", "1", "--dry-run")
+    assert command("drop-version", "1") == f"Deleted: {alias}-2026-11-v1"
+    assert {one.version for one in search.months(cluster)} == {2}
+    assert command("prune", "--keep", "1") == "Deleted: nothing"
+
+
+def test_without_a_kibana_the_import_names_the_setting(command):
+    with pytest.raises(LumbungError, match="LUMBUNG_KIBANA"):
+        command("import-kibana")
