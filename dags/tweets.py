@@ -55,6 +55,13 @@ with DAG(
             description="YYYY-MM-DD in Asia/Jakarta; empty: the day of the schedule or logical date, or today.",
         ),
         "refresh": Param(False, type="boolean", title="Clean the day anew", description="Even if nothing came."),
+        "refresh_from": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Clean anew from this day on",
+            description="With the above: all days from this one to the business day.",
+        ),
         "source": Param(
             None,
             enum=[None, "synthetic", "archive", "x", "none"],

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -53,11 +53,28 @@ def run(
     refresh: Annotated[bool, typer.Option("--refresh", help="Clean the day anew.")] = False,
 ) -> None:
     """Run the whole path through Airflow: collect, ship, land, clean, build, publish, index; print what came of it."""
+    chosen, archive = _day(day), _archive(source, path)
+    _run(chosen, {"refresh": refresh, "source": source.value, "path": archive and str(archive)})
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Argument(metavar="FROM", help="First day, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Argument(metavar="TO", help="Last day, included.")],
+) -> None:
+    """Make the days FROM to TO anew from the lake, in one run that collects nothing."""
+    from lumbung.tweets import NO_SOURCE
+
+    start, end = business_day.parse(first), _day(last)
+    if start > end:
+        raise LumbungError(f"{start} is after {end}", where="backfill", remedy="give the first day first")
+    _run(end, {"refresh": True, "refresh_from": f"{start}", "source": NO_SOURCE})
+
+
+def _run(day: date, conf: dict[str, Any]) -> None:
     from lumbung.local import airflow, parts
 
-    settings, chosen = settings_module.load(), _day(day)
-    archive = _archive(source, path)
-    conf = {"day": f"{chosen}", "refresh": refresh, "source": source.value, "path": archive and str(archive)}
+    settings = settings_module.load()
     if settings.kafka is None and (api := airflow.connect(settings)):
         raise LumbungError(
             "the Airflow of `lumbung up` knows no Kafka",
@@ -65,7 +82,7 @@ def run(
             remedy="stop it, or set LUMBUNG_KAFKA for it and here",
         )
     with parts.running(settings) as there, _kafka(settings) as reached:
-        run_dag(reached, there, DAG_ID, chosen, conf)
+        run_dag(reached, there, DAG_ID, day, {"day": f"{day}", **conf})
         _show(reached, there)
 
 

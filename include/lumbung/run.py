@@ -55,6 +55,7 @@ class Run:
         day: the business day.
         started_at: when the run started.
         refresh: whether to take the sources again.
+        refresh_from: with `refresh`, the first of several days that are made anew; None: only `day`.
         identity: which warehouse it is (`Warehouse.identity`), once that is known.
     """
 
@@ -65,6 +66,7 @@ class Run:
     day: date
     started_at: datetime
     refresh: bool = False
+    refresh_from: date | None = None
     identity: str = ""
 
     @cached_property
@@ -81,6 +83,10 @@ class Run:
     def sources(self) -> list[Contract]:
         """The system's staging tables."""
         return self.catalog.sources(self.system)
+
+    def refreshes(self, day: date) -> bool:
+        """Whether the run makes a day anew, even if nothing came."""
+        return self.refresh and (self.refresh_from or self.day) <= day <= self.day
 
     @property
     def labels(self) -> dict[str, str]:

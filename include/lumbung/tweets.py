@@ -149,7 +149,7 @@ def collect(run: Run, source: str, path: str | None) -> Step:
     from lumbung.stream.collect import collect, open_source
 
     if source == NO_SOURCE:
-        return Step(table=SPOOL, note="left to the services that stream")
+        return Step(table=SPOOL, note="source none: nothing is collected here")
     opened = open_source(run.settings, source, day=run.day, path=Path(path) if path else None)
     found = collect(run.settings, opened)
     return Step(
@@ -166,7 +166,7 @@ def ship(run: Run, source: str) -> Step:
     from lumbung.stream.ship import ship
 
     if source == NO_SOURCE:
-        return Step(table=run.settings.kafka_topic, note="left to the services that stream")
+        return Step(table=run.settings.kafka_topic, note="source none: nothing is shipped here")
     sent = ship(run.settings)
     return Step(
         table=run.settings.kafka_topic,
@@ -241,9 +241,7 @@ def target(run: Run, version: TweetVersion) -> TweetTarget:
     shown = published(run) or {}
     there = all(run.warehouse.exists(run.warehouse.table(one.address)) for one in incremental)
     keys = shown.get("days", {}) if there and shown.get("rules") == rules else {}
-    changed = sorted(
-        day for day, one in version.days.items() if keys.get(f"{day}") != one.key or (run.refresh and day == run.day)
-    )
+    changed = sorted(day for day, one in version.days.items() if keys.get(f"{day}") != one.key or run.refreshes(day))
     refuse_expired(run, changed)
     return TweetTarget(version, changed, rules)
 
@@ -314,7 +312,7 @@ def load_days(run: Run, target: TweetTarget) -> Step:
             held = load.marker(run, ENTITY, day)
             same = held.get("key") == key
             newer = held.get("generation", 0) > target.generation and not same
-            if newer or (same and held["loaded"] and not (run.refresh and day == run.day)):
+            if newer or (same and held["loaded"] and not run.refreshes(day)):
                 continue
             with ExitStack() as stack:
                 path = path_of(target.version, day)
@@ -408,11 +406,7 @@ def _batches(lake: Lake, path: str) -> Iterator[pa.RecordBatch]:
 
 
 def _to_clean(run: Run, target: TweetTarget) -> list[date]:
-    return [
-        day
-        for day in target.changed
-        if not is_cleaned(run.lake, target.version, day) or (run.refresh and day == run.day)
-    ]
+    return [day for day in target.changed if not is_cleaned(run.lake, target.version, day) or run.refreshes(day)]
 
 
 def _files(run: Run, version: TweetVersion, day: date) -> list[str]:

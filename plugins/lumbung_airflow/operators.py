@@ -78,7 +78,7 @@ class StepOperator(BaseOperator):
         started = context["ti"].xcom_pull(task_ids=START)
         if started is None:
             raise AirflowSkipException(f"nothing to do: the task {START} failed, its log says why")
-        loaded = settings.load()
+        loaded, first = settings.load(), started["refresh_from"]
         return Run(
             settings=loaded,
             warehouse=_warehouse(loaded),
@@ -87,6 +87,7 @@ class StepOperator(BaseOperator):
             day=date.fromisoformat(started["day"]),
             started_at=datetime.fromisoformat(started["started_at"]),
             refresh=started["refresh"],
+            refresh_from=first and date.fromisoformat(first),
             identity=started["identity"],
         )
 
@@ -99,13 +100,13 @@ class StartOperator(BaseOperator):
         self.system = system
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Return day, start of the run, whether to refresh, and the warehouse's identity."""
+        """Return day, start of the run, whether to refresh and from which day on, and the warehouse's identity."""
         from lumbung import run as runs
         from lumbung import settings
 
         day = run_day(context)
         started_at = datetime.now(UTC)
-        refresh = bool(context["params"].get("refresh"))
+        refresh, first = bool(context["params"].get("refresh")), context["params"].get("refresh_from")
         try:
             loaded = settings.load()
             run = runs.Run(
@@ -121,7 +122,13 @@ class StartOperator(BaseOperator):
         except LumbungError as error:
             raise _airflow_error(error) from None
         self.log.info("The run is for %s.", day)
-        return {"day": f"{day}", "started_at": started_at.isoformat(), "refresh": refresh, "identity": identity}
+        return {
+            "day": f"{day}",
+            "started_at": started_at.isoformat(),
+            "refresh": refresh,
+            "refresh_from": first,
+            "identity": identity,
+        }
 
 
 class SourceOperator(StepOperator):

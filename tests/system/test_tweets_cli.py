@@ -50,6 +50,15 @@ def test_a_run_prints_tasks_rows_and_marts_and_leaves_nothing_running(home) -> N
     assert (found["lake"]["read from Kafka"], found["lake"]["rejected"]) == (3, 0)
 
 
+def test_a_backfill_makes_days_anew_from_the_lake_and_collects_nothing(home) -> None:
+    before = home.json("tweets", "answers", "--json")
+    printed = home.run("tweets", "backfill", "2026-11-20", "2026-11-22")
+    assert "2 of 2 changed days cleaned" in printed
+    assert "nothing is collected here" in printed
+    assert home.json("tweets", "answers", "--json") == before
+    assert "1 of 1 changed days cleaned" in home.run("tweets", "backfill", "2026-11-22", "2026-11-22")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -57,6 +66,8 @@ def test_a_run_prints_tasks_rows_and_marts_and_leaves_nothing_running(home) -> N
         (["tweets", "collect", "--path", "."], "only an archive has one"),
         (["tweets", "run", "--day", "2999-01-01"], "has not begun"),
         (["tweets", "search", "saham"], "LUMBUNG_SEARCH"),
+        (["tweets", "backfill", "2026-11-22", "2026-11-21"], "is after"),
+        (["tweets", "backfill", "2026-11-22", "2999-01-01"], "has not begun"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_reason(home, arguments, message) -> None:
