@@ -15,7 +15,7 @@ import typer
 
 from lumbung import day as business_day
 from lumbung import settings as settings_module
-from lumbung.cli_common import Json, reading, run_dag, warehouse_at
+from lumbung.cli_common import Json, reading, run_dag, warehouse_at, write_report
 from lumbung.cli_tweets import app as tweets_app
 from lumbung.errors import LumbungError
 from lumbung.settings import Settings
@@ -23,7 +23,6 @@ from lumbung.settings import Settings
 if TYPE_CHECKING:
     from lumbung.local.api import Api
     from lumbung.local.parts import Parts
-    from lumbung.warehouse import Warehouse
 
 DAG_ID = "enrollment"
 
@@ -187,7 +186,7 @@ def report() -> None:
 
     settings = settings_module.load()
     with reading(settings) as warehouse:
-        path = _write_report(settings, warehouse)
+        path = write_report(settings, warehouse)
     console.out.print(f"Report: {path}", soft_wrap=True)
 
 
@@ -307,20 +306,7 @@ def _show_answers(settings: Settings, there: Parts, day: date) -> None:
     warehouse = warehouse_at(settings, there.emulator_host)
     console.accounting(answering.accounting(open_lake(settings), day))
     console.answers(answering.answers(warehouse))
-    console.out.print(f"Report: {_write_report(settings, warehouse)}", soft_wrap=True)
-
-
-def _write_report(settings: Settings, warehouse: Warehouse) -> Path:
-    from lumbung.answers import report_data
-    from lumbung.lake import open_lake
-    from lumbung.report import render
-
-    path = settings.home / "report" / "index.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(render(report_data(warehouse, open_lake(settings), settings)), encoding="utf-8")
-    temporary.replace(path)
-    return path
+    console.out.print(f"Report: {write_report(settings, warehouse)}", soft_wrap=True)
 
 
 @contextlib.contextmanager

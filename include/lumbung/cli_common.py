@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -70,6 +71,24 @@ def reading(settings: Settings) -> Iterator[Warehouse]:
         yield warehouse_at(settings, address)
 
 
+def write_report(settings: Settings, warehouse: Warehouse) -> Path:
+    """Write the report page of what is published; gives its path.
+
+    Raises:
+        LumbungError: nothing is published yet.
+    """
+    from lumbung.answers import report_data
+    from lumbung.lake import open_lake
+    from lumbung.report import render
+
+    path = settings.home / "report" / "index.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(render(report_data(warehouse, open_lake(settings), settings)), encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
 def _run_alone(settings: Settings, there: Parts, dag_id: str, day: date, conf: dict[str, Any]) -> tuple[str, list[str]]:
     from lumbung import console
     from lumbung.local import airflow
@@ -91,6 +110,12 @@ def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str
     from lumbung import console
     from lumbung.local.api import ENDED
 
+    if api.is_paused(dag_id):
+        raise LumbungError(
+            f"the DAG {dag_id} is paused",
+            where=api.url,
+            remedy=f"unpause it on Airflow's page, or: airflow dags unpause {dag_id}",
+        )
     run_id = api.trigger(dag_id, conf, note="lumbung run")
     with console.err.status(f"Airflow at {api.url} runs {dag_id} for {day}") as status:
         while (state := api.dag_run(dag_id, run_id)["state"]) not in ENDED:

@@ -15,7 +15,7 @@ import typer
 
 from lumbung import day as business_day
 from lumbung import settings as settings_module
-from lumbung.cli_common import Json, reading, run_dag, warehouse_at
+from lumbung.cli_common import Json, reading, run_dag, warehouse_at, write_report
 from lumbung.errors import LumbungError
 from lumbung.settings import Settings
 
@@ -287,7 +287,9 @@ def _show(settings: Settings, there: Parts) -> None:
         cleaned,
         numbers=("landed", "clean", "dropped"),
     )
-    console.tweet_answers(answers(warehouse_at(settings, there.emulator_host)))
+    warehouse = warehouse_at(settings, there.emulator_host)
+    console.tweet_answers(answers(warehouse))
+    console.out.print(f"Report: {write_report(settings, warehouse)}", soft_wrap=True)
 
 
 def _day(text: str | None) -> date:

@@ -132,6 +132,16 @@ def test_a_day_in_the_future_is_refused_with_the_reason_and_told(up, told) -> No
     assert run_id in names
 
 
+def test_tweets_need_a_kafka_and_a_dag_that_is_not_paused(up) -> None:
+    home, _ = up
+    without = home.call("tweets", "run")
+    assert without.returncode == 1
+    assert "knows no Kafka" in without.stderr
+    paused = home.call("tweets", "run", LUMBUNG_KAFKA="127.0.0.1:9")
+    assert paused.returncode == 1
+    assert "the DAG tweets is paused" in paused.stderr
+
+
 def test_a_second_up_is_refused(up) -> None:
     home, api = up
     refused = home.call("up")

@@ -59,6 +59,10 @@ class Api:
         """The DAGs it knows."""
         return {dag["dag_id"] for dag in self._all("/dags", "dags")}
 
+    def is_paused(self, dag_id: str) -> bool:
+        """Whether runs of a DAG wait until a person lets them start."""
+        return bool(self._call("GET", f"/dags/{dag_id}")["is_paused"])
+
     def import_errors(self) -> dict[str, str]:
         """What DAG files cannot be read for, by file."""
         return {e["filename"]: e["stack_trace"] for e in self._all("/importErrors", "import_errors")}
