@@ -139,6 +139,9 @@ def ship(forever: Forever = False) -> None:
 @app.command()
 def land(
     forever: Forever = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="How long a message waits at most before it is landed.")
+    ] = None,
     skip_lost: Annotated[
         bool, typer.Option("--skip-lost", help="Go on where Kafka has deleted messages before they were landed.")
     ] = False,
@@ -146,10 +149,16 @@ def land(
     """Land in the lake what Kafka holds, exactly once."""
     from lumbung import console
     from lumbung.lake import open_lake
-    from lumbung.stream.land import land
+    from lumbung.stream.land import BATCH_SECONDS, land
 
     with _kafka(settings_module.load()) as settings:
-        found = land(settings, open_lake(settings), forever=forever, skip_lost=skip_lost)
+        found = land(
+            settings,
+            open_lake(settings),
+            forever=forever,
+            skip_lost=skip_lost,
+            batch_seconds=seconds or BATCH_SECONDS,
+        )
     console.table(
         "Landed",
         ("landings", "days", "tweets", "rejected"),

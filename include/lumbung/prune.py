@@ -2,7 +2,8 @@
 
 Of a day that goes, everything in the lake and its staging partitions go; of a day that stays, the generations that are
 older than those of its newest committed version. The history in `dwh` and `datamart` (tables by day) and in
-`ops.run_audit` stays in the warehouse. A day that went may be run again: it then takes today's rows.
+`ops.run_audit` stays in the warehouse. A day that went may be run again: it then takes today's rows. Tweets stay, but
+for what nothing is made from any more (`tweet_prune`).
 
 A prune may be killed anywhere and run again. What says that something is there goes before it: a partition's marker
 before the partition, versions before snapshots, manifests before their files, the oldest first. A run that is in the
@@ -17,11 +18,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from lumbung import tweet_prune
 from lumbung.contract import Catalog, Contract
 from lumbung.errors import LumbungError
 from lumbung.lake import Lake, Stored, open_lake
 from lumbung.settings import Settings
 from lumbung.snapshot import MANIFEST, Snapshot, Version, version_folder
+from lumbung.tweets import SYSTEM as TWEETS
 from lumbung.warehouse import PARTITION_KEY, Warehouse
 
 DAY = re.compile(r"/dt=(\d{4}-\d{2}-\d{2})(?=/|\.json$)")
@@ -97,13 +100,19 @@ def prune(settings: Settings, warehouse: Warehouse, *, keep: int, dry_run: bool 
                 _delete(lake, warehouse, plan)
                 for folder in (version_folder(system), *(f"raw/{system}/{one.table}" for one in sources)):
                     _delete_empty(lake, folder, plan.days)
+    with ExitStack() as leases:
+        if not dry_run:
+            leases.enter_context(lake.lease(f"version/{TWEETS}"))
+        dead = tweet_prune.dead(lake, datetime.now(UTC) - ORPHAN_AGE)
+        for file in dead if not dry_run else ():
+            lake.delete(file.path)
     shared = _plan_shared(lake, warehouse, list(plans.values()))
     if not dry_run:
         with lake.lease(f"load/{REJECTED}"), lake.lease(f"load/{AUDIT}"):
             _delete(lake, warehouse, shared)
             _delete_empty(lake, "audit", shared.days)
     everything = [*plans.values(), shared]
-    files = [file for plan in everything for file in (*plan.records, *plan.data)]
+    files = [*dead, *(file for plan in everything for file in (*plan.records, *plan.data))]
     return Pruned(
         days={system: plan.days for system, plan in plans.items()},
         files=len(files),
@@ -174,7 +183,7 @@ def _plan_shared(lake: Lake, warehouse: Warehouse, plans: list[_Plan]) -> _Plan:
         days=sorted(days),
         days_left=left,
         records=[],
-        partitions=[_partition(warehouse, REJECTED, day) for day in sorted(days)],
+        partitions=[_partition(warehouse, REJECTED, day) for day in sorted(days - tweet_prune.rejected_days(lake))],
         data=audit,
     )
 

@@ -28,6 +28,7 @@ from lumbung.references import make_version
 from lumbung.run import Run, Step
 from lumbung.settings import Settings
 from lumbung.snapshot import MANIFEST, Snapshot, Version
+from lumbung.stream.land import LandedFile, Landing
 from lumbung.warehouse import Warehouse
 
 SYSTEM = "pinter_skuy"
@@ -211,6 +212,30 @@ def test_a_published_day_stays_although_old_and_a_day_that_went_takes_today_s_ro
     rows = house.warehouse.rows(f"SELECT SUM(enrollments) AS n FROM `{address}` WHERE snapshot_date = DATE '{DAYS[0]}'")
     assert rows.to_pylist() == [{"n": 77}], "it is not taken for older than what was published before"
     assert published(run)["day"] == f"{DAYS[2]}"
+
+
+def test_a_partition_that_holds_messages_that_are_no_tweets_stays(house):
+    for day in DAYS[:3]:
+        house.take(day, loads=True)
+    file = {"path": "raw/cilvest/tweet/rejected/x.parquet", "rows": 1, "bytes": 1, "sha256": "0" * 64}
+    landing = Landing(
+        topic="investasi",
+        topic_id="x",
+        partition=0,
+        start_offset=0,
+        next_offset=1,
+        rows_read=1,
+        rows_kept=0,
+        rows_rejected=1,
+        files=[],
+        rejects=LandedFile(day=DAYS[0], **file),
+        landed_at=datetime.now(UTC),
+    )
+    house.lake.write("landed/cilvest/tweet/x/0/00000000000000000000.json", landing.model_dump_json().encode())
+    pruned = house.prune(1)
+    assert pruned.days == {SYSTEM: DAYS[:2]}
+    gone = [name for name in pruned.partitions if "rejected_row" in name]
+    assert gone == [f"{house.warehouse.table('staging.rejected_row')}${DAYS[1]:%Y%m%d}"]
 
 
 @pytest.mark.parametrize("name", ["published", "pending"])

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import time
 from datetime import UTC, date, datetime
 
 import pytest
@@ -11,10 +13,12 @@ from lumbung import tweets
 from lumbung.answers import answers, report_data
 from lumbung.contract import Catalog
 from lumbung.errors import LumbungError
+from lumbung.prune import prune
 from lumbung.publish import SUPERSEDED
 from lumbung.report import render
-from lumbung.stream.land import landings
+from lumbung.stream.land import RAW, landings
 from lumbung.tweet_status import accounting
+from lumbung.tweets import CURATED, VERSIONS
 from lumbung.warehouse import Warehouse
 from tweet_house import STAGES, TweetHouse, tweet
 
@@ -258,3 +262,32 @@ def test_without_tweets_there_is_nothing_to_build(house):
     house.run().start()
     with pytest.raises(LumbungError, match="no tweets are published yet"):
         house.answers()
+
+
+def test_a_prune_takes_only_what_nothing_is_made_from(house):
+    house.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
+    house.take()
+    house.give("b", tweet(3, "sukuk", "2026-11-10T13:00"))
+    house.take()
+    before, checksum = {file.path for file in house.lake.files("")}, house.checksum()
+    dead = [f"{RAW}/dt=2026-11-10/tweet-x.parquet", "spark/plans/x.json", f"{CURATED}/dt=2026-11-09/x.parquet"]
+    young = f"{RAW}/dt=2026-11-10/tweet-young.parquet"
+    for path in dead:
+        house.lake.write(path, b"x")
+    for file in house.lake.files(""):
+        os.utime(house.lake.folder / file.path, (time.time() - 2 * 86_400,) * 2)
+    house.lake.write(young, b"x")
+    told = prune(house.settings, house.warehouse, keep=1, dry_run=True)
+    assert prune(house.settings, house.warehouse, keep=1) == told
+    left = {file.path for file in house.lake.files("")}
+    gone = before - left
+    # The first version, and the days as they were cleaned first: the archive was collected twice.
+    assert {path.rpartition("/")[0] for path in gone} == {VERSIONS, *(f"{CURATED}/dt=2026-11-{n}" for n in (10, 21))}
+    assert len(gone) == told.files - len(dead) == 3
+    assert not left & set(dead)
+    assert young in left
+    assert house.checksum() == checksum
+    house.take(date(2026, 11, 10), refresh=True)
+    house.give("c", tweet(4, "saham"))
+    house.take()
+    assert house.rows("SELECT COUNT(*) AS n FROM {dwh.fact_tweet}") == [{"n": 4}]
