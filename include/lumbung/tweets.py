@@ -41,6 +41,7 @@ SYSTEM, ENTITY = "cilvest", "tweet"
 TABLE = f"staging.{ENTITY}"
 SPOOL = "spool"
 NO_SOURCE = "none"
+NOTHING_LANDED = "skipped: no tweets have been landed yet"
 VERSIONS = f"{snapshot.version_folder(SYSTEM)}/all"
 CURATED = f"curated/{SYSTEM}/{ENTITY}"
 ONE_DAY = timedelta(days=1)
@@ -191,18 +192,12 @@ def land(run: Run) -> Step:
     )
 
 
-def make_version(lake: Lake) -> TweetVersion:
-    """Write down what is landed; the version that is there is reused when nothing came.
-
-    Raises:
-        LumbungError: nothing was landed yet.
-    """
+def make_version(lake: Lake) -> TweetVersion | None:
+    """Write down what is landed; the version that is there is reused when nothing came. None: nothing ever came."""
     with lake.lease(f"version/{SYSTEM}"):
         landed = landings(lake)
         if not any(one.files for one in landed):
-            raise LumbungError(
-                "no tweets have been landed", where=lake.address(VERSIONS), remedy="collect, ship and land some first"
-            )
+            return None
         places = [f"{one.topic_id}/{one.partition}/{one.start_offset}" for one in landed]
         name = hashlib.sha256("\n".join([f"{cleaning.VERSION}", *sorted(places)]).encode()).hexdigest()
         there = newest_version(lake)
@@ -284,8 +279,8 @@ def clean(run: Run, target: TweetTarget) -> Step:
     )
 
 
-def plan(run: Run, target: TweetTarget) -> tuple[Step, Staged]:
-    """Put in the lake what Dataproc needs to clean the days that changed and have no cleaned file yet."""
+def plan(run: Run, target: TweetTarget) -> tuple[Step, Staged | None]:
+    """Put in the lake what Dataproc needs to clean the days that changed and have no cleaned file yet, if any."""
     from lumbung.spark import dataproc
 
     missing = _to_clean(run, target)
@@ -298,7 +293,7 @@ def plan(run: Run, target: TweetTarget) -> tuple[Step, Staged]:
         for day in missing
     ]
     note = f"{len(missing)} of {len(target.changed)} changed days to clean"
-    return Step(table=TABLE, note=note), dataproc.stage(run.lake, days)
+    return Step(table=TABLE, note=note), dataproc.stage(run.lake, days) if days else None
 
 
 def load_days(run: Run, target: TweetTarget) -> Step:

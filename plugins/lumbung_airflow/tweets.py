@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from lumbung_airflow.operators import BuildOperator, PublishOperator, StepOperator
 
@@ -45,13 +46,23 @@ class LandOperator(StepOperator):
 
 
 class VersionOperator(StepOperator):
-    """Write down what is landed, and decide which days are made anew."""
+    """Write down what is landed, and decide which days are made anew; skipped where nothing was ever landed."""
+
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: D102
+        from lumbung.tweets import NOTHING_LANDED
+
+        step = super().execute(context)
+        if step["note"] == NOTHING_LANDED:
+            raise AirflowSkipException(step["note"])
+        return step
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
         from lumbung import tweets
         from lumbung.run import Step
 
         version = tweets.make_version(run.lake)
+        if version is None:
+            return Step(table=run.system, note=tweets.NOTHING_LANDED)
         target = tweets.target(run, version)
         told = [target.generation, [f"{day}" for day in target.changed], target.rules]
         context["ti"].xcom_push(key="target", value=told)
@@ -83,18 +94,19 @@ class CleanOperator(StepOperator):
 
 
 class PlanOperator(StepOperator):
-    """Put in the lake what Dataproc needs to clean the days that changed; returns where it lies."""
+    """Put in the lake what Dataproc needs to clean the days that changed; skipped where there is nothing to clean."""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Keep the step, and return `asdict(lumbung.spark.dataproc.Staged)`."""
-        super().execute(context)
-        return self.staged
+        step = super().execute(context)
+        if self.staged is None:
+            raise AirflowSkipException(step["note"])
+        return asdict(self.staged)
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
         from lumbung import tweets
 
-        step, staged = tweets.plan(run, _target(run, context))
-        self.staged = asdict(staged)
+        step, self.staged = tweets.plan(run, _target(run, context))
         return step
 
 

@@ -13,6 +13,7 @@ import grpc
 from airflow.providers.google.cloud.hooks import dataproc as hooks
 from airflow.providers.google.cloud.operators import dataproc as operators
 from airflow.sdk import DAG, task
+from airflow.sdk.exceptions import AirflowSkipException
 from google.cloud import dataproc_v1 as api
 
 from lumbung.settings import Settings
@@ -22,17 +23,30 @@ os.environ["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"] = '{"conn_type": "google_cloud_p
 WHEN = datetime(2026, 11, 25, tzinfo=UTC)
 
 
-def make(spark):
+def make(spark, nothing=False):
     settings = Settings(spark=spark, project="my-project", lake_uri="gs://granary/lake")
     with DAG(
         f"tweets_{spark}", schedule=None, start_date=WHEN, default_args={"retries": 1, "retry_delay": timedelta()}
     ) as dag:
 
         @task
+        def version():
+            pass
+
+        @task
         def plan():
+            if nothing:
+                raise AirflowSkipException("nothing to clean")
             return {name: f"gs://granary/lake/spark/{file}" for name, file in FILES.items()}
 
-        plan() >> cleaning(settings, plan="plan").first
+        @task(trigger_rule="none_failed_min_one_success")
+        def load():
+            pass
+
+        planned, spark_tasks, loaded = plan(), cleaning(settings, plan="plan"), load()
+        version() >> [planned, loaded]
+        planned >> spark_tasks.first
+        spark_tasks.cleaned >> loaded
     return dag
 
 
@@ -49,7 +63,7 @@ def clients(address):
         yield f"get_{name}_client", made
 
 
-def run(address, spark):
+def run(address, spark, **options):
     """Run the DAG; gives the state of each task's last try."""
     with (
         mock.patch.multiple(
@@ -59,7 +73,7 @@ def run(address, spark):
         mock.patch.object(hooks, "time", SimpleNamespace(sleep=lambda _: None, monotonic=hooks.time.monotonic)),
         mock.patch.object(operators, "exponential_sleep_generator", lambda **_: iter([0.01] * 1000)),
     ):
-        done = make(spark).test(logical_date=WHEN, run_after=WHEN)
+        done = make(spark, **options).test(logical_date=WHEN, run_after=WHEN)
     return done.state, {one.task_id: one.state for one in done.get_task_instances()}
 
 

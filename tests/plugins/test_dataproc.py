@@ -56,10 +56,20 @@ def test_a_cluster_is_made_used_and_deleted(airflow, fake):
     )
 
 
+def test_nothing_to_clean_makes_no_cluster_and_the_run_goes_on(airflow, fake):
+    state, tasks = airflow.run(fake.address, "dataproc", nothing=True)
+    assert state == "success"
+    skipped = {task_id for task_id, state in tasks.items() if state == "skipped"}
+    assert skipped == {"plan", "create_cluster", "clean"}
+    assert tasks["load"] == "success"
+    assert set(fake.methods) <= {"DeleteCluster"}
+
+
 def test_a_job_that_fails_leaves_no_cluster(airflow, fake):
     fake.job = api.JobStatus.State.ERROR
     _, tasks = airflow.run(fake.address, "dataproc")
-    assert tasks == {"plan": "success", "create_cluster": "success", "clean": "failed", "delete_cluster": "success"}
+    states = {"plan": "success", "create_cluster": "success", "clean": "failed", "delete_cluster": "success"}
+    assert tasks == {"version": "success", **states, "load": "upstream_failed"}
     assert fake.methods == ["CreateCluster", "SubmitJob", "SubmitJob", "DeleteCluster"]
     assert fake.clusters == {}
 

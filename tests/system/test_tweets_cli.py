@@ -23,6 +23,19 @@ def home(make_home: Make, missing: Callable[[str], None]):
     return make_home()
 
 
+def test_a_run_before_any_tweet_is_skipped_not_failed(home) -> None:
+    archive = home.folder.parent / "empty"
+    archive.mkdir()
+    (archive / "a.jsonl").write_text("no JSON\n")
+    done = home.call("tweets", "run", "--day", "2026-11-23", "--source", "archive", "--path", str(archive))
+    for task, state in (("version", "skipped"), ("publish", "skipped"), ("complete", "ok"), ("audit", "ok")):
+        line = next(line for line in done.stdout.splitlines() if task in line.split())
+        assert line.startswith(state), line
+    assert "no tweets have been landed yet" in done.stdout
+    assert "no tweets are published yet" in done.stderr
+    assert done.returncode == 1
+
+
 def test_a_run_prints_tasks_rows_and_marts_and_leaves_nothing_running(home) -> None:
     archive = home.folder.parent / "archive"
     archive.mkdir()
@@ -45,7 +58,7 @@ def test_a_run_prints_tasks_rows_and_marts_and_leaves_nothing_running(home) -> N
     assert len(answers["hourly_by_instrument"]) == 72
     assert answers["most_active_authors"] == [{"rank": 1, "user_name": "sintetis_a", "tweets": 2}]
     found = json.loads(home.run("tweets", "status", "--json"))
-    assert found["spool"] == {"files to ship": 0, "files shipped": 1, "error files": 1}
+    assert found["spool"] == {"files to ship": 0, "files shipped": 1, "error files": 2}
     assert found["kafka"]["lag (offsets not landed)"] == 0
     assert (found["lake"]["read from Kafka"], found["lake"]["rejected"]) == (3, 0)
 
