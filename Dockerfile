@@ -1,5 +1,5 @@
-# Two images: `airflow` (the pipeline, the default) and `bigquery` (the local BigQuery server), each from its own
-# hash-locked requirements. No syntax that only BuildKit knows: the legacy builder builds it, too.
+# Three images: `airflow` (the pipeline, the default), `bigquery` (the local BigQuery server) and `spark` (a Spark Connect
+# server on the JVM), each from its own hash-locked requirements. No syntax that only BuildKit knows: the legacy builder builds it, too.
 FROM python:3.13.15-slim-trixie AS builder
 # Where an office has a package index of its own. These stay in the builder; the final images have none of it.
 ARG PIP_INDEX_URL
@@ -31,6 +31,31 @@ HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=5 CMD \
 CMD ["python", "-P", "bigquery_server.py", "--host", "0.0.0.0", "--port", "9050", "--data-dir", "/var/lib/bigquery"]
 
 
+FROM builder AS spark-environment
+COPY requirements/spark.txt requirements/
+RUN uv pip install --quiet --require-hashes -r requirements/spark.txt
+
+
+FROM python:3.13.15-slim-trixie AS spark
+RUN apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openjdk-21-jre-headless procps libnss-wrapper \
+    && rm -rf /var/lib/apt/lists/*
+ENV PATH=/opt/lumbung/.venv/bin:$PATH SPARK_HOME=/opt/lumbung/.venv/lib/python3.13/site-packages/pyspark \
+    PYSPARK_PYTHON=/opt/lumbung/.venv/bin/python PYSPARK_DRIVER_PYTHON=/opt/lumbung/.venv/bin/python
+COPY --from=spark-environment /opt/lumbung/.venv /opt/lumbung/.venv
+USER 50000:0
+WORKDIR /tmp
+EXPOSE 15002
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=12 CMD \
+    ["python", "-c", "import socket; socket.create_connection(('127.0.0.1', 15002), 4).close()"]
+# Hadoop wants a name for its user, and any id may be it.
+ENV LD_PRELOAD=libnss_wrapper.so NSS_WRAPPER_PASSWD=/tmp/passwd NSS_WRAPPER_GROUP=/etc/group
+CMD ["sh", "-euc", "printf 'spark:x:%s:0::/tmp:/bin/sh\\n' $(id -u) >/tmp/passwd; \
+     exec spark-submit --master 'local[2]' --driver-memory 1g --conf spark.ui.enabled=false \
+     --conf spark.sql.shuffle.partitions=2 --conf spark.connect.grpc.binding.address=0.0.0.0 \
+     --class org.apache.spark.sql.connect.service.SparkConnectServer spark-internal"]
+
+
 FROM builder AS airflow-environment
 COPY requirements/airflow.txt requirements/
 # Byte code makes Airflow start twice as fast. Google's and other large libraries that the pipeline never imports go without
@@ -53,7 +78,7 @@ WORKDIR /opt/lumbung
 COPY --from=airflow-environment /opt/lumbung/.venv .venv
 # Any user of group 0 may write where something is written, whatever AIRFLOW_UID is. A named volume takes over the owner and mode.
 RUN useradd --uid 50000 --gid 0 --no-log-init --create-home airflow && chmod 2775 /home/airflow \
-    && install -d -o 50000 -g 0 -m 2775 /var/lib/lumbung /var/lib/lumbung/airflow \
+    && install -d -o 50000 -g 0 -m 2775 /var/lib/lumbung /var/lib/lumbung/airflow /spool \
     && printf '#!/bin/sh\nexec python -m lumbung "$@"\n' >/usr/local/bin/lumbung && chmod 755 /usr/local/bin/lumbung
 COPY requirements/airflow.txt requirements/
 COPY dags dags
@@ -62,7 +87,7 @@ COPY data-source data-source
 COPY include include
 RUN python -m compileall -q dags plugins include
 USER 50000:0
-VOLUME /var/lib/lumbung
+VOLUME /var/lib/lumbung /spool
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=10s --start-period=90s --retries=5 CMD \
     ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/api/v2/monitor/health', timeout=9)"]

@@ -32,8 +32,8 @@ backfill: install ## Run every day FROM=YYYY-MM-DD TO=YYYY-MM-DD
 doctor: install ## Check what Lumbung needs
 	@$(lumbung) doctor
 
-env: ## Write what Docker Compose needs to .env (LUMBUNG_PROJECT=… for real BigQuery)
-	@LUMBUNG_PROJECT=$(LUMBUNG_PROJECT) infra/env.sh
+env: ## Write what Docker Compose needs to .env (PROFILES=stream,spark,search; LUMBUNG_PROJECT=… for real BigQuery)
+	@LUMBUNG_PROJECT=$(LUMBUNG_PROJECT) PROFILES="$(PROFILES)" infra/env.sh
 
 reseed: ## Fill course_enrollment of Docker Compose's PostgreSQL again
 	@docker compose exec -T postgres /docker-entrypoint-initdb.d/20-seed.sh

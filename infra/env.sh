@@ -1,9 +1,14 @@
 #!/bin/sh
-# Gives .env what Docker Compose needs: fresh secrets, this user's id, the profile. What .env has already, stays.
+# Gives .env what Docker Compose needs: fresh secrets, this user's id, the profiles and where their services are.
+# What .env has already, stays, but for the profiles that PROFILES names and what follows from them.
 set -eu
 cd "$(dirname "$0")/.."
 umask 077
 say() { printf '%s\n' "$*"; }
+fail() {
+  say "$*" >&2
+  exit 1
+}
 value_of() { sed -n "s/^$1=//p" .env | tail -n 1; }
 hex() { od -An -v -tx1 -N "$1" /dev/urandom | tr -d ' \n'; }
 
@@ -26,6 +31,10 @@ fill() { # name, command that makes the value
     put "$name" "$("$@")"
   fi
 }
+set_to() { # name, value
+  grep -qxF "$1=$2" .env || put "$1" "$2"
+}
+has() { case ",$(value_of COMPOSE_PROFILES)," in *,"$1",*) ;; *) return 1 ;; esac; }
 fernet_key() { head -c 32 /dev/urandom | base64 | tr '+/' '-_'; }
 user_id() { if [ "$(id -u)" = 0 ]; then echo 50000; else id -u; fi; } # never root
 
@@ -41,12 +50,33 @@ for name in AIRFLOW_ADMIN_PASSWORD POSTGRES_PASSWORD AIRFLOW_DB_PASSWORD PINTER_
 fill AIRFLOW_FERNET_KEY fernet_key
 fill AIRFLOW_SECRET_KEY hex 32
 fill AIRFLOW_JWT_SECRET hex 64
-if [ -z "$(value_of LUMBUNG_PROJECT)" ]; then
+if [ -n "$(value_of LUMBUNG_PROJECT)" ]; then local='' bigquery=''; else local=local bigquery=http://bigquery:9050; fi
+if [ -n "${PROFILES:-}" ]; then
+  set_to COMPOSE_PROFILES "$(printf %s "$local,$PROFILES" | tr -s ', ' '\n\n' | awk 'NF && !seen[$0]++' | paste -sd, -)"
+elif [ -n "$local" ]; then
   fill COMPOSE_PROFILES echo local
 fi
-if [ -n "$(value_of LUMBUNG_PROJECT)" ] && [ -n "$(value_of COMPOSE_PROFILES)" ]; then
-  say "LUMBUNG_PROJECT is set: empty COMPOSE_PROFILES in .env, as a project and the local server exclude each other"
+for profile in $(value_of COMPOSE_PROFILES | tr , ' '); do
+  case $profile in
+    local | stream | connect | spark | search) ;;
+    *) fail "COMPOSE_PROFILES in .env names $profile; there are local, stream, connect, spark and search" ;;
+  esac
+done
+if has stream && has connect; then
+  fail "COMPOSE_PROFILES in .env has stream and connect, and both would send the spool: take one of them out"
 fi
+if [ -z "$local" ] && has local; then
+  say "LUMBUNG_PROJECT is set: take local out of COMPOSE_PROFILES in .env, nothing uses the local server"
+fi
+if has stream || has connect; then kafka=kafka:9092 source=none; else kafka='' source=''; fi
+if has spark; then spark=sc://spark:15002; else spark=''; fi
+if has search; then search=http://elasticsearch:9200 kibana=http://kibana:5601; else search='' kibana=''; fi
+set_to SERVICE_BIGQUERY "$bigquery"
+set_to SERVICE_KAFKA "$kafka"
+set_to SERVICE_TWEET_SOURCE "$source"
+set_to SERVICE_SPARK "$spark"
+set_to SERVICE_SEARCH "$search"
+set_to SERVICE_KIBANA "$kibana"
 [ -z "$written" ] || say "Written to .env:$written"
 [ -z "$kept" ] || say "Kept as they were:$kept"
 say "Next: docker compose up. Airflow's page then asks for user admin and AIRFLOW_ADMIN_PASSWORD of .env."

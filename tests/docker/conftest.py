@@ -53,8 +53,8 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="session")
 def images(stack: Stack) -> dict[str, str]:
     """The images by target, built as `docker compose up` builds them."""
-    stack.compose("build", "--quiet")
-    return {"airflow": "lumbung-airflow", "bigquery": "lumbung-bigquery"}
+    stack.compose("--profile", "spark", "build", "--quiet")
+    return {target: f"lumbung-{target}" for target in ("airflow", "bigquery", "spark")}
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lumbung.local.kafka import jars
+
 ROOT = Path(__file__).parents[2]
 STANDINS = Path(__file__).with_name("standins")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lumbung" / "docker"
@@ -76,6 +78,8 @@ class Engine:
             (Path(context) / "certificates").mkdir()
             for certificate in CERTIFICATES.glob("*.crt"):
                 shutil.copy(certificate, Path(context) / "certificates")
+            if name == "apache/kafka":
+                shutil.copytree(jars(), Path(context, "libs"))
             label = f"standin={_fingerprint(name)}"
             self.docker("build", "--pull=false", "--label", label, "--tag", image, context)
 

@@ -21,6 +21,8 @@ from lumbung.local.api import ENDED, Api
 PROJECT = "lumbung-test"
 SCHEDULER = "airflow-scheduler"
 READY_SECONDS = 600
+# No stand-in can be made of them here; their services are only read by Compose.
+NOT_STARTED = ("elasticsearch", "kibana")
 # Secrets that lie about in a checkout, where an image might take them up.
 PLANTED = {
     ".env.production": "planted-e2b7",
@@ -30,10 +32,10 @@ PLANTED = {
 
 
 def base_images() -> set[str]:
-    """The images that others publish."""
+    """The images that others publish, of services that are started."""
     built_on = re.findall(r"^FROM (\S+:\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     used = re.findall(r"^ +image: (\S+:\S+)", (ROOT / "docker-compose.yaml").read_text(), re.MULTILINE)
-    return {*built_on, *used}
+    return {one for one in {*built_on, *used} if one.split(":")[0] not in NOT_STARTED}
 
 
 class Stack:
@@ -56,12 +58,17 @@ class Stack:
         if "PIP_INDEX_URL" not in self.environ:
             index = run(sys.executable, "-m", "pip", "config", "get", "global.index-url", check=False).stdout.strip()
             self.environ |= {"PIP_INDEX_URL": index, "UV_DEFAULT_INDEX": index} if index else {}
-        self.make("env")
-        lines = (checkout / ".env").read_text().splitlines()
-        self.values = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-        self.secrets = {name: value for name, value in self.values.items() if len(value) >= 24}
+        self.env()
+        long = {name: value for name, value in self.values.items() if len(value) >= 24}
+        self.secrets = {name: value for name, value in long.items() if not name.startswith("SERVICE_")}
         self.url = f"http://127.0.0.1:{port}"
         self.api = Api(self.url, "admin", self.values["AIRFLOW_ADMIN_PASSWORD"])
+
+    def env(self, **environ: str) -> None:
+        """Run `make env`."""
+        self.make("env", **environ)
+        lines = (self.checkout / ".env").read_text().splitlines()
+        self.values = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
     def make(self, target: str, **environ: str) -> str:
         """Run a target of the Makefile."""
@@ -90,7 +97,7 @@ class Stack:
         if done.returncode:
             logs = self.compose("logs", "--no-color", "--tail", "40").stdout
             raise AssertionError(f"{done.stderr[-3000:]}\n{logs}")
-        self.wait_for(lambda: "enrollment" in self.api.dag_ids(), "the DAG")
+        self.wait_for(lambda: {"enrollment", "tweets"} <= set(self.api.dag_ids()), "the DAGs")
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until something holds; a refused connection does not count as an answer."""
@@ -107,17 +114,29 @@ class Stack:
                 raise AssertionError(f"waited in vain for {what} ({last}):\n{self.compose('ps', '--all').stdout}")
             time.sleep(0.5)
 
-    def trigger(self, day: date) -> str:
+    def trigger(self, day: date, dag_id: str = "enrollment") -> str:
         """Start a run of a day over REST."""
-        return self.api.trigger("enrollment", {"day": f"{day}"})
+        return self.api.trigger(dag_id, {"day": f"{day}"})
 
-    def ended(self, run_id: str) -> str:
+    def ended(self, run_id: str, dag_id: str = "enrollment") -> str:
         """The state a run ends in."""
-        self.wait_for(lambda: self.api.dag_run("enrollment", run_id)["state"] in ENDED, f"the end of {run_id}")
-        return self.api.dag_run("enrollment", run_id)["state"]
+        self.wait_for(lambda: self.api.dag_run(dag_id, run_id)["state"] in ENDED, f"the end of {run_id}")
+        return self.api.dag_run(dag_id, run_id)["state"]
 
     def containers(self) -> dict[str, dict[str, Any]]:
         """What the engine knows of each service's container."""
         ids = self.compose("ps", "--all", "--quiet").stdout.split()
         found = json.loads(self.engine.docker("inspect", *ids).stdout) if ids else []
         return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in found}
+
+
+def restarts(stack: Stack, service: str) -> int:
+    """How often the engine has started a service's container again."""
+    return stack.containers()[service]["RestartCount"]
+
+
+def crash(stack: Stack, service: str) -> None:
+    """Kill the service's program, as the kernel would; `docker kill` would count as a wish that it stay away."""
+    before = restarts(stack, service)
+    stack.compose("exec", "-T", service, "sh", "-c", "kill -9 $(cat /proc/1/task/1/children)", check=False)
+    stack.wait_for(lambda: restarts(stack, service) > before, f"the restart of {service}")

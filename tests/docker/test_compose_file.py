@@ -3,18 +3,49 @@
 import pytest
 
 GIB = 1 << 30
+ALWAYS = {"postgres", "airflow-init", "airflow-apiserver", "airflow-scheduler", "airflow-dag-processor"}
+PROFILES = {
+    "local": {"bigquery"},
+    "stream": {"kafka", "collector", "shipper", "lander"},
+    "connect": {"kafka", "collector", "connect", "lander"},
+    "spark": {"spark"},
+    "search": {"elasticsearch", "kibana"},
+}
+# Memory beside that of the services that always run, in GiB.
+MEMORY = {"stream": 2, "connect": 2, "spark": 2, "search": 2.5}
+ALL = ",".join(PROFILES)
 
 
 def test_it_is_valid_as_it_is(stack):
-    services = stack.config()["services"]
-    assert set(services) == {
-        "postgres",
-        "bigquery",
-        "airflow-init",
-        "airflow-apiserver",
-        "airflow-scheduler",
-        "airflow-dag-processor",
-    }
+    assert set(stack.config()["services"]) == ALWAYS | PROFILES["local"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_adds_its_services(stack, profile):
+    assert set(stack.config(COMPOSE_PROFILES=profile)["services"]) == ALWAYS | PROFILES[profile]
+
+
+def test_airflow_is_told_where_the_profiles_services_are(stack):
+    try:
+        stack.env(PROFILES="stream,spark,search")
+        found = stack.config()["services"]
+    finally:
+        stack.env(PROFILES="local")
+    environ = found["airflow-scheduler"]["environment"]
+    assert environ["BIGQUERY_EMULATOR_HOST"] == "http://bigquery:9050"
+    assert environ["LUMBUNG_KAFKA"] == found["lander"]["environment"]["LUMBUNG_KAFKA"] == "kafka:9092"
+    assert environ["LUMBUNG_TWEET_SOURCE"] == "none", "the collector collects"
+    assert "synthetic" in found["collector"]["command"]
+    assert environ["LUMBUNG_SPARK"] == "sc://spark:15002"
+    assert (environ["LUMBUNG_SEARCH"], environ["LUMBUNG_KIBANA"]) == ("http://elasticsearch:9200", "http://kibana:5601")
+    without = stack.config()["services"]["airflow-scheduler"]["environment"]
+    assert not [name for name in ("KAFKA", "TWEET_SOURCE", "SPARK", "SEARCH", "KIBANA") if without[f"LUMBUNG_{name}"]]
+
+
+def test_what_streams_has_no_secret_of_airflow(stack):
+    for name in ("collector", "shipper", "lander"):
+        environ = stack.config(COMPOSE_PROFILES="stream")["services"][name]["environment"]
+        assert not [one for one in environ if one.startswith(("AIRFLOW", "LUMBUNG_SOURCE", "LUMBUNG_SEARCH"))], name
 
 
 def test_a_missing_secret_stops_the_start_and_names_make_env(stack):
@@ -25,21 +56,32 @@ def test_a_missing_secret_stops_the_start_and_names_make_env(stack):
         assert f"required variable {name} is missing a value: run make env" in done.stderr
 
 
-def test_only_airflows_page_is_published_and_only_here(stack):
-    services = stack.config()["services"]
+def test_an_env_of_before_the_profiles_names_make_env(stack, tmp_path):
+    lines = (stack.checkout / ".env").read_text().splitlines(keepends=True)
+    (tmp_path / "old").write_text("".join(line for line in lines if not line.startswith("SERVICE_")))
+    done = stack.compose("--env-file", str(tmp_path / "old"), "up", "--no-start", check=False)
+    assert "required variable SERVICE_BIGQUERY is missing a value: run make env" in done.stderr
+
+
+def test_only_pages_and_kafka_are_published_and_only_here(stack):
+    services = stack.config(COMPOSE_PROFILES=ALL)["services"]
     published = {name: one["ports"] for name, one in services.items() if "ports" in one}
-    assert [*published] == ["airflow-apiserver"]
-    assert [(port["host_ip"], port["target"]) for port in published["airflow-apiserver"]] == [("127.0.0.1", 8080)]
+    found = {name: [(port["host_ip"], port["target"]) for port in ports] for name, ports in published.items()}
+    ports = {"airflow-apiserver": 8080, "kafka": 9094, "kibana": 5601}
+    assert found == {name: [("127.0.0.1", port)] for name, port in ports.items()}
     elsewhere = stack.config(AIRFLOW_ADDRESS="0.0.0.0")["services"]["airflow-apiserver"]["ports"]
     assert elsewhere[0]["host_ip"] == "0.0.0.0"
 
 
 def test_every_service_is_bounded_and_starts_again(stack):
-    services = stack.config()["services"]
-    assert sum(int(one["mem_limit"]) for one in services.values()) <= 4 * GIB
+    services = stack.config(COMPOSE_PROFILES=ALL)["services"]
+    memory = {name: int(one["mem_limit"]) for name, one in services.items()}
+    assert sum(memory[name] for name in ALWAYS | PROFILES["local"]) <= 4 * GIB
+    for profile, limit in MEMORY.items():
+        assert sum(memory[name] for name in PROFILES[profile]) <= limit * GIB, profile
     for name, one in services.items():
         assert one["logging"]["options"].keys() == {"max-size", "max-file"}, name
-        assert one["read_only"] is True, name
+        assert one.get("read_only", False) is (name not in PROFILES["search"]), name
         assert one["cap_drop"] == ["ALL"], name
         assert one["restart"] == ("no" if name == "airflow-init" else "unless-stopped"), name
         assert one.get("user") or name == "bigquery", name
@@ -47,7 +89,8 @@ def test_every_service_is_bounded_and_starts_again(stack):
 
 def test_a_project_needs_no_local_server(stack, tmp_path):
     key = tmp_path / "key.json"
-    config = stack.config(COMPOSE_PROFILES="", LUMBUNG_PROJECT="my-project", GOOGLE_SERVICE_ACCOUNT_FILE=str(key))
+    project = {"COMPOSE_PROFILES": "", "SERVICE_BIGQUERY": "", "LUMBUNG_PROJECT": "my-project"}
+    config = stack.config(**project, GOOGLE_SERVICE_ACCOUNT_FILE=str(key))
     assert "bigquery" not in config["services"]
     environ = config["services"]["airflow-scheduler"]["environment"]
     assert environ["LUMBUNG_PROJECT"] == "my-project"

@@ -15,7 +15,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
-from services import SCHEDULER
+from services import SCHEDULER, crash
 
 from lumbung.errors import LumbungError
 from lumbung.local.api import Api
@@ -46,17 +46,6 @@ def browser(missing, tmp_path) -> Iterator[webdriver.Chrome]:
 def healthy(stack):
     states = {name: one["State"] for name, one in stack.containers().items()}
     return all(states[name].get("Health", {}).get("Status") == "healthy" for name in SERVICES)
-
-
-def restarts(stack, service):
-    return stack.containers()[service]["RestartCount"]
-
-
-def crash(stack, service):
-    """Kill the service's program, as the kernel would; `docker kill` would count as a wish that it stay away."""
-    before = restarts(stack, service)
-    stack.compose("exec", "-T", service, "sh", "-c", "kill -9 $(cat /proc/1/task/1/children)", check=False)
-    stack.wait_for(lambda: restarts(stack, service) > before, f"the restart of {service}")
 
 
 def rows(stack):

@@ -19,6 +19,14 @@ SECRETS = (
     "AIRFLOW_SECRET_KEY",
     "AIRFLOW_JWT_SECRET",
 )
+SERVICES = (
+    "SERVICE_BIGQUERY",
+    "SERVICE_KAFKA",
+    "SERVICE_TWEET_SOURCE",
+    "SERVICE_SPARK",
+    "SERVICE_SEARCH",
+    "SERVICE_KIBANA",
+)
 
 
 @pytest.fixture
@@ -36,6 +44,12 @@ def make_env(checkout, *arguments):
     return done.stdout
 
 
+def refused(checkout, *arguments):
+    with pytest.raises(AssertionError) as error:
+        make_env(checkout, *arguments)
+    return str(error.value)
+
+
 def values(checkout):
     return dict(re.findall(r"^([A-Z_]+)=(.*)$", (checkout / ".env").read_text(), re.MULTILINE))
 
@@ -43,7 +57,8 @@ def values(checkout):
 def test_a_fresh_env_has_all_secrets_and_only_its_owner_reads_it(checkout):
     said = make_env(checkout)
     written = values(checkout)
-    assert set(written) == {*SECRETS, "AIRFLOW_UID", "COMPOSE_PROFILES"}
+    assert set(written) == {*SECRETS, "AIRFLOW_UID", "COMPOSE_PROFILES", *SERVICES}
+    assert [name for name in SERVICES if written[name]] == ["SERVICE_BIGQUERY"]
     assert "Made .env from .env.example" in said
     assert all(name in said for name in written)
     assert not any(written[name] in said for name in SECRETS)
@@ -82,6 +97,37 @@ def test_with_a_project_there_is_no_local_server(checkout):
     written = values(checkout)
     assert written["LUMBUNG_PROJECT"] == "my-project"
     assert "COMPOSE_PROFILES" not in written
+    assert not written["SERVICE_BIGQUERY"]
     (checkout / ".env").write_text("COMPOSE_PROFILES=local\nLUMBUNG_PROJECT=my-project\n")
-    assert "empty COMPOSE_PROFILES" in make_env(checkout)
+    assert "take local out" in make_env(checkout)
     assert values(checkout)["COMPOSE_PROFILES"] == "local"
+    assert not values(checkout)["SERVICE_BIGQUERY"]
+    make_env(checkout, "PROFILES=stream")
+    assert values(checkout)["COMPOSE_PROFILES"] == "stream"
+
+
+def test_profiles_are_turned_on_and_off(checkout):
+    make_env(checkout, "PROFILES=stream, spark local")
+    written = values(checkout)
+    assert written["COMPOSE_PROFILES"] == "local,stream,spark"
+    assert {name: written[name] for name in SERVICES if written[name]} == {
+        "SERVICE_BIGQUERY": "http://bigquery:9050",
+        "SERVICE_KAFKA": "kafka:9092",
+        "SERVICE_TWEET_SOURCE": "none",
+        "SERVICE_SPARK": "sc://spark:15002",
+    }
+    text = (checkout / ".env").read_text()
+    make_env(checkout)
+    assert (checkout / ".env").read_text() == text, "they stay on"
+    (checkout / ".env").write_text(text.replace("=local,stream,spark", "=local,search"))
+    make_env(checkout)
+    assert [name for name in SERVICES if values(checkout)[name]] == [
+        "SERVICE_BIGQUERY",
+        "SERVICE_SEARCH",
+        "SERVICE_KIBANA",
+    ]
+
+
+def test_two_shippers_and_unknown_profiles_are_refused(checkout):
+    assert "both would send the spool" in refused(checkout, "PROFILES=connect,stream")
+    assert "names kibana; there are local, stream" in refused(checkout, "PROFILES=kibana")

@@ -107,7 +107,7 @@ def test_without_java_or_maven_the_error_tells_the_three_ways(tmp_path, monkeypa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(LumbungError, match=said) as error, broker(Settings(home=tmp_path / "home")):
         pass
-    for way in ("LUMBUNG_KAFKA", "Java 17", "Maven", "docker compose --profile stream"):
+    for way in ("LUMBUNG_KAFKA", "Java 17", "Maven", "docker compose up -d kafka"):
         assert way in str(error.value)
 
 

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec java $KAFKA_LOG4J_OPTS -cp '/opt/kafka/libs/*' kafka.tools.StorageTool "$@"
