@@ -94,7 +94,7 @@ class Engine:
 
 def _fingerprint(name: str) -> str:
     digest = hashlib.sha256()
-    for file in sorted([*(STANDINS / name).glob("*"), *CERTIFICATES.glob("*.crt")]):
+    for file in sorted([*(STANDINS / name).glob("*"), *CERTIFICATES.glob("*.crt")], key=lambda one: one.name):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

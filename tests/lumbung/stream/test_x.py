@@ -63,7 +63,10 @@ def test_all_pages_of_a_search_then_only_what_is_new(server, settings, search, s
     assert not x.status(settings).unfinished
 
     first = server.requests[0]
-    assert first["query"] == '(saham OR reksadana OR "reksa dana" OR sukuk) lang:in'
+    words = first["query"].removeprefix("(").removesuffix(") lang:in -is:retweet").split(" OR ")
+    assert {"saham", "sahamku", "reksadananya", '"reksa dana"', '"reksa danaku"', "sukuk", "sukukpun"} <= set(words)
+    assert len(words) == len(set(words)) == 4 * 7
+    assert len(first["query"]) <= 512, "X takes no longer one of who pays by use"
     assert first["expansions"] == "author_id"
     assert {"created_at", "lang", "referenced_tweets", "edit_history_tweet_ids"} <= set(
         first["tweet.fields"].split(",")
