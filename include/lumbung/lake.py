@@ -126,17 +126,35 @@ class FolderLake(Lake):
 
     @contextlib.contextmanager
     def _written(self, path: str, content: bytes) -> Iterator[tuple[Path, Path]]:
-        target = self._path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        try:
+        with self._part(path) as (temporary, target):
             with temporary.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             yield temporary, target
-        finally:
-            temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _part(self, path: str) -> Iterator[tuple[Path, Path]]:
+        """Where a file is written, and where it is to be moved; what is left of it in the end is deleted."""
+        target = self._path(path)
+        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        with self._writable(path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                yield temporary, target
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _writable(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LumbungError(
+                f"the lake cannot be written ({error.strerror})",
+                where=self.address(path),
+                remedy="make room there, or let this user write there, then run again",
+            ) from error
 
     def write(self, path: str, content: bytes) -> None:  # noqa: D102
         with self._written(path, content) as (temporary, target):
@@ -151,11 +169,9 @@ class FolderLake(Lake):
             return True
 
     def put(self, file: Path, path: str) -> None:  # noqa: D102
-        target = self._path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        shutil.move(file, temporary)
-        temporary.replace(target)
+        with self._part(path) as (temporary, target):
+            shutil.move(file, temporary)
+            temporary.replace(target)
 
     def names(self, folder: str) -> list[str]:  # noqa: D102
         try:
@@ -179,7 +195,8 @@ class FolderLake(Lake):
                 parent.rmdir()
 
     def delete(self, path: str) -> None:  # noqa: D102
-        self._path(path).unlink(missing_ok=True)
+        with self._writable(path):
+            self._path(path).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def local(self, path: str) -> Iterator[Path]:  # noqa: D102
@@ -188,8 +205,10 @@ class FolderLake(Lake):
     @contextlib.contextmanager
     def lease(self, name: str) -> Iterator[None]:  # noqa: D102
         target = self._path(f"leases/{name}.lock")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("a") as file:
+        with self._writable(f"leases/{name}"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            opened = target.open("a")
+        with opened as file:
             until = time.monotonic() + LEASE_WAIT_SECONDS
             while True:
                 try:

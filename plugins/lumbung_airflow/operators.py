@@ -55,14 +55,14 @@ class StepOperator(BaseOperator):
         began = datetime.now(UTC)
         try:
             run = self._run(context)
-        except LumbungError as error:  # a setting or the credentials: there is no run to keep it with
+            try:
+                step = self.step(run, context)
+            except LumbungError as error:
+                runs.record(run, self.task_id, began, runs.Step(table=self.table, note=f"failed: {error}"))
+                raise
+            runs.record(run, self.task_id, began, step)
+        except LumbungError as error:  # also of a setting, the credentials, or a lake that cannot be written
             raise _airflow_error(error) from None
-        try:
-            step = self.step(run, context)
-        except LumbungError as error:
-            runs.record(run, self.task_id, began, runs.Step(table=self.table, note=f"failed: {error}"))
-            raise _airflow_error(error) from None
-        runs.record(run, self.task_id, began, step)
         self.log.info("%s", _sentence(step))
         return asdict(step)
 

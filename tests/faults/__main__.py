@@ -14,10 +14,17 @@ from faults.files import run_files
 from faults.ground import Ground
 from faults.kills import run_kills
 from faults.order import run_order, run_together
+from faults.outages import run_outages
 from faults.result import Options, Result
 from lumbung import console
 
-SCENARIOS = {"kills": run_kills, "files": run_files, "together": run_together, "order": run_order}
+SCENARIOS = {
+    "kills": run_kills,
+    "files": run_files,
+    "together": run_together,
+    "outages": run_outages,
+    "order": run_order,
+}
 
 
 def main() -> int:

@@ -118,9 +118,9 @@ class Ground:
             yield house
 
     def start(
-        self, house: House, day: date, *, refresh: bool = False, server: str = "", started_at: str = ""
+        self, house: House, day: date, *, refresh: bool = False, server: str = "", clock: timedelta = timedelta()
     ) -> Started:
-        """Start a run of a day; `server` stands for another address of the warehouse."""
+        """Start a run of a day; `server` is another address of the warehouse, `clock` how far the clock is off."""
         outcome = self.folder / f"run-{next(self._numbers)}"
         order = {
             "base": str(self.settings.home),
@@ -131,7 +131,7 @@ class Ground:
             "server": server,
             "day": f"{day}",
             "refresh": "yes" if refresh else "",
-            "started_at": started_at,
+            "clock": clock.total_seconds(),
             "run_id": outcome.name,
             "outcome": str(outcome),
         }

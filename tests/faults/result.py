@@ -20,6 +20,7 @@ class Options:
         kills: kills of the path of enrollments; other scenarios of kills take a share of them.
         files: mutated source files.
         days: days that are run in random order.
+        outages: which of `outages.WAYS`; none: all.
         say: takes a line of progress.
     """
 
@@ -27,6 +28,7 @@ class Options:
     kills: int = 200
     files: int = 1000
     days: int = 30
+    outages: tuple[str, ...] = ()
     say: Callable[[str], None] = print
 
 

@@ -11,10 +11,11 @@ from faults.files import run_files
 from faults.ground import Ground
 from faults.kills import run_kills
 from faults.order import run_together
+from faults.outages import can_mount, run_outages
 from faults.result import Options, Result
 from lumbung.contract import Catalog
 
-SHORT = Options(kills=3, files=60, days=3)
+SHORT = Options(kills=3, files=60, days=3, outages=("the disk is full", "PostgreSQL restarts while it is read"))
 Scenario = Callable[[Ground, Options], Result]
 
 
@@ -24,8 +25,10 @@ def ground(small_catalog: Catalog) -> Iterator[Ground]:
         yield ground
 
 
-@pytest.mark.parametrize("scenario", [run_kills, run_files, run_together])
-def test_a_scenario_holds(ground: Ground, scenario: Scenario) -> None:
+@pytest.mark.parametrize("scenario", [run_kills, run_files, run_together, run_outages])
+def test_a_scenario_holds(ground: Ground, scenario: Scenario, missing: Callable[[str], None]) -> None:
+    if scenario is run_outages and not can_mount():
+        missing("the right to mount a small disk")
     result = scenario(ground, SHORT)
     assert not result.faults
     assert result.tries

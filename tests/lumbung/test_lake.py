@@ -5,6 +5,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import threading
 import time
@@ -206,10 +207,59 @@ def test_a_write_that_fails_leaves_what_was_there(folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(lakes.os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(LumbungError, match=r"/file: the lake cannot be written \(No space left on device\)"):
         folder.write("file", b"new")
     assert folder.read("file") == b"old"
     assert [one.path for one in folder.files("")] == ["file"]
+
+
+@pytest.fixture
+def full_disk():
+    """Files of this process take 1,000 bytes at most: a write then fails in the middle, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_told_by_name_and_leaves_nothing_half_written(folder, tmp_path, full_disk, monkeypatch):
+    monkeypatch.setattr(lakes.shutil, "move", copied)
+    source = tmp_path / "part.parquet"
+    source.write_bytes(b"x" * 1000)
+    with source.open("ab") as file, pytest.raises(OSError, match="too large"):
+        os.write(file.fileno(), b"x")
+    folder.write("a/small", b"old")
+    writes = (
+        lambda: folder.write("a/small", b"x" * 2000),
+        lambda: folder.create("a/new", b"x" * 2000),
+        lambda: folder.put(source, "a/part.parquet"),
+    )
+    for write in writes:
+        with pytest.raises(LumbungError, match=r"/a/.*: the lake cannot be written \(.*\)\. Make room"):
+            write()
+    assert [file.path for file in folder.files("a")] == ["a/small"]
+    assert folder.read("a/small") == b"old"
+
+
+def copied(file, target):
+    """A move to another file system, which fails in the middle."""
+    target.write_bytes(file.read_bytes() + b"x")
+
+
+def test_a_lake_that_cannot_be_written_is_told_by_name(folder, tmp_path):
+    (tmp_path / "part.parquet").write_bytes(b"x")
+    folder.write("file", b"")
+    for write in (
+        lambda: folder.write("file/a", b""),
+        lambda: folder.create("file/a", b""),
+        lambda: folder.put(tmp_path / "part.parquet", "file/a"),
+        lambda: folder.delete("file/a"),
+    ):
+        with pytest.raises(LumbungError, match=r"/file/a: the lake cannot be written \((Not a directory|File exists)"):
+            write()
+    folder.write("leases", b"")
+    with pytest.raises(LumbungError, match=r"/leases/x: the lake cannot be written"), folder.lease("x"):
+        pytest.fail("it is held")
 
 
 @pytest.mark.parametrize("path", ["../out", "a/../../out", "/etc/passwd"])
