@@ -84,6 +84,7 @@ class House:
     ) -> None:
         """Make a house; with the name of one, go on with that."""
         there, name = name, name or f"t{next(NUMBERS)}_"
+        self.folder, self.name = home, name
         self.postgres, self.schema, self.catalog = postgres, name, catalog or Catalog()
         # Under the data sets' prefix and in a schema of their own, tests do not see each other.
         dsn = f"{postgres.url(SOURCE)}?options={quote(f'-csearch_path={name}')}"
@@ -160,6 +161,10 @@ class House:
             " ORDER BY entity, line, reason, raw"
         )
         return [(row["entity"], row["line"], row["reason"]) for row in found]
+
+    def contents(self, *datasets: str) -> dict[str, list[str]]:
+        """The rows of every table of the data sets, by default of all but `ops` and `build`."""
+        return contents(self.warehouse, *datasets)
 
     def checksum(self, *datasets: str) -> dict[str, str]:
         """Rows and their checksum of every table of the data sets, by default of all but `ops` and `build`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import uuid
 from datetime import UTC, date, datetime
@@ -20,9 +19,8 @@ from lumbung.stream.land import land
 from lumbung.stream.ship import ship
 from lumbung.tweet_answers import answers
 from lumbung.warehouse import BUILD, Warehouse
-from pipeline import DayInProcess, checksum
+from pipeline import DayInProcess, contents, digest
 
-NUMBERS = itertools.count()
 RUN_DAY = date(2026, 11, 24)
 STAGES = (
     *("start", "collect", "ship", "land", "version", "rejected"),
@@ -41,17 +39,25 @@ class TweetHouse:
     """An archive, a spool, a topic, a lake and a warehouse of one test; the servers are shared."""
 
     def __init__(
-        self, home: Path, bigquery: str, kafka: str, catalog: Catalog | None = None, **options: object
+        self,
+        folder: Path,
+        bigquery: str,
+        kafka: str,
+        catalog: Catalog | None = None,
+        *,
+        name: str = "",
+        **options: object,
     ) -> None:
-        self.catalog = catalog or Catalog()
-        self.archive = home / "archive"
-        self.archive.mkdir(parents=True)
+        """Make a house; with the name of one, go on with that."""
+        self.folder, self.catalog, self.name = folder, catalog or Catalog(), name or f"w{uuid.uuid4().hex[:12]}"
+        self.archive = folder / "archive"
+        self.archive.mkdir(parents=True, exist_ok=True)
         self.settings = Settings(
-            home=home / "home",
+            home=folder / "home",
             emulator_host=bigquery,
-            dataset_prefix=f"w{next(NUMBERS)}_",
+            dataset_prefix=f"{self.name}_",
             kafka=kafka,
-            kafka_topic=f"t{uuid.uuid4().hex}",
+            kafka_topic=self.name,
             **options,
         )
         self.warehouse, self.lake = Warehouse(self.settings), open_lake(self.settings)
@@ -62,6 +68,11 @@ class TweetHouse:
             self.warehouse.client.delete_dataset(
                 self.warehouse.dataset(name), delete_contents=True, not_found_ok=True, retry=None
             )
+
+    def move(self, server: str) -> None:
+        """Go on with the warehouse at another address."""
+        self.settings = self.settings.model_copy(update={"emulator_host": server})
+        self.warehouse = Warehouse(self.settings)
 
     def give(self, name: str, *given: dict | bytes) -> None:
         """Put a file into the archive: tweets, or lines as they are."""
@@ -74,11 +85,11 @@ class TweetHouse:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.jsonl").write_bytes(b"\n".join(lines) + b"\n")
 
-    def run(self, day: date = RUN_DAY, **options: object) -> TweetDay:
+    def run(self, day: date | str = RUN_DAY, **options: object) -> TweetDay:
         """A run, not started; options as `TweetDay`'s."""
-        return TweetDay(self, day, **options)
+        return TweetDay(self, date.fromisoformat(f"{day}"), **options)
 
-    def take(self, day: date = RUN_DAY, **options: object) -> TweetDay:
+    def take(self, day: date | str = RUN_DAY, **options: object) -> TweetDay:
         """A run from start to end."""
         return self.run(day, **options).up_to(STAGES[-1])
 
@@ -86,10 +97,14 @@ class TweetHouse:
         """What `lumbung tweets answers --json` prints."""
         return answers(self.warehouse).to_json()
 
+    def contents(self, *datasets: str) -> dict[str, list[str]]:
+        """The rows of every table of tweets: neither versions nor offsets, which tell what came when."""
+        found = contents(self.warehouse, *datasets)
+        return {name: rows for name, rows in found.items() if not name.endswith(("freshness", "rejected_row"))}
+
     def checksum(self) -> dict[str, str]:
-        """Rows and their checksum of every table of tweets: neither versions nor offsets, which tell what came when."""
-        found = checksum(self.warehouse)
-        return {name: value for name, value in found.items() if not name.endswith(("freshness", "rejected_row"))}
+        """What `contents` gives, in short."""
+        return {name: digest(rows) for name, rows in self.contents().items()}
 
     def rows(self, sql: str) -> list[dict]:
         """A query's rows; `{staging.tweet}` stands for a table."""

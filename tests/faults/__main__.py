@@ -16,10 +16,12 @@ from faults.kills import run_kills
 from faults.order import run_order, run_together
 from faults.outages import run_outages
 from faults.result import Options, Result
+from faults.tweet_kills import run_tweet_kills
 from lumbung import console
 
 SCENARIOS = {
     "kills": run_kills,
+    "tweet-kills": run_tweet_kills,
     "files": run_files,
     "together": run_together,
     "outages": run_outages,

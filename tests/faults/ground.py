@@ -25,7 +25,9 @@ from lumbung.local.postgres import Postgres
 from lumbung.local.processes import Process
 from lumbung.settings import Settings
 from pipeline import House, sources_of
+from tweet_house import TweetHouse
 
+AnyHouse = House | TweetHouse
 WORKER = Path(__file__).with_name("worker.py")
 FIRST_DAY = date(2026, 9, 1)
 RUN_SECONDS = 240
@@ -118,16 +120,17 @@ class Ground:
             yield house
 
     def start(
-        self, house: House, day: date, *, refresh: bool = False, server: str = "", clock: timedelta = timedelta()
+        self, house: AnyHouse, day: date, *, refresh: bool = False, server: str = "", clock: timedelta = timedelta()
     ) -> Started:
         """Start a run of a day; `server` is another address of the warehouse, `clock` how far the clock is off."""
         outcome = self.folder / f"run-{next(self._numbers)}"
         order = {
             "base": str(self.settings.home),
             "seed": str(self.settings.data_source),
-            "home": str(house.settings.home),
-            "catalog": str(self.catalog),
-            "name": house.schema,
+            "home": str(house.folder),
+            "catalog": str(house.catalog.root),
+            "name": house.name,
+            "kafka": house.settings.kafka or "",
             "server": server,
             "day": f"{day}",
             "refresh": "yes" if refresh else "",
@@ -140,11 +143,11 @@ class Ground:
         self._runs.append(run)
         return run
 
-    def take(self, house: House, day: date, **options: object) -> str | None:
+    def take(self, house: AnyHouse, day: date, **options: object) -> str | None:
         """Run a day: what `Started.wait` gives."""
         return self.start(house, day, **options).wait()
 
-    def revive(self, house: House) -> None:
+    def revive(self, house: AnyHouse) -> None:
         """Start the servers that were killed, as the next command does."""
         with parts.running(self.settings) as there:
             house.move(there.emulator_host)

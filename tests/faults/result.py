@@ -7,7 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from lumbung.contract import SQL_ROOT
 from pipeline import digest
 
 
@@ -20,6 +22,7 @@ class Options:
         kills: kills of the path of enrollments; other scenarios of kills take a share of them.
         files: mutated source files.
         days: days that are run in random order.
+        tweet_catalog: the folder of contracts for tweets.
         outages: which of `outages.WAYS`; none: all.
         say: takes a line of progress.
     """
@@ -28,6 +31,7 @@ class Options:
     kills: int = 200
     files: int = 1000
     days: int = 30
+    tweet_catalog: Path = SQL_ROOT
     outages: tuple[str, ...] = ()
     say: Callable[[str], None] = print
 

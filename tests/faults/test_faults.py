@@ -4,15 +4,18 @@ Days in random order are in `tests/lumbung/test_any_order.py` for every day.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
+import stream
 from faults.files import run_files
 from faults.ground import Ground
 from faults.kills import run_kills
 from faults.order import run_together
 from faults.outages import can_mount, run_outages
 from faults.result import Options, Result
+from faults.tweet_kills import run_tweet_kills
 from lumbung.contract import Catalog
 
 SHORT = Options(kills=3, files=60, days=3, outages=("the disk is full", "PostgreSQL restarts while it is read"))
@@ -25,11 +28,15 @@ def ground(small_catalog: Catalog) -> Iterator[Ground]:
         yield ground
 
 
-@pytest.mark.parametrize("scenario", [run_kills, run_files, run_together, run_outages])
-def test_a_scenario_holds(ground: Ground, scenario: Scenario, missing: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("scenario", [run_kills, run_tweet_kills, run_files, run_together, run_outages])
+def test_a_scenario_holds(
+    ground: Ground, scenario: Scenario, small_tweet_catalog: Catalog, missing: Callable[[str], None]
+) -> None:
     if scenario is run_outages and not can_mount():
         missing("the right to mount a small disk")
-    result = scenario(ground, SHORT)
+    if scenario is run_tweet_kills and not stream.has_parts():
+        missing("Java and Maven")
+    result = scenario(ground, replace(SHORT, tweet_catalog=small_tweet_catalog.root))
     assert not result.faults
     assert result.tries
     assert (result.lost, result.doubled, result.differing) == (0, 0, 0)

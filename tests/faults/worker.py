@@ -20,17 +20,18 @@ from lumbung.local import parts
 from lumbung.local.postgres import Postgres
 from lumbung.settings import Settings
 from pipeline import House
+from tweet_house import TweetHouse
 
 
 def take(order: dict[str, Any]) -> None:
     """Run a day of a house as a command does: the servers that are missing are started."""
     with parts.running(Settings(home=Path(order["base"]), data_source=Path(order["seed"]))) as there:
-        house = House(
-            Path(order["home"]),
-            order["server"] or there.emulator_host,
-            Postgres(Path(order["base"])),
-            Catalog(Path(order["catalog"])),
-            name=order["name"],
+        folder, server = Path(order["home"]), order["server"] or there.emulator_host
+        catalog, name = Catalog(Path(order["catalog"])), order["name"]
+        house = (
+            TweetHouse(folder, server, order["kafka"], catalog, name=name)
+            if order["kafka"]
+            else House(folder, server, Postgres(Path(order["base"])), catalog, name=name)
         )
         house.take(order["day"], refresh=bool(order["refresh"]), run_id=order["run_id"])
 

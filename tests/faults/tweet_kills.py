@@ -1,0 +1,63 @@
+"""The path of tweets, killed at random moments: the task with its collector, shipper, lander and Sail; the servers."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+
+import stream
+from faults.ground import AnyHouse, Ground
+from faults.kills import Line, kill_line
+from faults.result import Options, Result
+from lumbung.contract import Catalog
+from tweet_house import TweetHouse, tweet
+
+# Of the kills of enrollments, so many are tried here: a run takes longer.
+SHARE = 0.25
+TEXTS = ("saham naik", "sukukku dan reksa dana", "suku bunga", "saham-saham", "cuaca cerah", "#SahamIndonesia")
+
+
+class Tweets(Line):
+    """The path of tweets, with a broker of its own."""
+
+    name, targets = "kills of a run of tweets", ("task", "warehouse", "broker", "all")
+
+    def __init__(self, ground: Ground, broker: stream.Broker, catalog: Catalog) -> None:
+        self.ground, self.broker, self.catalog, self._numbers = ground, broker, catalog, itertools.count()
+
+    @contextlib.contextmanager
+    def house(self) -> Iterator[AnyHouse]:
+        folder = self.ground.folder / f"tweets-{next(self._numbers)}"
+        house = TweetHouse(folder, self.ground.bigquery.address, self.broker.address, self.catalog)
+        with contextlib.closing(house):
+            yield house
+
+    def fill(self, house: AnyHouse, number: int) -> None:
+        """Add an archive file: tweets of three days, one twice, a late one, an edit, a retweet, a line that is none."""
+        made = [
+            tweet(
+                1000 * number + one,
+                f"{'RT @x: ' if one == 4 else ''}{TEXTS[one % len(TEXTS)]} {number}",
+                f"2026-08-{20 - one % 3:02}T{one % 24:02}:30",
+                f"sintetis_{one % 5}",
+                **({"edit_history_tweet_ids": [f"{1000 * number + one - 1}"]} if one == 7 else {}),
+            )
+            for one in range(1, 40)
+        ]
+        assert isinstance(house, TweetHouse)
+        house.give(f"{number:03}", *made, made[0], b"no JSON")
+
+    def kill(self, target: str) -> None:
+        {"warehouse": self.ground.kill_warehouse, "broker": self.broker.kill}[target]()
+
+    def revive(self, house: AnyHouse) -> None:
+        self.ground.revive(house)
+        self.broker.start()
+
+
+def run_tweet_kills(ground: Ground, options: Options) -> Result:
+    """Kill the task's process, the BigQuery server, the Kafka broker, or all of them at once."""
+    with stream.running(ground.folder / "kafka") as broker:
+        line = Tweets(ground, broker, Catalog(options.tweet_catalog))
+        return kill_line(ground, options, line, max(1, int(SHARE * options.kills)))
