@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+import x_server
 from tweet_house import tweet
 
 Make = Callable[..., "Home"]  # noqa: F821 - tests/system/conftest.py
@@ -70,6 +71,22 @@ def test_a_backfill_makes_days_anew_from_the_lake_and_collects_nothing(home) -> 
     assert "nothing is collected here" in printed
     assert home.json("tweets", "answers", "--json") == before
     assert "1 of 1 changed days cleaned" in home.run("tweets", "backfill", "2026-11-22", "2026-11-22")
+
+
+def test_tweets_of_x_come_through_the_dag_and_what_they_cost_is_told(home) -> None:
+    before = home.json("tweets", "answers", "--json")
+    with x_server.running() as x:
+        for ago in (30, 60, 90):
+            x.post(ago)
+        settings = {"LUMBUNG_X_URL": x.url, "LUMBUNG_X_BEARER_TOKEN": x_server.TOKEN}
+        printed = home.run("tweets", "run", "--source", "x", **settings)
+        assert "3" in next(line for line in printed.splitlines() if "collect" in line.split()).split()
+        again = home.run("tweets", "run", "--source", "x", **settings)
+        assert "0 of" in next(line for line in again.splitlines() if "version" in line.split())
+        spent = json.loads(home.run("tweets", "status", "--json", **settings))["x"]
+        assert x.mills / 1000 in spent.values()
+    after = home.json("tweets", "answers", "--json")
+    assert after["total_by_instrument"]["sukuk"] == before["total_by_instrument"]["sukuk"] + 3
 
 
 @pytest.mark.parametrize(
