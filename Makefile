@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-tweets up answers report backfill doctor env reseed test test-docker faults lint format lock clean
+.PHONY: help install run run-tweets up answers report backfill doctor env reseed test test-docker faults bench audit lint format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags infra benchmarks tests
@@ -50,6 +50,16 @@ faults: ## Disturb runs and compare all tables (SEED=1, KILLS=200, FILES=1000, D
 	@infra/install.sh dev
 	@PYTHONPATH=tests .venv/bin/python -m faults $(ONLY) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(FILES),--files $(FILES)) $(if $(DAYS),--days $(DAYS))
+
+bench: ## Measure beside the alternatives, write docs/performance.md (ONLY="extract day airflow kafka clean", ENROLLMENTS=, ROUNDS=)
+	@infra/install.sh bench
+	@PYTHONPATH=. .venv/bin/python -m benchmarks $(ONLY) $(if $(ENROLLMENTS),--enrollments $(ENROLLMENTS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+audit: ## Look up known faults of all that is locked (asks api.osv.dev)
+	@infra/install.sh audit
+	@for lock in airflow bigquery dev spark bench uv; do echo "$$lock"; \
+		.venv-audit/bin/pip-audit --vulnerability-service osv --disable-pip --require-hashes --progress-spinner off \
+		-r requirements/$$lock.txt || exit 1; done
 
 lint: ## Check code, types and SQL
 	@infra/install.sh dev

@@ -1,20 +1,13 @@
-r"""How fast a day's tweets are cleaned, against bare DataFrame code that does as much by the engine's own functions.
-
-    .venv/bin/python benchmarks/clean_tweets.py [TWEETS] [SPARK]
-
-SPARK is a LUMBUNG_SPARK: `sail` (default) or `sc://host:port`. The bare code keeps any one version of a tweet, takes
-`\b` and `\w` as the engine does, knows neither HTML nor NFC, trusts the language field, and writes files in no order.
-CPU is this process's, in which Sail runs; it tells more than seconds where the machine has other work.
-"""
+"""How fast a day's tweets are cleaned, against bare DataFrame code that does as much by the engine's own functions."""
 
 import hashlib
 import os
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,12 +15,13 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
+from benchmarks.results import Measure, Took, in_turn
 from lumbung.settings import Settings
 from lumbung.spark.clean import clean_day, write
 from lumbung.spark.session import session
 
 DAY, BEGIN = date(2026, 11, 25), datetime(2026, 11, 24, 17, tzinfo=UTC)
-FILES, ROUNDS = 8, 5
+FILES = 8
 WORDS = [
     "beli",
     "jual",
@@ -149,14 +143,11 @@ def cpu() -> float:
     return used.user + used.system
 
 
-def main() -> None:
-    """Take turns, and print the best of each."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 500_000
-    engine = sys.argv[2] if len(sys.argv) > 2 else "sail"
+def measure(count: int, rounds: int, say: Callable[[str], object], engine: str = "sail") -> list[Measure]:
+    """Take turns in this process, in which Sail runs."""
     with tempfile.TemporaryDirectory() as name, session(Settings(spark=engine)) as opened:
         folder = Path(name)
         files = make(count, folder)
-        best: dict[str, tuple[float, float]] = {}
 
         def ours() -> None:
             write(clean_day(opened, files, DAY), folder / "clean.parquet")
@@ -165,18 +156,21 @@ def main() -> None:
             frame = bare(opened, files)
             frame.write.mode("overwrite").option("compression", "zstd").parquet(f"{folder}/bare")
 
-        turns: dict[str, Callable[[], None]] = {"bare DataFrame code": theirs, "clean_day and write": ours}
-        for _ in range(ROUNDS):
-            for title, run in turns.items():
-                began, used = time.perf_counter(), cpu()
-                run()
-                took = time.perf_counter() - began, cpu() - used
-                best[title] = tuple(map(min, best.get(title, took), took))
-        print(f"{engine}, {count} tweets, {os.cpu_count()} cores, the best of {ROUNDS}")
-        first = next(iter(best.values()))
-        for title, (seconds, used) in best.items():
-            ratios = f"{seconds / first[0]:.2f} x the time, {used / first[1]:.2f} x the CPU"
-            print(f"{title:20} {seconds:6.2f} s {count / seconds:9,.0f} tweets/s {used:6.2f} s CPU   {ratios}")
+        used: dict[str, list[float]] = {}
 
+        def timed(what: str, run: Callable[[], None]) -> Took:
+            began, before = time.perf_counter(), cpu()
+            run()
+            used.setdefault(what, []).append(cpu() - before)
+            return Took(what, time.perf_counter() - began, rows=count)
 
-main()
+        ways = {"bare DataFrame code": theirs, "clean_day and write": ours}
+        took = in_turn({what: partial(timed, what, run) for what, run in ways.items()}, rounds, say)
+    bare_cpu, our_cpu = (min(used[what]) for what in ways)
+    notes = [
+        f"{count / took[1].seconds:,.0f} tweets a second; {our_cpu / bare_cpu:.2f} x the CPU of the bare code, which"
+        " keeps any version of a tweet, knows neither HTML nor NFC, trusts the language field and writes files in no"
+        " order."
+    ]
+    goal = "at most 1.3 x the bare code, at least 100,000 tweets a second"
+    return [Measure(f"Cleaning {count:,} tweets on {engine}", goal, took, notes)]

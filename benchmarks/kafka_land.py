@@ -2,26 +2,25 @@
 
 The bare one guarantees nothing: the group's offsets are committed by themselves, and its files are not flushed to disk,
 counted, named by a manifest or checked for messages that are no tweets. Both start a consumer of their own each time.
-
-    .venv/bin/python benchmarks/kafka_land.py [messages] [rounds]
 """
 
 import contextlib
 import hashlib
 import json
 import random
-import statistics
-import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 from confluent_kafka import Consumer, KafkaError, Producer
 
+from benchmarks.results import Measure, Took, in_turn
 from lumbung.lake import FolderLake
 from lumbung.local.kafka import broker
 from lumbung.settings import Settings
@@ -130,31 +129,31 @@ def bare(settings: Settings, folder: Path) -> int:
     return rows
 
 
-def main(messages: int = 10_000, rounds: int = 5) -> None:
-    """Measure both in turn and print the ratio of the medians."""
-    with tempfile.TemporaryDirectory(prefix="kafka-land-") as home:
+def measure(messages: int, rounds: int, say: Callable[[str], object]) -> list[Measure]:
+    """Both in turn, over one topic; a consumer group and a lake of their own each time."""
+    with tempfile.TemporaryDirectory(prefix="lumbung-bench-") as home:
         settings = Settings(home=Path(home))
         with broker(settings) as servers:
             settings = settings.model_copy(update={"kafka": servers})
             fill(settings, messages)
-            times: dict[str, list[float]] = {"bare": [], "land": []}
-            for turn in range(rounds):
-                folder = Path(home, f"round{turn}")
-                start = time.perf_counter()
-                read = bare(settings, folder / "bare")
-                times["bare"].append(time.perf_counter() - start)
-                lake = FolderLake((folder / "lake").as_uri(), folder / "lake")
-                start = time.perf_counter()
-                landed = land(settings, lake).rows
-                times["land"].append(time.perf_counter() - start)
-                if not read == landed == messages:
-                    raise SystemExit(f"{read} read, {landed} landed, {messages} sent")
-    middle = {name: statistics.median(taken) for name, taken in times.items()}
-    print(f"{messages:,} messages of {SIZE / 1000:.0f} KB, {rounds} rounds, seconds:")
-    for name, taken in times.items():
-        print(f"  {name}  median {middle[name]:.2f}  ({', '.join(f'{one:.2f}' for one in taken)})")
-    print(f"  ratio {middle['land'] / middle['bare']:.2f}")
 
+            def timed(what: str, run: Callable[[Path], int]) -> Took:
+                folder = Path(tempfile.mkdtemp(dir=home))
+                began = time.perf_counter()
+                rows = run(folder)
+                took = Took(what, time.perf_counter() - began, rows=rows)
+                if rows != messages:
+                    raise SystemExit(f"{what}: {rows} of {messages} messages")
+                return took
 
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+            ways = {
+                "a bare consumer": lambda folder: bare(settings, folder),
+                "lumbung tweets land": lambda folder: land(settings, FolderLake(folder.as_uri(), folder)).rows,
+            }
+            took = in_turn({what: partial(timed, what, run) for what, run in ways.items()}, rounds, say)
+    notes = [
+        "The bare one parses and writes the same files; its offsets are committed by themselves, and nothing is flushed"
+        " to disk, counted, named by a manifest or checked."
+    ]
+    name = f"Kafka to the lake, {messages:,} messages of {SIZE // 1000} KB"
+    return [Measure(name, "at most 1.5 x the bare consumer", took, notes)]

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes the environments: .venv (Airflow, Lumbung; with "dev" the tests' tools too), .venv-bigquery (the local server) and,
-# with "dev" where Java is, .venv-spark (a JVM Spark for tests).
+# with "dev" where Java is, .venv-spark (a JVM Spark for tests); with "bench" or "audit" .venv-bench (what Lumbung is measured against) or
+# .venv-audit (looks up known faults of what is locked).
 # Needs Python 3 with pip; uv comes from pip into .tools, and everything from the hash-locked requirements/*.txt.
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,15 +12,20 @@ fail() { say "lumbung: $*" >&2; exit 1; }
 stamp() { cat "$@" pyproject.toml infra/install.sh | cksum; }
 is_done() { [ -x "$1/bin/python" ] && "$1/bin/python" -c '' 2>/dev/null && [ "$(cat "$1/.installed" 2>/dev/null)" = "$2" ]; }
 
-lock=airflow
-[ "${1:-}" = dev ] && lock=dev
+wanted=${1:-} lock=airflow
+[ "$wanted" = dev ] && lock=dev
 main=$(stamp requirements/airflow.txt requirements/dev.txt)
 bigquery=$(stamp requirements/bigquery.txt)
 spark=$(stamp requirements/spark.txt)
+case $wanted in
+  bench | audit) tool=$wanted tools=$(stamp "requirements/$wanted.txt") ;;
+  *) tool='' tools='' ;;
+esac
 wants_spark() { [ "$lock" = dev ] && { command -v java >/dev/null || [ -n "${JAVA_HOME:-}" ]; }; }
 # The dev environment holds all of the other one.
 if is_done .venv "dev $main" || { [ "$lock" = airflow ] && is_done .venv "airflow $main"; }; then
-  is_done .venv-bigquery "$bigquery" && { ! wants_spark || is_done .venv-spark "$spark"; } && exit 0
+  is_done .venv-bigquery "$bigquery" && { ! wants_spark || is_done .venv-spark "$spark"; } &&
+    { [ -z "$tool" ] || is_done ".venv-$tool" "$tools"; } && exit 0
 fi
 
 if [ ! -x .tools/bin/uv ] || [ "$(cat .tools/.installed 2>/dev/null)" != "$(stamp requirements/uv.txt)" ]; then
@@ -67,6 +73,7 @@ make_environment() { # folder, stamp, lock
   [ "$1" = .venv ] && "$uv" pip install --quiet --python .venv/bin/python --no-deps --offline -e .
   printf '%s' "$2" >"$1/.installed"
 }
-make_environment .venv "$lock $main" "$lock"
+is_done .venv "dev $main" || make_environment .venv "$lock $main" "$lock"
 make_environment .venv-bigquery "$bigquery" bigquery
 if wants_spark; then make_environment .venv-spark "$spark" spark; fi
+if [ -n "$tool" ]; then make_environment ".venv-$tool" "$tools" "$tool"; fi

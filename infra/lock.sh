@@ -12,4 +12,6 @@ lock uv
 lock bigquery
 lock dev
 lock spark
+lock bench --constraint dev.txt
+lock audit
 lock airflow --constraint dev.txt

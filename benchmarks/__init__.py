@@ -1,0 +1,1 @@
+"""What Lumbung costs, beside what else one could use: each measure takes turns in one run and gives ratios."""

@@ -1,0 +1,47 @@
+"""`make bench`: all measures, or those that are named; writes docs/performance.json and docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+
+from benchmarks import airflow, clean_tweets, day, extract, kafka_land
+from benchmarks.results import Measure, write
+from lumbung import console
+
+GROWTH = (100, 10)  # the sizes before the last one are this part of it
+
+
+def main() -> None:
+    """Measure, print and write down."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    names = ("extract", "day", "airflow", "kafka", "clean")
+    parser.add_argument("measures", nargs="*", choices=[[], *names], help="default: all")
+    parser.add_argument("--enrollments", type=int, default=10_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    rows, rounds = given.enrollments, given.rounds
+    sizes = [*(rows // part for part in GROWTH), rows]
+    measures: dict[str, list[Callable[[Callable[[str], object]], list[Measure]]]] = {
+        "extract": [partial(extract.measure, size, rounds) for size in sizes],
+        "day": [partial(day.measure, size, rounds) for size in sizes],
+        "airflow": [partial(airflow.measure, rounds)],
+        "kafka": [partial(kafka_land.measure, 10_000, rounds)],
+        "clean": [partial(clean_tweets.measure, 500_000, max(rounds, 5))],
+    }
+    for name in given.measures or names:
+        for run in measures[name]:
+            found = run(lambda line: console.err.print(line, soft_wrap=True, markup=False))
+            write(found, {"rounds": rounds})
+            for one in found:
+                took = [
+                    (each.what, f"{each.seconds:.2f}", f"{each.seconds / one.took[0].seconds:.2f}", each.peak_mb or "")
+                    for each in one.took
+                ]
+                numbers = ("seconds", "ratio", "peak MB")
+                console.table(f"{one.name} ({one.goal})", ("", *numbers), took, numbers=numbers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Lumbung's own extract of `course_enrollment`, as a program: `python ours.py DSN FOLDER`."""
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lumbung import day
+from lumbung.contract import Catalog
+from lumbung.extract import extract
+from lumbung.lake import FolderLake
+
+
+def main(dsn: str, folder: Path) -> None:
+    """Take the table into a lake in the folder."""
+    contract, lake = Catalog()["staging.course_enrollment"], FolderLake(folder.as_uri(), folder)
+    began = time.perf_counter()
+    taken, _ = extract(contract, day.today(), lake=lake, data_source=folder, dsn=dsn, started_at=datetime.now(UTC))
+    print(json.dumps({"seconds": time.perf_counter() - began, "rows": taken.rows_kept}))
+
+
+main(sys.argv[1], Path(sys.argv[2]))
