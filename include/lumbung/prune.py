@@ -103,10 +103,10 @@ def prune(settings: Settings, warehouse: Warehouse, *, keep: int, dry_run: bool 
     with ExitStack() as leases:
         if not dry_run:
             leases.enter_context(lake.lease(f"version/{TWEETS}"))
-        dead = tweet_prune.dead(lake, datetime.now(UTC) - ORPHAN_AGE)
+        dead, rejected = tweet_prune.survey(lake, datetime.now(UTC) - ORPHAN_AGE)
         for file in dead if not dry_run else ():
             lake.delete(file.path)
-    shared = _plan_shared(lake, warehouse, list(plans.values()))
+    shared = _plan_shared(lake, warehouse, list(plans.values()), rejected)
     if not dry_run:
         with lake.lease(f"load/{REJECTED}"), lake.lease(f"load/{AUDIT}"):
             _delete(lake, warehouse, shared)
@@ -172,8 +172,8 @@ def _plan(lake: Lake, warehouse: Warehouse, system: str, sources: list[Contract]
     )
 
 
-def _plan_shared(lake: Lake, warehouse: Warehouse, plans: list[_Plan]) -> _Plan:
-    """What systems share of a day goes when no system has the day any more."""
+def _plan_shared(lake: Lake, warehouse: Warehouse, plans: list[_Plan], rejected: set[date]) -> _Plan:
+    """What systems share of a day goes when no system has the day any more; rejects of tweets stay."""
     cutoff = min(plan.cutoff for plan in plans)
     left = {day for plan in plans for day in plan.days_left}
     audit = [file for file in _files(lake, "audit") if (day := _day(file)) < cutoff and day not in left]
@@ -183,7 +183,7 @@ def _plan_shared(lake: Lake, warehouse: Warehouse, plans: list[_Plan]) -> _Plan:
         days=sorted(days),
         days_left=left,
         records=[],
-        partitions=[_partition(warehouse, REJECTED, day) for day in sorted(days - tweet_prune.rejected_days(lake))],
+        partitions=[_partition(warehouse, REJECTED, day) for day in sorted(days - rejected)],
         data=audit,
     )
 

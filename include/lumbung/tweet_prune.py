@@ -11,14 +11,13 @@ from datetime import date, datetime
 
 from lumbung.lake import Lake, Stored
 from lumbung.snapshot import MANIFEST
+from lumbung.spark.dataproc import PLANS
 from lumbung.stream.land import RAW, landings
 from lumbung.tweets import CURATED, VERSIONS, newest_version, path_of
 
-PLANS = "spark/plans"
 
-
-def dead(lake: Lake, before: datetime) -> list[Stored]:
-    """What goes, in the order it goes in.
+def survey(lake: Lake, before: datetime) -> tuple[list[Stored], set[date]]:
+    """What goes, in the order it goes in; and the days whose partition of `staging.rejected_row` holds messages.
 
     Versions but the newest, plans of Dataproc's jobs, clean files of no day of the newest version, and files that no
     landing names.
@@ -34,12 +33,7 @@ def dead(lake: Lake, before: datetime) -> list[Stored]:
     if version := newest_version(lake):
         named |= {path_of(version, day) for day in version.days}
         named.add(f"{VERSIONS}/manifest-{version.generation:06}.json")
-    return [one for one in there if one.path not in named]
-
-
-def rejected_days(lake: Lake) -> set[date]:
-    """Days whose partition of `staging.rejected_row` holds messages that are no tweets."""
-    return {one.rejects.day for one in landings(lake) if one.rejects}
+    return [one for one in there if one.path not in named], {one.rejects.day for one in landed if one.rejects}
 
 
 def _old(lake: Lake, folder: str, before: datetime) -> Iterator[Stored]:

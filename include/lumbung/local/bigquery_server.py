@@ -213,7 +213,7 @@ def write(
         if not replace and disposition == "WRITE_EMPTY" and cur.sql(f"SELECT 1 FROM {table}{where} LIMIT 1").fetchone():
             raise already_exists("Table", names.label(*reference))
 
-        # A whole table is made by the engine alone; rows that go through Arrow took ten times as long, and the memory of all.
+        # A whole table is made by the engine alone: rows through Arrow take many times as long, and the memory of all.
         alone = replace and not isolated
         by = cur if alone else writer
         with transaction(by):

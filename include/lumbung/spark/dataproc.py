@@ -22,6 +22,7 @@ IMAGE, RUNTIME = "3.0-debian13", "3.0"
 # Should no run be left to delete the cluster, it goes by itself: when idle, and at the latest after some hours.
 IDLE_SECONDS, LONGEST_SECONDS = 10 * 60, 3 * 60 * 60
 DISK_GB = 100
+PLANS = "spark/plans"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def stage(lake: Lake, days: Iterable[Day]) -> Staged:
     main = Path(__file__).with_name("job.py").read_bytes()
     plan = json.dumps([asdict(one) for one in days]).encode()
     code = f"spark/{_key(main + zipped)}"
-    staged = Staged(f"{code}/job.py", f"{code}/{package.NAME}", f"spark/plans/{_key(plan)}.json")
+    staged = Staged(f"{code}/job.py", f"{code}/{package.NAME}", f"{PLANS}/{_key(plan)}.json")
     for path, content in ((staged.main, main), (staged.package, zipped), (staged.plan, plan)):
         lake.create(path, content)
     return Staged(*map(lake.address, (staged.main, staged.package, staged.plan)))
