@@ -51,9 +51,10 @@ faults: ## Disturb runs and compare all tables (SEED=1, KILLS=200, FILES=1000, D
 	@PYTHONPATH=tests .venv/bin/python -m faults $(ONLY) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(FILES),--files $(FILES)) $(if $(DAYS),--days $(DAYS))
 
-bench: ## Measure beside the alternatives, write docs/performance.md (ONLY="extract day airflow kafka clean", ENROLLMENTS=, ROUNDS=)
+bench: ## Measure beside the alternatives, write docs/performance.md (ONLY="extract day airflow year kafka clean", ENROLLMENTS=, DAYS=, ROUNDS=)
 	@infra/install.sh bench
-	@PYTHONPATH=. .venv/bin/python -m benchmarks $(ONLY) $(if $(ENROLLMENTS),--enrollments $(ENROLLMENTS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	@PYTHONPATH=.:tests .venv/bin/python -m benchmarks $(ONLY) $(if $(ENROLLMENTS),--enrollments $(ENROLLMENTS)) \
+		$(if $(DAYS),--days $(DAYS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 audit: ## Look up known faults of all that is locked (asks api.osv.dev)
 	@infra/install.sh audit

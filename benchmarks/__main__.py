@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import airflow, clean_tweets, day, extract, kafka_land
+from benchmarks import airflow, clean_tweets, day, extract, kafka_land, year
 from benchmarks.results import Measure, write
 from lumbung import console
 
@@ -16,9 +16,10 @@ GROWTH = (100, 10)  # the sizes before the last one are this part of it
 def main() -> None:
     """Measure, print and write down."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    names = ("extract", "day", "airflow", "kafka", "clean")
+    names = ("extract", "day", "airflow", "year", "kafka", "clean")
     parser.add_argument("measures", nargs="*", choices=[[], *names], help="default: all")
     parser.add_argument("--enrollments", type=int, default=10_000_000)
+    parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     rows, rounds = given.enrollments, given.rounds
@@ -27,6 +28,7 @@ def main() -> None:
         "extract": [partial(extract.measure, size, rounds) for size in sizes],
         "day": [partial(day.measure, size, rounds) for size in sizes],
         "airflow": [partial(airflow.measure, rounds)],
+        "year": [partial(year.measure, given.days)],
         "kafka": [partial(kafka_land.measure, 10_000, rounds)],
         "clean": [partial(clean_tweets.measure, 500_000, max(rounds, 5))],
     }

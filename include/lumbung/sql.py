@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -165,14 +166,20 @@ def warnings(contract: Contract, names: Names) -> str | None:
     )
 
 
-def _select(contract: Contract) -> exp.Query:
+@cache  # parsing is most of what a DAG file costs each task, and every query is asked for several times
+def _parsed(text: str) -> list[exp.Expr]:
     import sqlglot
+
+    return [one for one in sqlglot.parse(text, dialect="bigquery") if one]
+
+
+def _select(contract: Contract) -> exp.Query:
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
     where = str(contract.sql_path)
     try:
-        statements = [one for one in sqlglot.parse(contract.sql_path.read_text(), dialect="bigquery") if one]
+        statements = _parsed(contract.sql_path.read_text())
     except SqlglotError as error:
         fault = str(error).splitlines()[0].rstrip(".")  # what follows is the query's text
         raise LumbungError(f"no GoogleSQL ({fault})", where=where, remedy="mend the query") from error
@@ -263,10 +270,9 @@ def _refuse_misplaced(contract: Contract, known: dict[str, Contract], queries: d
 
 
 def _is_selected(table: exp.Table, partition: str) -> bool:
-    import sqlglot
     from sqlglot import exp
 
-    wanted = sqlglot.parse_one(SELECTIONS[partition], dialect="bigquery")
+    (wanted,) = _parsed(SELECTIONS[partition])
     select = table.find_ancestor(exp.Select)
     for found in select.find_all(type(wanted)) if select else ():
         column = found.this

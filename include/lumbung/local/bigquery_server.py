@@ -24,6 +24,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,13 +37,14 @@ from local_bigquery.catalog import datasets, metadata, names, tabledata, tables
 from local_bigquery.engine import database, results, types
 from local_bigquery.engine.database import quote
 from local_bigquery.errors import BigQueryError, already_exists, not_found
-from local_bigquery.jobs import copy, runner, store
+from local_bigquery.jobs import copy, query, runner, store
 from local_bigquery.models import Job, JobConfigurationTableCopy, JobStatistics, Table
 from local_bigquery.settings import settings
 from local_bigquery.sql import rules
 from sqlglot import exp
 
 EXTENSIONS = ("ducklake", "icu", "spatial")
+HISTORY_SECONDS = 600
 STRANGERS = "Some rows belong to different partitions rather than destination partition"
 DECORATED = re.compile(r"^(.+)\$(.+)$")
 # The strings BigQuery casts; DuckDB casts more ('1.9' and '1_0' to INT64, 'yes' to BOOL, '2026/01/02 x' to DATE).
@@ -55,6 +58,56 @@ CASTABLE = {
 }
 
 Reference = tuple[str, str, str]
+
+
+class Facts:
+    """What reading about tables gave, for as long as nothing is written.
+
+    Everything asks for a table's kind, columns, properties and rows several times a job, at some milliseconds each.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[Any, Any] = {}
+        self._generation = 0
+
+    def forget(self) -> None:
+        """Read again from now on; what is being read meanwhile is not kept."""
+        with self._lock:
+            self._values.clear()
+            self._generation += 1
+
+    def kept(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, whose answers are kept by its arguments; nobody may change an answer."""
+
+        @functools.wraps(function)
+        def call(*args: Any) -> Any:
+            if any(tables.RESULTS in str(arg) for arg in args):  # results are saved while nobody is told
+                return function(*args)
+            key = (function, args)
+            with self._lock:
+                if key in self._values:
+                    return self._values[key]
+                generation = self._generation
+            value = function(*args)
+            with self._lock:
+                if generation == self._generation:
+                    self._values[key] = value
+            return value
+
+        return call
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """What is read before is not kept for after it, nor for it."""
+        self.forget()
+        try:
+            yield
+        finally:
+            self.forget()
+
+
+FACTS = Facts()
 
 
 def split(table_id: str) -> tuple[str, str | None]:
@@ -245,6 +298,29 @@ class Described:
         return self.cursor.sql(f"SELECT * FROM ({query}) LIMIT 0" if params else query, params=params)
 
 
+class Sessionless:
+    """A cursor of its own for one query, which so has no temporary tables: the list of all tables need not be searched.
+
+    That list reads every table's statistics, more of them with each result saved; it is asked for before every query.
+    """
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def sql(self, query: str, **kwargs: Any) -> Any:
+        """A relation with the query's rows."""
+        asks = query == "SELECT table_name FROM duckdb_tables() WHERE temporary"
+        return self._cursor.sql("SELECT '' AS table_name LIMIT 0" if asks else query, **kwargs)
+
+
+def run_query(cursor: Any, *args: Any, session: Any = None, **kwargs: Any) -> Any:
+    """Run a query job's statements."""
+    return run_statements(cursor if session else Sessionless(cursor), *args, session=session, **kwargs)
+
+
 def set_required(writer: Any, table: str, fields: list[Any]) -> None:
     """Make the REQUIRED columns of a table just written so."""
     for field in fields:
@@ -255,13 +331,20 @@ def set_required(writer: Any, table: str, fields: list[Any]) -> None:
                 raise BigQueryError("invalid", f"Required field {field.name} cannot be null") from error
 
 
+@FACTS.kept
+def count_rows(source: str) -> int:
+    """Rows of a table or a subquery."""
+    ((count,),) = database.fetch(f"SELECT count(*) FROM {source}")
+    return int(count)
+
+
 def load(project_id: str, dataset_id: str, table_id: str) -> Any:
     """A table's or a partition's resource, its rows counted: the engine's estimate counts deleted rows too."""
     base, day = split(table_id)
     table = load_table(project_id, dataset_id, base)
     source = partition_source((project_id, dataset_id, table_id), "*")
     if table.type == "TABLE" and tables.fields(table):
-        ((count,),) = database.fetch(f"SELECT count(*) FROM {source or tables.name(project_id, dataset_id, base)}")
+        count = count_rows(source or table_name(project_id, dataset_id, base))
         size = str(tables.logical_bytes(count, len(tables.fields(table))))
         table = table.replace(numRows=str(count), numBytes=size, numTotalLogicalBytes=size, numActiveLogicalBytes=size)
     return table.replace(tableReference=table.tableReference.replace(tableId=table_id)) if day else table
@@ -287,13 +370,20 @@ def update(project_id: str, dataset_id: str, table_id: str, *args: Any) -> Any:
         return update_table(project_id, dataset_id, table_id, *args)
 
 
+@FACTS.kept
 def objects(project_id: str, dataset_id: str, table_id: str | None = None) -> Any:
-    """A data set's tables and views as (name, kind, 0), read from DuckLake's own tables.
+    """A data set's tables and views as (name, kind, 0); DuckDB's list of all tables takes far longer.
 
-    Everything asks for them: DuckDB's list of all tables was a third of the server's work. Rows are counted in `load`.
+    Rows are counted in `load`.
     """
     if project_id == "emulator":  # saved results are in no lake
-        return list_objects(project_id, dataset_id, table_id)
+        if table_id is None:
+            return list_objects(project_id, dataset_id)
+        try:
+            table_info(quote(project_id, dataset_id, table_id))
+        except duckdb.CatalogException:
+            return []
+        return [(table_id, "TABLE", 0)]
     lake = quote(f"__ducklake_metadata_{project_id}")
     current = (
         f"FROM {lake}.ducklake_{{kind}} JOIN {lake}.ducklake_schema AS s USING (schema_id) WHERE s.schema_name = $1"
@@ -307,11 +397,13 @@ def objects(project_id: str, dataset_id: str, table_id: str | None = None) -> An
     )
 
 
+@FACTS.kept
 def table_info(table: str) -> Any:
     """Each column of a table, by quoted name, and whether it is required; DuckDB's list of all columns takes longer."""
     return database.fetch('SELECT name, "notnull" FROM pragma_table_info($1)', [table])
 
 
+@FACTS.kept
 def columns(project_id: str, dataset_id: str, table_id: str) -> Any:
     """A table's columns, which are its partitions' too."""
     base = split(table_id)[0]
@@ -357,6 +449,12 @@ def run_copy(cur: Any, config: Any, upload: str | None) -> Any:
     project_id, dataset_id, table_id = tables.reference((config.sourceTables or [config.sourceTable])[0])
     source = load_table(project_id, dataset_id, split(table_id.partition("@")[0])[0])
     return copy_rows(cur, config.replace(**source.only("schema", *tables.LAYOUT).dump()), upload)
+
+
+def run_statement(cursor: Any, tree: exp.Expression, *args: Any) -> Any:
+    """Run one statement; what is no query may change anything."""
+    with contextlib.nullcontext() if isinstance(tree, exp.Query) else FACTS.changing():
+        return run_any(cursor, tree, *args)
 
 
 def safe_cast(node: exp.Expression, _context: Any) -> exp.Expression:
@@ -423,8 +521,60 @@ class LakeLock:
                 self._changed.notify_all()
 
 
+@contextlib.contextmanager
+def lake_writing() -> Iterator[None]:
+    """Hold the lake for writing."""
+    with LAKE.writing(), FACTS.changing():
+        yield
+
+
+def sweep(before: float) -> None:
+    """Drop what is only history: results of queries that ended, and states of the lake, before a time in s since 1970.
+
+    local-bigquery and DuckLake keep both for good: a quarter of a megabyte a query, every file and every table that
+    ever was, and every statement reads through the list of them. BigQuery drops both, too, if later.
+    """
+    old = fetch_unheld(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'emulator' AND schema_name = $1 AND NOT EXISTS ("
+        "FROM emulator.jobs WHERE project_id || ':' || job_id = table_name"
+        " AND coalesce(CAST(resource ->> '$.statistics.endTime' AS BIGINT), $2) >= $2)",
+        [tables.RESULTS, int(before * 1000)],
+    )
+    for (name,) in old:
+        with contextlib.suppress(duckdb.TransactionException):  # somebody reads it: next time
+            fetch_unheld(f"DROP TABLE IF EXISTS {quote('emulator', tables.RESULTS, name)}")
+    with lake_writing():  # so nobody reads a file that goes
+        for project in database.projects():
+            # Counted, as nothing else here can read the times that they tell.
+            for call in (
+                f"expire_snapshots($1, older_than => to_timestamp({before}))",
+                "cleanup_old_files($1, cleanup_all => true)",
+            ):
+                database.fetch(f"SELECT count(*) FROM ducklake_{call}", [project])
+
+
+class Sweeper:
+    """Sweeps now and then, in the thread of a job that has ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._due = 0.0
+
+    def run_job(self, *args: Any) -> None:
+        """Run a job, and sweep if that is due."""
+        run_unswept(*args)
+        with self._lock:
+            if time.monotonic() < self._due:
+                return
+            self._due = time.monotonic() + HISTORY_SECONDS / 4
+        try:
+            sweep(time.time() - HISTORY_SECONDS)
+        except duckdb.Error:  # nobody asks a job's thread; the next sweep comes
+            traceback.print_exc()
+
+
 def held(function: Callable[..., Any], lock: Callable[[], Any]) -> Callable[..., Any]:
-    """The function, called only with the lock held."""
+    """The function, called only with a lock, or the like, held."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -437,7 +587,7 @@ def held(function: Callable[..., Any], lock: Callable[[], Any]) -> Callable[...,
 @contextlib.contextmanager
 def writing(*table: str) -> Iterator[None]:
     """Let one thread alone write a table; results are saved in no lake."""
-    with write_lock(*table) if table[1] == tables.RESULTS else LAKE.writing():
+    with write_lock(*table) if table[1] == tables.RESULTS else lake_writing():
         yield
 
 
@@ -454,11 +604,12 @@ def fetch_unheld(sql: str, params: list[Any] | None = None) -> Any:
         return cursor.execute(sql, params).fetchall()
 
 
-LAKE, SUBMITTING = LakeLock(), threading.Lock()
+LAKE, SUBMITTING, SWEEPER = LakeLock(), threading.Lock(), Sweeper()
 open_cursor = database.cursor
 write_lock, list_objects = database.writing, database.objects
 write_result, load_table, delete_table, update_table = tables.write, tables.load, tables.delete, tables.update
 table_name, as_of, copy_rows = tables.name, copy.decorated, copy.run
+run_any, run_statements, run_unswept = query._run, query.execute, runner._execute
 
 
 def patch() -> None:
@@ -474,9 +625,15 @@ def patch() -> None:
     store.fetch = store.execute = fetch_unheld
     runner._query = held(runner._query, LAKE.reading)  # its cursor is its own
     for module, name in ((tables, "create"), (datasets, "create"), (datasets, "delete")):
-        setattr(module, name, held(getattr(module, name), LAKE.writing))
+        setattr(module, name, held(getattr(module, name), lake_writing))
+    datasets.exists, metadata.list_ = FACTS.kept(datasets.exists), FACTS.kept(metadata.list_)
+    for module, name in ((metadata, "execute"), (database, "execute"), (query.catalog_ddl, "apply")):
+        setattr(module, name, held(getattr(module, name), FACTS.changing))
+    query._run = run_statement
+    query.execute = run_query
     # Two jobs of one id at once would both be taken.
     runner.submit = held(runner.submit, lambda: SUBMITTING)
+    runner._execute = SWEEPER.run_job
 
 
 def link_extensions(home: Path) -> None:

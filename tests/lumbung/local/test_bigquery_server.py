@@ -282,8 +282,8 @@ def test_threads_write_at_once(client: bigquery.Client, dataset: str) -> None:
         client.delete_dataset(f"{dataset}_{name}", delete_contents=True)
 
 
-MAKE_AND_READ = """
-import sys, threading
+SERVER = """
+import sys
 from pathlib import Path
 import bigquery_server as server
 from local_bigquery.engine import database
@@ -291,6 +291,9 @@ server.settings.data_dir, server.settings.default_project_id = Path(sys.argv[1])
 server.link_extensions(Path(sys.argv[1]) / "home")
 server.patch()
 database.connection()
+"""
+MAKE_AND_READ = """
+import threading
 database.execute('CREATE SCHEMA local.d; CREATE TABLE local.d.known AS SELECT 1 AS x')
 done = threading.Event()
 
@@ -313,10 +316,104 @@ finally:
 """
 
 
-def test_tables_are_made_while_others_read(tmp_path: Path) -> None:
+def inside(script: str, folder: Path) -> str:
+    """What a script prints that runs in the server's process."""
     python = ROOT / ".venv-bigquery" / "bin" / "python"
     beside = ROOT / "include" / "lumbung" / "local"
-    subprocess.run([python, "-c", MAKE_AND_READ, tmp_path], cwd=beside, check=True, timeout=300)
+    done = subprocess.run(
+        [python, "-c", SERVER + script, folder], cwd=beside, check=True, timeout=300, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout
+
+
+def test_tables_are_made_while_others_read(tmp_path: Path) -> None:
+    inside(MAKE_AND_READ, tmp_path)
+
+
+HISTORY = """
+import time
+from local_bigquery.jobs import runner
+from local_bigquery.models import JobConfiguration
+
+def show():
+    files = len(list((Path(sys.argv[1]) / "local").rglob("*.parquet")))
+    ((states,),) = database.fetch("SELECT count(*) FROM ducklake_snapshots('local')")
+    results = database.fetch("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_results' ORDER BY 1")
+    print(files, states > 2, *(name for (name,) in results), flush=True)
+
+def ask(job_id, **config):
+    runner.submit("local", job_id, JobConfiguration.model_validate({"query": {"query": "SELECT 1 AS x", **config}}))
+    runner.wait("local", job_id)
+
+server.SWEEPER._due = float("inf")
+database.execute("CREATE SCHEMA local.d")
+table = {"projectId": "local", "datasetId": "d", "tableId": "t"}
+for number in range(3):
+    ask(f"made {number}", destinationTable=table, writeDisposition="WRITE_TRUNCATE")
+ask("one")
+time.sleep(0.01)
+after_one = time.time()
+time.sleep(0.01)
+ask("two")
+show()
+server.sweep(after_one)
+show()
+server.HISTORY_SECONDS, server.SWEEPER._due = 0, 0.0
+ask("three")
+show()
+print(database.fetch("FROM local.d.t"))
+"""
+
+
+def test_history_of_long_ago_is_dropped(tmp_path: Path) -> None:
+    assert inside(HISTORY, tmp_path).splitlines() == [
+        "3 True local:one local:two",
+        "1 False local:two",
+        "1 False",
+        "[(1,)]",
+    ]
+
+
+def session_id(client: bigquery.Client, result: Any) -> str:
+    return str(client.get_job(result.job_id).session_info.session_id)
+
+
+def test_what_sql_makes_is_known_at_once(client: bigquery.Client, dataset: str) -> None:
+    made, view = f"{dataset}.made", f"{dataset}.looked"
+
+    def names() -> list[str]:
+        return [column.name for column in client.get_table(made).schema]
+
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            client.get_table(made)
+        client.query_and_wait(f"CREATE TABLE {made} (id INT64 NOT NULL)")
+        assert (names(), client.get_table(made).num_rows) == (["id"], 0)
+        client.query_and_wait(f"INSERT INTO {made} VALUES (1), (2)")
+        assert client.get_table(made).num_rows == 2
+        client.query_and_wait(f"ALTER TABLE {made} ADD COLUMN city STRING")
+        assert names() == ["id", "city"]
+        client.query_and_wait(f"UPDATE {made} SET city = 'Bogor' WHERE id = 2; DELETE FROM {made} WHERE id = 1")
+        assert rows_of(client.list_rows(client.get_table(made))) == [(2, "Bogor")]
+        client.query_and_wait(f"CREATE OR REPLACE VIEW {view} AS SELECT city FROM {made}")
+        assert rows_of(client.query_and_wait(f"SELECT * FROM {view}")) == [("Bogor",)]
+        client.query_and_wait(f"CREATE OR REPLACE TABLE {made} AS SELECT 'x' AS code; DROP VIEW {view}")
+        assert (names(), client.get_table(made).num_rows) == (["code"], 1)
+        with pytest.raises(NotFound):
+            client.query_and_wait(f"SELECT * FROM {view}")
+        script = f"BEGIN TRANSACTION; INSERT INTO {made} VALUES ('y'); COMMIT TRANSACTION; SELECT COUNT(*) FROM {made}"
+        assert rows_of(client.query_and_wait(script)) == [(2,)]
+        assert client.get_table(made).num_rows == 2
+        session = client.query_and_wait("BEGIN TRANSACTION", job_config=bigquery.QueryJobConfig(create_session=True))
+        config = bigquery.QueryJobConfig(
+            connection_properties=[bigquery.ConnectionProperty("session_id", session_id(client, session))]
+        )
+        client.query_and_wait(f"INSERT INTO {made} VALUES ('z')", job_config=config)
+        assert client.get_table(made).num_rows == 2
+        client.query_and_wait("COMMIT TRANSACTION", job_config=config)
+        assert client.get_table(made).num_rows == 3
+        client.query_and_wait(f"DROP TABLE {made}")
+        assert made.split(".")[1] not in [one.table_id for one in client.list_tables(dataset)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
