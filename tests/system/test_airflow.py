@@ -62,7 +62,11 @@ def days(home: Any) -> set[str]:
 
 def test_the_schedule_runs_yesterday_by_itself(up) -> None:
     home, api = up
-    (scheduled,) = api.dag_runs("enrollment", run_type="scheduled")
+    until = time.monotonic() + 60
+    while not (found := api.dag_runs("enrollment", run_type="scheduled")):  # Airflow is up before its first look
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    (scheduled,) = found
     assert scheduled["partition_key"] == f"{YESTERDAY}"
     assert wait(api, scheduled["dag_run_id"])["state"] == "success"
     assert home.json("answers", "--json")["day"] == f"{YESTERDAY}"

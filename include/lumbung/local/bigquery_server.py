@@ -44,7 +44,7 @@ from local_bigquery.sql import rules
 from sqlglot import exp
 
 EXTENSIONS = ("ducklake", "icu", "spatial")
-HISTORY_SECONDS = 600
+HISTORY_SECONDS, JOB_SECONDS = 600, 24 * 3600
 STRANGERS = "Some rows belong to different partitions rather than destination partition"
 DECORATED = re.compile(r"^(.+)\$(.+)$")
 # The strings BigQuery casts; DuckDB casts more ('1.9' and '1_0' to INT64, 'yes' to BOOL, '2026/01/02 x' to DATE).
@@ -528,12 +528,13 @@ def lake_writing() -> Iterator[None]:
         yield
 
 
-def sweep(before: float) -> None:
-    """Drop what is only history: results of queries that ended, and states of the lake, before a time in s since 1970.
+def sweep(now: float) -> None:
+    """Drop what is only history at a time, in s since 1970: results of queries, past states of the lake, old jobs.
 
-    local-bigquery and DuckLake keep both for good: a quarter of a megabyte a query, every file and every table that
-    ever was, and every statement reads through the list of them. BigQuery drops both, too, if later.
+    local-bigquery and DuckLake keep all for good: a quarter of a megabyte a query, every file and every table that ever
+    was; and all is slower with each. BigQuery drops them, too, if later.
     """
+    before = now - HISTORY_SECONDS
     old = fetch_unheld(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = 'emulator' AND schema_name = $1 AND NOT EXISTS ("
         "FROM emulator.jobs WHERE project_id || ':' || job_id = table_name"
@@ -543,6 +544,9 @@ def sweep(before: float) -> None:
     for (name,) in old:
         with contextlib.suppress(duckdb.TransactionException):  # somebody reads it: next time
             fetch_unheld(f"DROP TABLE IF EXISTS {quote('emulator', tables.RESULTS, name)}")
+    fetch_unheld(
+        "DELETE FROM emulator.jobs WHERE state = 'DONE' AND creation_time < $1", [int((now - JOB_SECONDS) * 1000)]
+    )
     with lake_writing():  # so nobody reads a file that goes
         for project in database.projects():
             # Counted, as nothing else here can read the times that they tell.
@@ -568,7 +572,7 @@ class Sweeper:
                 return
             self._due = time.monotonic() + HISTORY_SECONDS / 4
         try:
-            sweep(time.time() - HISTORY_SECONDS)
+            sweep(time.time())
         except duckdb.Error:  # nobody asks a job's thread; the next sweep comes
             traceback.print_exc()
 

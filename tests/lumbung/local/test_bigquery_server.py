@@ -339,7 +339,8 @@ def show():
     files = len(list((Path(sys.argv[1]) / "local").rglob("*.parquet")))
     ((states,),) = database.fetch("SELECT count(*) FROM ducklake_snapshots('local')")
     results = database.fetch("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_results' ORDER BY 1")
-    print(files, states > 2, *(name for (name,) in results), flush=True)
+    jobs = database.fetch("SELECT job_id FROM emulator.jobs ORDER BY 1")
+    print(files, states > 2, *(name for (name,) in results), "|", *(name for (name,) in jobs), flush=True)
 
 def ask(job_id, **config):
     runner.submit("local", job_id, JobConfiguration.model_validate({"query": {"query": "SELECT 1 AS x", **config}}))
@@ -349,14 +350,16 @@ server.SWEEPER._due = float("inf")
 database.execute("CREATE SCHEMA local.d")
 table = {"projectId": "local", "datasetId": "d", "tableId": "t"}
 for number in range(3):
-    ask(f"made {number}", destinationTable=table, writeDisposition="WRITE_TRUNCATE")
+    ask(f"made_{number}", destinationTable=table, writeDisposition="WRITE_TRUNCATE")
 ask("one")
 time.sleep(0.01)
 after_one = time.time()
 time.sleep(0.01)
 ask("two")
 show()
-server.sweep(after_one)
+server.sweep(after_one + server.HISTORY_SECONDS)
+show()
+server.sweep(after_one + server.JOB_SECONDS)
 show()
 server.HISTORY_SECONDS, server.SWEEPER._due = 0, 0.0
 ask("three")
@@ -367,9 +370,10 @@ print(database.fetch("FROM local.d.t"))
 
 def test_history_of_long_ago_is_dropped(tmp_path: Path) -> None:
     assert inside(HISTORY, tmp_path).splitlines() == [
-        "3 True local:one local:two",
-        "1 False local:two",
-        "1 False",
+        "3 True local:one local:two | made_0 made_1 made_2 one two",
+        "1 False local:two | made_0 made_1 made_2 one two",
+        "1 False | two",
+        "1 False | three two",
         "[(1,)]",
     ]
 
