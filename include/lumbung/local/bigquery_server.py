@@ -666,6 +666,13 @@ def fail_unfinished_jobs() -> None:
     shutil.rmtree(settings.data_dir / "uploads", ignore_errors=True)
 
 
+def forget_unmade_tables() -> None:
+    """Drop the records of tables that a killed server was about to make: they would be listed, but not be there."""
+    for reference in database.fetch("SELECT project_id, dataset_id, table_id FROM emulator.tables"):
+        if not database.objects(*tables.physical(*reference)):
+            tables.forget(*reference)
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description="A BigQuery server on this machine")
@@ -693,6 +700,7 @@ def main() -> None:
     except duckdb.IOException as error:
         sys.exit(f"Cannot open {settings.data_dir}: {str(error).splitlines()[0]}")
     fail_unfinished_jobs()
+    forget_unmade_tables()
     # The Storage API's gRPC server is not started: the clients read with create_bqstorage_client=False.
     uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)).run([listener])
 

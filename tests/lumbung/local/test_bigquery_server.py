@@ -368,6 +368,22 @@ print(database.fetch("FROM local.d.t"))
 """
 
 
+HALF_MADE = """
+from local_bigquery.catalog import tables
+database.execute("CREATE SCHEMA local.d; CREATE TABLE local.d.made AS SELECT 1 AS x")
+for name in ("made", "half"):
+    tables.record("local", "d", name, tables.defaults("local", "d", name))
+for _ in range(2):
+    print(*(table.tableReference.tableId for table in tables.list_("local", "d")))
+    server.forget_unmade_tables()
+print(tables.exists("local", "d", "half"))
+"""
+
+
+def test_a_table_that_a_killed_server_did_not_make_is_not_listed(tmp_path: Path) -> None:
+    assert inside(HALF_MADE, tmp_path).splitlines() == ["half made", "made", "False"]
+
+
 def test_history_of_long_ago_is_dropped(tmp_path: Path) -> None:
     assert inside(HISTORY, tmp_path).splitlines() == [
         "3 True local:one local:two | made_0 made_1 made_2 one two",
