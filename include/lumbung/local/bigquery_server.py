@@ -535,7 +535,7 @@ def sweep(now: float) -> None:
     was; and all is slower with each. BigQuery drops them, too, if later.
     """
     before = now - HISTORY_SECONDS
-    old = fetch_unheld(
+    old = database.fetch(  # held: the list of all tables reads the lake's, too
         "SELECT table_name FROM duckdb_tables() WHERE database_name = 'emulator' AND schema_name = $1 AND NOT EXISTS ("
         "FROM emulator.jobs WHERE project_id || ':' || job_id = table_name"
         " AND coalesce(CAST(resource ->> '$.statistics.endTime' AS BIGINT), $2) >= $2)",
@@ -669,7 +669,8 @@ def fail_unfinished_jobs() -> None:
 def forget_unmade_tables() -> None:
     """Drop the records of tables that a killed server was about to make: they would be listed, but not be there."""
     for reference in database.fetch("SELECT project_id, dataset_id, table_id FROM emulator.tables"):
-        if not database.objects(*tables.physical(*reference)):
+        *dataset, table = tables.physical(*reference)
+        if table not in [name for name, *_ in database.objects(*dataset)]:  # read once a data set
             tables.forget(*reference)
 
 

@@ -368,6 +368,41 @@ print(database.fetch("FROM local.d.t"))
 """
 
 
+def test_history_of_long_ago_is_dropped(tmp_path: Path) -> None:
+    assert inside(HISTORY, tmp_path).splitlines() == [
+        "3 True local:one local:two | made_0 made_1 made_2 one two",
+        "1 False local:two | made_0 made_1 made_2 one two",
+        "1 False | two",
+        "1 False | three two",
+        "[(1,)]",
+    ]
+
+
+SWEEP_BESIDE_A_WRITER = """
+import contextlib, threading
+opened, real = [], server.open_cursor
+
+@contextlib.contextmanager
+def spy():
+    opened.append(True)
+    with real() as cursor:
+        yield cursor
+
+server.open_cursor = spy
+sweeping = threading.Thread(target=server.sweep, args=(0.0,))
+with server.LAKE.writing():
+    sweeping.start()
+    sweeping.join(1)
+    print(len(opened))
+sweeping.join()
+print(len(opened) > 0)
+"""
+
+
+def test_a_sweep_reads_nothing_of_the_lake_beside_a_writer(tmp_path: Path) -> None:
+    assert inside(SWEEP_BESIDE_A_WRITER, tmp_path).splitlines() == ["0", "True"]
+
+
 HALF_MADE = """
 from local_bigquery.catalog import tables
 database.execute("CREATE SCHEMA local.d; CREATE TABLE local.d.made AS SELECT 1 AS x")
@@ -382,16 +417,6 @@ print(tables.exists("local", "d", "half"))
 
 def test_a_table_that_a_killed_server_did_not_make_is_not_listed(tmp_path: Path) -> None:
     assert inside(HALF_MADE, tmp_path).splitlines() == ["half made", "made", "False"]
-
-
-def test_history_of_long_ago_is_dropped(tmp_path: Path) -> None:
-    assert inside(HISTORY, tmp_path).splitlines() == [
-        "3 True local:one local:two | made_0 made_1 made_2 one two",
-        "1 False local:two | made_0 made_1 made_2 one two",
-        "1 False | two",
-        "1 False | three two",
-        "[(1,)]",
-    ]
 
 
 def session_id(client: bigquery.Client, result: Any) -> str:
