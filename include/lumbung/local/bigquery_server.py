@@ -17,11 +17,13 @@ import contextlib
 import datetime
 import functools
 import importlib.resources
+import json
 import os
 import re
 import shutil
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -33,12 +35,12 @@ from typing import Any
 import duckdb
 import uvicorn
 from local_bigquery import app
-from local_bigquery.catalog import datasets, metadata, names, tabledata, tables
+from local_bigquery.catalog import datasets, iam, metadata, names, row_access, tabledata, tables
 from local_bigquery.engine import database, results, types
 from local_bigquery.engine.database import quote
 from local_bigquery.errors import BigQueryError, already_exists, not_found
 from local_bigquery.jobs import copy, query, runner, store
-from local_bigquery.models import Job, JobConfigurationTableCopy, JobStatistics, Table
+from local_bigquery.models import Job, JobConfigurationLoad, JobConfigurationTableCopy, JobStatistics, Table
 from local_bigquery.settings import settings
 from local_bigquery.sql import rules
 from sqlglot import exp
@@ -60,10 +62,60 @@ CASTABLE = {
 Reference = tuple[str, str, str]
 
 
-class Facts:
-    """What reading about tables gave, for as long as nothing is written.
+class Records:
+    """What is on record of jobs, tables, data sets and the like, in SQLite.
 
-    Everything asks for a table's kind, columns, properties and rows several times a job, at some milliseconds each.
+    local-bigquery keeps it in tables of DuckDB, where a job's record takes some 3 ms to write, and is written thrice.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def run(self, sql: str, params: list[Any] | None = None) -> list[Any]:
+        """A statement's rows."""
+        given = [json.dumps(one) if isinstance(one, list) else one for one in params or []]
+        sql = sql.replace(" IS NOT DISTINCT FROM ", " IS ")  # which SQLite knows since 3.39 only
+        with self._lock:
+            return self._connection.execute(sql, given).fetchall()
+
+    @functools.cached_property
+    def _connection(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.create_function("starts_with", 2, str.startswith)
+        connection.create_function("list_contains", 2, lambda listed, one: bool(listed) and one in json.loads(listed))
+        connection.execute("ATTACH ? AS emulator", [str(settings.data_dir / "records.sqlite")])
+        connection.execute("PRAGMA emulator.journal_mode = WAL")
+        connection.execute("PRAGMA emulator.synchronous = NORMAL")
+        ((version,),) = connection.execute("PRAGMA emulator.user_version").fetchall()
+        if not version:
+            connection.execute("BEGIN")
+            for statement in re.findall(r"CREATE TABLE[^;]+", database.EMULATOR_SCHEMA):
+                connection.execute(statement)
+            self._adopt(connection)
+            connection.execute("PRAGMA emulator.user_version = 1")
+            connection.execute("COMMIT")
+        return connection
+
+    def _adopt(self, connection: sqlite3.Connection) -> None:
+        """Take over what an older Lumbung had DuckDB keep."""
+        for name in re.findall(r"CREATE TABLE IF NOT EXISTS (emulator\.\w+)", database.EMULATOR_SCHEMA):
+            with open_cursor() as cursor:
+                for row in cursor.execute(f"FROM {name}").fetchall():
+                    connection.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)
+
+
+RECORDS = Records()
+
+
+def on_record(sql: str) -> bool:
+    """Whether a statement of local-bigquery's own is about what is on record."""
+    return " emulator." in sql
+
+
+class Facts:
+    """What reading about tables gave, for as long as none of them is written.
+
+    Everything asks for a table's kind, columns and rows several times a job, at some milliseconds each.
     """
 
     def __init__(self) -> None:
@@ -71,18 +123,22 @@ class Facts:
         self._values: dict[Any, Any] = {}
         self._generation = 0
 
-    def forget(self) -> None:
-        """Read again from now on; what is being read meanwhile is not kept."""
+    def forget(self, table: str = "") -> None:
+        """Read again from now on, of a table or of all; what is being read meanwhile is not kept."""
         with self._lock:
-            self._values.clear()
+            self._values = {
+                (function, args): value
+                for (function, args), value in self._values.items()
+                if table and not any(table.casefold() in arg.casefold() for arg in args)
+            }
             self._generation += 1
 
     def kept(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, whose answers are kept by its arguments; nobody may change an answer."""
+        """The function, whose answers are kept by its arguments, which name the table; nobody may change an answer."""
 
         @functools.wraps(function)
         def call(*args: Any) -> Any:
-            if any(tables.RESULTS in str(arg) for arg in args):  # results are saved while nobody is told
+            if any(tables.RESULTS in arg for arg in args):  # results are saved while nobody is told
                 return function(*args)
             key = (function, args)
             with self._lock:
@@ -98,13 +154,13 @@ class Facts:
         return call
 
     @contextlib.contextmanager
-    def changing(self) -> Iterator[None]:
-        """What is read before is not kept for after it, nor for it."""
-        self.forget()
+    def changing(self, table: str = "") -> Iterator[None]:
+        """What is read of a table, or of all, is not kept for it, nor for after it."""
+        self.forget(table)
         try:
             yield
         finally:
-            self.forget()
+            self.forget(table)
 
 
 FACTS = Facts()
@@ -266,19 +322,17 @@ def write(
         if not replace and disposition == "WRITE_EMPTY" and cur.sql(f"SELECT 1 FROM {table}{where} LIMIT 1").fetchone():
             raise already_exists("Table", names.label(*reference))
 
-        # A whole table is made by the engine alone: rows through Arrow take many times as long, and the memory of all.
-        alone = replace and not isolated
-        by = cur if alone else writer
+        # Rows that are none of the table's own are written by the engine alone: through Arrow they take many times as
+        # long, and the memory of all.
+        alone = not isolated and (replace or isinstance(config, JobConfigurationLoad))
+        by, through = (cur, None) if alone else (writer, writer)
         with transaction(by):
             if not replace:
                 check_types(target, relation, prefix)
-                tables.evolve(writer, target, relation, getattr(config, "schemaUpdateOptions", None), prefix)
+                tables.evolve(by, target, relation, getattr(config, "schemaUpdateOptions", None), prefix)
                 if disposition == "WRITE_TRUNCATE":
-                    writer.execute(f"DELETE FROM {table}{where}")
-            if alone:
-                results.materialise(Described(cur), query, table, params)
-            else:
-                results.materialise(cur, query, table, params, not replace, writer)
+                    by.execute(f"DELETE FROM {table}{where}")
+            results.materialise(Described(cur) if alone else cur, query, table, params, not replace, through)
             if replace:
                 set_required(by, table, tables.fields(resource))
             # Before the commit: a kill in between leaves a new table empty, but partitioned as it should be.
@@ -316,9 +370,20 @@ class Sessionless:
         return self._cursor.sql("SELECT '' AS table_name LIMIT 0" if asks else query, **kwargs)
 
 
-def run_query(cursor: Any, *args: Any, session: Any = None, **kwargs: Any) -> Any:
+def run_query(cursor: Any, project: str, job: str, config: Any, *args: Any, session: Any = None, **kwargs: Any) -> Any:
     """Run a query job's statements."""
-    return run_statements(cursor if session else Sessionless(cursor), *args, session=session, **kwargs)
+    if "JOBS" in (config.query or "").upper():
+        show_jobs(cursor)
+    by = cursor if session else Sessionless(cursor)
+    return run_statements(by, project, job, config, *args, session=session, **kwargs)
+
+
+def show_jobs(cursor: Any) -> None:
+    """Copy the jobs on record to where INFORMATION_SCHEMA.JOBS reads them."""
+    with transaction(cursor):
+        cursor.execute("DELETE FROM emulator.jobs")
+        for row in RECORDS.run("SELECT * FROM emulator.jobs"):
+            cursor.execute("INSERT INTO emulator.jobs VALUES (?, ?, ?, ?, ?, ?)", row)
 
 
 def set_required(writer: Any, table: str, fields: list[Any]) -> None:
@@ -370,20 +435,30 @@ def update(project_id: str, dataset_id: str, table_id: str, *args: Any) -> Any:
         return update_table(project_id, dataset_id, table_id, *args)
 
 
-@FACTS.kept
 def objects(project_id: str, dataset_id: str, table_id: str | None = None) -> Any:
-    """A data set's tables and views as (name, kind, 0); DuckDB's list of all tables takes far longer.
+    """A data set's tables and views as (name, kind, 0), or one of them; DuckDB's list of all tables takes far longer.
 
     Rows are counted in `load`.
     """
-    if project_id == "emulator":  # saved results are in no lake
-        if table_id is None:
-            return list_objects(project_id, dataset_id)
-        try:
-            table_info(quote(project_id, dataset_id, table_id))
-        except duckdb.CatalogException:
-            return []
-        return [(table_id, "TABLE", 0)]
+    if table_id is not None:
+        return object_named(project_id, dataset_id, table_id)
+    return list_objects(project_id, dataset_id) if project_id == "emulator" else objects_in(project_id, dataset_id)
+
+
+@FACTS.kept
+def object_named(project_id: str, dataset_id: str, table_id: str) -> Any:
+    """A table or view, if it is there."""
+    if project_id != "emulator":
+        return objects_in(project_id, dataset_id, table_id)
+    try:  # saved results are in no lake
+        table_info(quote(project_id, dataset_id, table_id))
+    except duckdb.CatalogException:
+        return []
+    return [(table_id, "TABLE", 0)]
+
+
+def objects_in(project_id: str, dataset_id: str, table_id: str | None = None) -> Any:
+    """Tables and views of a lake's data set."""
     lake = quote(f"__ducklake_metadata_{project_id}")
     current = (
         f"FROM {lake}.ducklake_{{kind}} JOIN {lake}.ducklake_schema AS s USING (schema_id) WHERE s.schema_name = $1"
@@ -522,10 +597,15 @@ class LakeLock:
 
 
 @contextlib.contextmanager
-def lake_writing() -> Iterator[None]:
-    """Hold the lake for writing."""
-    with LAKE.writing(), FACTS.changing():
-        yield
+def lake_writing(table: str = "") -> Iterator[None]:
+    """Hold the lake for writing a table, or any."""
+    with LAKE.writing():
+        outer, WRITTEN.table = getattr(WRITTEN, "table", ""), table
+        try:
+            yield
+        finally:
+            WRITTEN.table = outer
+            FACTS.forget(table)
 
 
 def sweep(now: float) -> None:
@@ -535,17 +615,19 @@ def sweep(now: float) -> None:
     was; and all is slower with each. BigQuery drops them, too, if later.
     """
     before = now - HISTORY_SECONDS
-    old = database.fetch(  # held: the list of all tables reads the lake's, too
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'emulator' AND schema_name = $1 AND NOT EXISTS ("
-        "FROM emulator.jobs WHERE project_id || ':' || job_id = table_name"
-        " AND coalesce(CAST(resource ->> '$.statistics.endTime' AS BIGINT), $2) >= $2)",
-        [tables.RESULTS, int(before * 1000)],
+    saved = database.fetch(  # held: the list of all tables reads the lake's, too
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'emulator' AND schema_name = $1", [tables.RESULTS]
     )
-    for (name,) in old:
-        with contextlib.suppress(duckdb.TransactionException):  # somebody reads it: next time
-            fetch_unheld(f"DROP TABLE IF EXISTS {quote('emulator', tables.RESULTS, name)}")
-    fetch_unheld(
-        "DELETE FROM emulator.jobs WHERE state = 'DONE' AND creation_time < $1", [int((now - JOB_SECONDS) * 1000)]
+    kept = RECORDS.run(
+        "SELECT project_id || ':' || job_id FROM emulator.jobs"
+        " WHERE coalesce(CAST(json_extract(resource, '$.statistics.endTime') AS INTEGER), ?1) >= ?1",
+        [int(before * 1000)],
+    )
+    for (name,) in {*saved} - {*kept}:
+        with contextlib.suppress(duckdb.TransactionException), open_cursor() as cursor:  # somebody reads it: next time
+            cursor.execute(f"DROP TABLE IF EXISTS {quote('emulator', tables.RESULTS, name)}")
+    RECORDS.run(
+        "DELETE FROM emulator.jobs WHERE state = 'DONE' AND creation_time < ?", [int((now - JOB_SECONDS) * 1000)]
     )
     with lake_writing():  # so nobody reads a file that goes
         for project in database.projects():
@@ -591,7 +673,7 @@ def held(function: Callable[..., Any], lock: Callable[[], Any]) -> Callable[...,
 @contextlib.contextmanager
 def writing(*table: str) -> Iterator[None]:
     """Let one thread alone write a table; results are saved in no lake."""
-    with write_lock(*table) if table[1] == tables.RESULTS else lake_writing():
+    with write_lock(*table) if tables.RESULTS in table else lake_writing(table[-1]):
         yield
 
 
@@ -602,15 +684,24 @@ def reading_cursor() -> Iterator[Any]:
         yield cursor
 
 
-def fetch_unheld(sql: str, params: list[Any] | None = None) -> Any:
-    """Read or write the jobs, which are in no lake: whoever asks for a job need not wait for one that writes."""
-    with open_cursor() as cursor:
-        return cursor.execute(sql, params).fetchall()
+def fetch(sql: str, params: list[Any] | None = None) -> Any:
+    """Rows of the engine, or of what is on record: whoever asks for a job does not wait for one that writes."""
+    return RECORDS.run(sql, params) if on_record(sql) else fetch_rows(sql, params)
 
 
-LAKE, SUBMITTING, SWEEPER = LakeLock(), threading.Lock(), Sweeper()
+def execute(sql: str, params: list[Any] | None = None) -> None:
+    """Run a statement of the engine, which may change any table, or change what is on record."""
+    if on_record(sql):
+        RECORDS.run(sql, params)
+    else:
+        with FACTS.changing(getattr(WRITTEN, "table", "")):
+            execute_sql(sql, params)
+
+
+LAKE, WRITTEN, SUBMITTING, SWEEPER = LakeLock(), threading.local(), threading.Lock(), Sweeper()
 open_cursor = database.cursor
 write_lock, list_objects = database.writing, database.objects
+fetch_rows, execute_sql = database.fetch, database.execute
 write_result, load_table, delete_table, update_table = tables.write, tables.load, tables.delete, tables.update
 table_name, as_of, copy_rows = tables.name, copy.decorated, copy.run
 run_any, run_statements, run_unswept = query._run, query.execute, runner._execute
@@ -626,13 +717,13 @@ def patch() -> None:
     rules.NODE_RULES.insert(0, safe_cast)
     rules.partitions._hidden = has_ingestion_time
     database.writing, database.objects, database.cursor = writing, objects, reading_cursor
-    store.fetch = store.execute = fetch_unheld
+    for module in (database, store, metadata, iam, row_access):
+        module.fetch, module.execute = fetch, execute
     runner._query = held(runner._query, LAKE.reading)  # its cursor is its own
     for module, name in ((tables, "create"), (datasets, "create"), (datasets, "delete")):
         setattr(module, name, held(getattr(module, name), lake_writing))
-    datasets.exists, metadata.list_ = FACTS.kept(datasets.exists), FACTS.kept(metadata.list_)
-    for module, name in ((metadata, "execute"), (database, "execute"), (query.catalog_ddl, "apply")):
-        setattr(module, name, held(getattr(module, name), FACTS.changing))
+    datasets.exists = FACTS.kept(datasets.exists)
+    query.catalog_ddl.apply = held(query.catalog_ddl.apply, FACTS.changing)
     query._run = run_statement
     query.execute = run_query
     # Two jobs of one id at once would both be taken.
@@ -660,7 +751,7 @@ def link_extensions(home: Path) -> None:
 def fail_unfinished_jobs() -> None:
     """End the jobs a killed server left RUNNING: their clients would wait for ever."""
     stopped = BigQueryError("stopped", "The server stopped while the job ran; run it again")
-    for (text,) in database.fetch("SELECT resource FROM emulator.jobs WHERE state <> 'DONE'"):
+    for (text,) in RECORDS.run("SELECT resource FROM emulator.jobs WHERE state <> 'DONE'"):
         job = Job.model_validate_json(text)
         store.save(runner._done(job, JobStatistics(), stopped))
     shutil.rmtree(settings.data_dir / "uploads", ignore_errors=True)
@@ -668,9 +759,10 @@ def fail_unfinished_jobs() -> None:
 
 def forget_unmade_tables() -> None:
     """Drop the records of tables that a killed server was about to make: they would be listed, but not be there."""
-    for reference in database.fetch("SELECT project_id, dataset_id, table_id FROM emulator.tables"):
+    there = functools.cache(database.objects)
+    for reference in RECORDS.run("SELECT project_id, dataset_id, table_id FROM emulator.tables"):
         *dataset, table = tables.physical(*reference)
-        if table not in [name for name, *_ in database.objects(*dataset)]:  # read once a data set
+        if table not in [name for name, *_ in there(*dataset)]:
             tables.forget(*reference)
 
 

@@ -361,7 +361,7 @@ server.sweep(after_one + server.HISTORY_SECONDS)
 show()
 server.sweep(after_one + server.JOB_SECONDS)
 show()
-server.HISTORY_SECONDS, server.SWEEPER._due = 0, 0.0
+server.HISTORY_SECONDS, server.SWEEPER._due = -1, 0.0
 ask("three")
 show()
 print(database.fetch("FROM local.d.t"))
@@ -417,6 +417,33 @@ print(tables.exists("local", "d", "half"))
 
 def test_a_table_that_a_killed_server_did_not_make_is_not_listed(tmp_path: Path) -> None:
     assert inside(HALF_MADE, tmp_path).splitlines() == ["half made", "made", "False"]
+
+
+OF_AN_OLDER_ONE = """
+table = '{"tableReference": {"projectId": "local", "datasetId": "d", "tableId": "t"}, "description": "old"}'
+with server.open_cursor() as cursor:
+    cursor.execute("INSERT INTO emulator.tables VALUES ('local', 'd', 't', $1)", [table])
+for _ in range(2):
+    print(*(table.description for table in server.metadata.list_(server.Table, "local", "d")))
+    server.metadata.delete(server.Table, "local", "d", "t")
+    server.RECORDS = server.Records()
+"""
+
+
+def test_what_an_older_server_had_on_record_is_taken_over_once(tmp_path: Path) -> None:
+    assert inside(OF_AN_OLDER_ONE, tmp_path).splitlines() == ["old", ""]
+
+
+def test_jobs_are_listed_by_state_and_shown_to_sql(client: bigquery.Client) -> None:
+    good, bad = client.query("SELECT 1"), client.query("SELECT error('no')")
+    good.result()
+    with pytest.raises(BadRequest):
+        bad.result()
+    for state, there in (("done", {good.job_id, bad.job_id}), ("running", set())):
+        listed = {job.job_id for job in client.list_jobs(state_filter=state, max_results=50)}
+        assert {good.job_id, bad.job_id} & listed == there
+    sql = "SELECT job_id, error_reason IS NULL FROM `region-us`.INFORMATION_SCHEMA.JOBS"
+    assert {(good.job_id, True), (bad.job_id, False)} <= set(rows_of(client.query_and_wait(sql)))
 
 
 def session_id(client: bigquery.Client, result: Any) -> str:
