@@ -1,6 +1,6 @@
 -- Grain: a course of the newest version, also one that nobody takes.
--- Traps: count a column of the enrollment, as COUNT(*) gives an empty course one; student_count does not add up over
--- courses, since a student may take several.
+-- Traps: a course that nobody takes has no row to join, hence COALESCE; student_count does not add up over courses,
+-- since a student may take several. Enrollments are counted first, so that not each of them meets its course.
 WITH course AS (
     SELECT
         id,
@@ -14,9 +14,11 @@ WITH course AS (
 enrollment AS (
     SELECT
         course_id,
-        student_id
+        COUNT(DISTINCT student_id) AS student_count,
+        COUNT(student_id) AS enrollment_count
     FROM staging.course_enrollment
     WHERE snapshot_date = @snapshot_date
+    GROUP BY course_id
 )
 
 SELECT
@@ -24,12 +26,7 @@ SELECT
     course.title AS course_title,
     course.mentor_id,
     course.course_category_id,
-    COUNT(DISTINCT enrollment.student_id) AS student_count,
-    COUNT(enrollment.student_id) AS enrollment_count
+    COALESCE(enrollment.student_count, 0) AS student_count,
+    COALESCE(enrollment.enrollment_count, 0) AS enrollment_count
 FROM course
 LEFT JOIN enrollment ON course.id = enrollment.course_id
-GROUP BY
-    course.id,
-    course.title,
-    course.mentor_id,
-    course.course_category_id
