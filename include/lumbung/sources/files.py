@@ -122,6 +122,8 @@ def _batch(contract: Contract, rows: list[Row], rejects: list[Reject]) -> Batch:
     columns = list(zip(*(row.values for row in rows), strict=True)) or [()] * len(names)
     table = pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in columns], schema=names)
     reasons = faults(contract, table)
+    if reasons.null_count == len(rows):
+        return Batch(table, [row.line for row in rows], rejects)
     lines = []
     for row, reason in zip(rows, reasons.to_pylist(), strict=True):
         if reason is None:

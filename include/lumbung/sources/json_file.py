@@ -30,6 +30,7 @@ _SPACE = re.compile(r"[ \t\r\n]*+")
 _LONGEST_WORD = len("-Infinity")  # how far before the end of a cut text the decoder may place the fault
 _SHAPE = "expected an array of objects, or one object a line"
 
+_TEXT = {str, type(None)}
 _KINDS = {
     str: "a string",
     float: "a number",
@@ -86,8 +87,7 @@ def _array(names: list[str], path: Path, file: BinaryIO) -> Iterator[Row | Rejec
     text.take("[")
     if text.peek() != "]":
         yield _row(names, *text.value())
-        while text.peek() == ",":
-            text.take(",")
+        while text.takes(","):
             yield _row(names, *text.value())
     text.take("]")
     if text.peek():
@@ -100,26 +100,34 @@ class _Text:
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self._path, self._file = path, file
         self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
-        self._text, self._at, self._line, self._ended = "", 0, 1, False
+        self._text, self._at, self._ended = "", 0, False
+        self._line, self._counted = 1, 0  # the line of the place up to which lines are counted
 
     def peek(self) -> str:
         """The next character that is no white space; empty at the end."""
         while True:
-            self._advance(_SPACE.match(self._text, self._at).end())  # type: ignore[union-attr]  # it matches everywhere
+            self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]  # it matches everywhere
             if self._at < len(self._text):
                 return self._text[self._at]
             if self._ended:
                 return ""
             self._more()
 
+    def takes(self, mark: str) -> bool:
+        """Step over a bracket or comma, if it comes next."""
+        if self.peek() != mark:
+            return False
+        self._at += 1
+        return True
+
     def take(self, mark: str) -> None:
-        """Step over a bracket or comma."""
+        """Step over a bracket, which must come next."""
+        if self.takes(mark):
+            return
         found = self.peek()
         if not found:
             raise self._truncated()
-        if found != mark:
-            raise self.refusal(f"not JSON: found {found!r} instead of a comma or the closing bracket")
-        self._advance(self._at + 1)
+        raise self.refusal(f"not JSON: found {found!r} instead of a comma or the closing bracket")
 
     def value(self) -> tuple[int, str, Any]:
         """Step over a value: the line it starts on, its text and what it is."""
@@ -137,13 +145,13 @@ class _Text:
             if end < len(self._text) or self._ended:  # else a number might go on in the next chunk
                 break
             self._more()
-        line, text = self._line, self._text[self._at : end]
-        self._advance(end)
+        line, text = self._line_here(), self._text[self._at : end]
+        self._at = end
         return line, text, value
 
     def refusal(self, what: str, position: int | None = None) -> SourceError:
         """The error for the cursor's line, or that of a position in the text."""
-        line = self._line + self._text.count("\n", self._at, position or self._at)
+        line = self._line_here() + self._text.count("\n", self._at, position or self._at)
         return SourceError(what, where=f"{self._path}:{line}", remedy="mend the file or export it again")
 
     def _fault(self, error: json.JSONDecodeError) -> SourceError:
@@ -159,14 +167,16 @@ class _Text:
     def _truncated(self) -> SourceError:
         return self.refusal("the file is cut off: the array is never closed", len(self._text))
 
-    def _advance(self, position: int) -> None:
-        self._line += self._text.count("\n", self._at, position)
-        self._at = position
+    def _line_here(self) -> int:
+        self._line += self._text.count("\n", self._counted, self._at)
+        self._counted = self._at
+        return self._line
 
     def _more(self) -> None:
+        self._line_here()
         chunk = self._file.read(_CHUNK)
         self._text = self._text[self._at :] + self._decode(chunk, final=not chunk)
-        self._at, self._ended = 0, not chunk
+        self._at, self._counted, self._ended = 0, 0, not chunk
 
 
 def _bytes(text: str) -> bytes:
@@ -176,27 +186,28 @@ def _bytes(text: str) -> bytes:
 def _row(names: list[str], line: int, text: str, value: Any) -> Row | Reject:
     raw = _bytes(text)
     try:
-        check_utf8(raw)
-        return Row(line, raw, _values(names, value))
+        if not raw.isascii():
+            check_utf8(raw)
+        return Row(line, raw, _values(names, value, escapes="\\" in text))
     except RowError as error:
         return Reject.of(line, raw, str(error))
 
 
-def _values(names: list[str], row: Any) -> list[str | None]:
+def _values(names: list[str], row: Any, *, escapes: bool) -> list[str | None]:
+    """A row's values; one without `escapes` holds no lone surrogate."""
     if type(row) is not tuple:
         raise RowError(f"the row is {_KINDS[type(row)]}, not an object")
     fields = dict(row)
     if len(fields) != len(row) or fields.keys() != set(names):
         raise RowError(f"the fields differ, {mismatch(names, (name for name, _ in row))}")
-    values: list[str | None] = []
-    for name in names:
-        value = fields[name]
-        if type(value) is str:
+    values = [fields[name] for name in names]
+    if not _TEXT.issuperset(map(type, values)):
+        name = next(name for name in names if type(fields[name]) not in _TEXT)
+        raise RowError(f"field {name} is {_KINDS[type(fields[name])]}, expected a string or null")
+    if escapes:
+        for name, value in fields.items():
             try:
-                value.encode()
+                (value or "").encode()
             except UnicodeEncodeError:
                 raise RowError(f"field {name} holds a lone surrogate, which is no character") from None
-        elif value is not None:
-            raise RowError(f"field {name} is {_KINDS[type(value)]}, expected a string or null")
-        values.append(value)
     return values
