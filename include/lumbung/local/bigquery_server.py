@@ -28,6 +28,7 @@ import sys
 import threading
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ from sqlglot import exp
 
 EXTENSIONS = ("ducklake", "icu", "spatial")
 HISTORY_SECONDS, JOB_SECONDS = 600, 24 * 3600
+LINKED_BYTES = 1 << 20
 STRANGERS = "Some rows belong to different partitions rather than destination partition"
 DECORATED = re.compile(r"^(.+)\$(.+)$")
 # The strings BigQuery casts; DuckDB casts more ('1.9' and '1_0' to INT64, 'yes' to BOOL, '2026/01/02 x' to DATE).
@@ -309,7 +311,7 @@ def write(
     layout = tables.layout(relation.columns, config, "WRITE_APPEND" if day else disposition)
     # `cur` reads the rows as they were before the transaction, so a query may read the partition it replaces.
     with database.writing(*target), database.cursor() as writer, explained():
-        found = tables.exists(*target)
+        found, copied = tables.exists(*target), isinstance(config, JobConfigurationTableCopy)
         if not found and config.createDisposition == "CREATE_NEVER":
             raise not_found("Table", label)
         replace = not database.objects(*target) or (disposition == "WRITE_TRUNCATE" and day is None)
@@ -332,13 +334,48 @@ def write(
                 tables.evolve(by, target, relation, getattr(config, "schemaUpdateOptions", None), prefix)
                 if disposition == "WRITE_TRUNCATE":
                     by.execute(f"DELETE FROM {table}{where}")
-            results.materialise(Described(cur) if alone else cur, query, table, params, not replace, through)
+            files = whole_files(cur, config) if alone and copied else []
+            rows = f"{query} LIMIT 0" if files else query
+            results.materialise(Described(cur) if alone else cur, rows, table, params, not replace, through)
+            add_files(cur, target, files)
             if replace:
                 set_required(by, table, tables.fields(resource))
             # Before the commit: a kill in between leaves a new table empty, but partitioned as it should be.
             tables.record(*target, resource)
     # Nothing left to do for a table just created: load.run would put its schema on record, under a decorated name.
     return False
+
+
+def whole_files(cursor: Any, config: Any) -> list[str]:
+    """The files whose rows are all those of a table that is copied, if they are large; no file where that is not so."""
+    project, dataset, table = tables.reference((config.sourceTables or [config.sourceTable])[0])
+    if len(config.sourceTables or [None]) > 1 or copied_source(project, dataset, table):
+        return []
+    there = cursor.execute(
+        "SELECT data_file, delete_file, data_file_size_bytes FROM ducklake_list_files($1, $2, schema => $3)",
+        [project, table, dataset],
+    ).fetchall()
+    if any(deleted for _, deleted, _ in there) or sum(size for *_, size in there) < LINKED_BYTES:
+        return []
+    lake = quote(f"__ducklake_metadata_{project}")
+    ((changed,),) = cursor.execute(  # columns that came, went or changed since a file was written
+        f"SELECT count(*) FROM {lake}.ducklake_column AS c JOIN {lake}.ducklake_table AS t USING (table_id)"
+        f" JOIN {lake}.ducklake_schema AS s USING (schema_id) JOIN {lake}.ducklake_data_file AS f USING (table_id)"
+        " WHERE (s.schema_name, t.table_name) = ($1, $2) AND t.end_snapshot IS NULL AND s.end_snapshot IS NULL"
+        " AND f.end_snapshot IS NULL AND greatest(c.begin_snapshot, c.end_snapshot) > f.begin_snapshot",
+        [dataset, table],
+    ).fetchall()
+    return [] if changed else [file for file, *_ in there]
+
+
+def add_files(cursor: Any, target: Reference, files: list[str]) -> None:
+    """Add files to a table as links: no row is read or written."""
+    project, dataset, table = target
+    for file in files:
+        link = settings.data_dir / project / dataset / table / f"{uuid.uuid4()}.parquet"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.hardlink_to(file)
+        cursor.execute("CALL ducklake_add_data_files($1, $2, $3, schema => $4)", [project, table, str(link), dataset])
 
 
 class Described:

@@ -190,6 +190,36 @@ def test_a_copy_is_partitioned_clustered_and_described_as_its_source(client: big
         assert made.schema == source.schema
 
 
+def test_a_large_copy_shares_its_file_until_either_changes(start_bigquery: Any, tmp_path: Path) -> None:
+    client = connect(start_bigquery(tmp_path / "data")[1])
+    client.create_dataset("d")
+    made = "SELECT id, GENERATE_UUID() AS code, [id, 1] AS ids FROM UNNEST(GENERATE_ARRAY(1, 60000)) AS id"
+    query(client, made, "d.source", time_partitioning=bigquery.TimePartitioning(type_="DAY"))
+
+    def copied(what: str = "COUNT(*), SUM(id), MIN(code), SUM(ids[0])") -> None:
+        copy(client, "local.d.source", "local.d.target")
+        one, other = (rows_of(client.query_and_wait(f"SELECT {what} FROM d.{name}")) for name in ("source", "target"))
+        assert one == other
+
+    def links() -> set[int]:
+        return {path.stat().st_nlink for path in (tmp_path / "data").rglob("target/*.parquet")}
+
+    copied()
+    assert links() == {2}
+    client.query_and_wait("DELETE FROM d.target WHERE id = 2")
+    assert rows_of(client.query_and_wait("SELECT COUNT(*) FROM d.source")) == [(60000,)]
+    client.query_and_wait("DELETE FROM d.source WHERE id < 3")
+    copied()
+    client.query_and_wait("ALTER TABLE d.source DROP COLUMN code")
+    client.query_and_wait("ALTER TABLE d.source ADD COLUMN code STRING")
+    copied("COUNT(*), COUNT(code)")
+    query(client, made, "d.source")
+    copied()
+    before = rows_of(client.query_and_wait("SELECT SUM(id), MAX(code) FROM d.target"))
+    client.delete_table("d.source")
+    assert rows_of(client.query_and_wait("SELECT SUM(id), MAX(code) FROM d.target")) == before
+
+
 def test_a_copy_into_a_table_partitioned_otherwise_is_refused(client: bigquery.Client, table: str) -> None:
     query(client, "SELECT 'x' AS id, DATE '2026-01-01' AS snapshot_date", f"{table}_plain")
     with pytest.raises(BadRequest, match="Incompatible table partitioning"):
