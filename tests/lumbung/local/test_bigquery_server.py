@@ -433,6 +433,31 @@ def test_a_sweep_reads_nothing_of_the_lake_beside_a_writer(tmp_path: Path) -> No
     assert inside(SWEEP_BESIDE_A_WRITER, tmp_path).splitlines() == ["0", "True"]
 
 
+SWEEP_AFTER_EACH_JOB = """
+from concurrent.futures import ThreadPoolExecutor
+from local_bigquery.jobs import runner
+from local_bigquery.models import JobConfiguration
+server.HISTORY_SECONDS = 0
+database.execute("CREATE SCHEMA local.d; CREATE TABLE local.d.known AS SELECT 1 AS x")
+
+def ask(number):
+    server.SWEEPER._due = 0.0
+    table = {"projectId": "local", "datasetId": "d", "tableId": f"t{number % 3}"}
+    write = {"destinationTable": table, "writeDisposition": "WRITE_TRUNCATE"} if number % 2 else {}
+    config = {"query": {"query": f"SELECT {number} AS n FROM d.known", **write}}
+    runner.submit("local", f"job_{number}", JobConfiguration.model_validate(config))
+    return runner.wait("local", f"job_{number}").status.errorResult
+
+with ThreadPoolExecutor(4) as threads:
+    print({*threads.map(ask, range(60))})
+print(ask(61), database.fetch("SELECT n FROM local.d.t1"))
+"""
+
+
+def test_a_sweep_disturbs_no_job(tmp_path: Path) -> None:
+    assert inside(SWEEP_AFTER_EACH_JOB, tmp_path).splitlines() == ["{None}", "None [(61,)]"]
+
+
 HALF_MADE = """
 from local_bigquery.catalog import tables
 database.execute("CREATE SCHEMA local.d; CREATE TABLE local.d.made AS SELECT 1 AS x")
