@@ -111,7 +111,7 @@ RECORDS = Records()
 
 def on_record(sql: str) -> bool:
     """Whether a statement of local-bigquery's own is about what is on record."""
-    return " emulator." in sql
+    return bool(re.match(r"(SELECT [\w, ]+ FROM|DELETE FROM|INSERT OR REPLACE INTO) emulator\.", sql))
 
 
 class Facts:
@@ -369,12 +369,15 @@ def whole_files(cursor: Any, config: Any) -> list[str]:
 
 
 def add_files(cursor: Any, target: Reference, files: list[str]) -> None:
-    """Add files to a table as links: no row is read or written."""
+    """Add files to a table, as links where that can be: no row is read or written."""
     project, dataset, table = target
     for file in files:
         link = settings.data_dir / project / dataset / table / f"{uuid.uuid4()}.parquet"
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.hardlink_to(file)
+        try:
+            link.hardlink_to(file)
+        except OSError:  # not every file system has links
+            shutil.copyfile(file, link)
         cursor.execute("CALL ducklake_add_data_files($1, $2, $3, schema => $4)", [project, table, str(link), dataset])
 
 

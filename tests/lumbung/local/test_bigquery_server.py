@@ -433,6 +433,27 @@ def test_a_sweep_reads_nothing_of_the_lake_beside_a_writer(tmp_path: Path) -> No
     assert inside(SWEEP_BESIDE_A_WRITER, tmp_path).splitlines() == ["0", "True"]
 
 
+COPY_WITHOUT_LINKS = """
+from local_bigquery.jobs import runner
+from local_bigquery.models import JobConfiguration
+
+def refuse(*_):
+    raise OSError("no links here")
+
+Path.hardlink_to = refuse
+database.execute("CREATE SCHEMA local.d; CREATE TABLE local.d.s AS SELECT uuid() AS code FROM range(60000)")
+one, other = ({"projectId": "local", "datasetId": "d", "tableId": name} for name in "st")
+config = {"copy": {"sourceTable": one, "destinationTable": other, "writeDisposition": "WRITE_TRUNCATE"}}
+runner.submit("local", "copy", JobConfiguration.model_validate(config))
+print(runner.wait("local", "copy").status.errorResult)
+print(database.fetch("SELECT count(*) FROM (FROM local.d.s INTERSECT FROM local.d.t)"))
+"""
+
+
+def test_a_large_copy_needs_no_links(tmp_path: Path) -> None:
+    assert inside(COPY_WITHOUT_LINKS, tmp_path).splitlines() == ["None", "[(60000,)]"]
+
+
 SWEEP_AFTER_EACH_JOB = """
 from concurrent.futures import ThreadPoolExecutor
 from local_bigquery.jobs import runner
