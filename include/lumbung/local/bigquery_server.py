@@ -412,15 +412,15 @@ class Sessionless:
 
 def run_query(cursor: Any, project: str, job: str, config: Any, *args: Any, session: Any = None, **kwargs: Any) -> Any:
     """Run a query job's statements."""
-    if "JOBS" in (config.query or "").upper():
-        show_jobs(cursor)
+    if re.search(r"INFORMATION_SCHEMA\W+JOBS", config.query or "", re.IGNORECASE):
+        show_jobs()
     by = cursor if session else Sessionless(cursor)
     return run_statements(by, project, job, config, *args, session=session, **kwargs)
 
 
-def show_jobs(cursor: Any) -> None:
-    """Copy the jobs on record to where INFORMATION_SCHEMA.JOBS reads them."""
-    with transaction(cursor):
+def show_jobs() -> None:
+    """Copy the jobs on record to where INFORMATION_SCHEMA.JOBS reads them, one query's copy at a time."""
+    with SHOWING, open_cursor() as cursor, transaction(cursor):
         cursor.execute("DELETE FROM emulator.jobs")
         for row in RECORDS.run("SELECT * FROM emulator.jobs"):
             cursor.execute("INSERT INTO emulator.jobs VALUES (?, ?, ?, ?, ?, ?)", row)
@@ -636,11 +636,17 @@ class LakeLock:
                 self._changed.notify_all()
 
 
+class Written(threading.local):
+    """The table that a thread writes; empty: none, or any."""
+
+    table = ""
+
+
 @contextlib.contextmanager
 def lake_writing(table: str = "") -> Iterator[None]:
     """Hold the lake for writing a table, or any."""
     with LAKE.writing():
-        outer, WRITTEN.table = getattr(WRITTEN, "table", ""), table
+        outer, WRITTEN.table = WRITTEN.table, table
         try:
             yield
         finally:
@@ -734,11 +740,12 @@ def execute(sql: str, params: list[Any] | None = None) -> None:
     if on_record(sql):
         RECORDS.run(sql, params)
     else:
-        with FACTS.changing(getattr(WRITTEN, "table", "")):
+        with FACTS.changing(WRITTEN.table):
             execute_sql(sql, params)
 
 
-LAKE, WRITTEN, SUBMITTING, SWEEPER = LakeLock(), threading.local(), threading.Lock(), Sweeper()
+LAKE, WRITTEN, SWEEPER = LakeLock(), Written(), Sweeper()
+SUBMITTING, SHOWING = threading.Lock(), threading.Lock()
 open_cursor = database.cursor
 write_lock, list_objects = database.writing, database.objects
 fetch_rows, execute_sql = database.fetch, database.execute

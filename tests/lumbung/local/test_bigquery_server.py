@@ -522,6 +522,18 @@ def test_jobs_are_listed_by_state_and_shown_to_sql(client: bigquery.Client) -> N
     assert {(good.job_id, True), (bad.job_id, False)} <= set(rows_of(client.query_and_wait(sql)))
 
 
+def test_jobs_are_shown_at_once_and_within_a_transaction(client: bigquery.Client) -> None:
+    sql = "SELECT COUNT(*) > 0 FROM `region-us`.INFORMATION_SCHEMA.JOBS"
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda _: rows_of(client.query_and_wait(sql)), range(8))) == [[(True,)]] * 8
+    session = client.query_and_wait("BEGIN TRANSACTION", job_config=bigquery.QueryJobConfig(create_session=True))
+    config = bigquery.QueryJobConfig(
+        connection_properties=[bigquery.ConnectionProperty("session_id", session_id(client, session))]
+    )
+    assert rows_of(client.query_and_wait(sql, job_config=config)) == [(True,)]
+    client.query_and_wait("COMMIT TRANSACTION", job_config=config)
+
+
 def session_id(client: bigquery.Client, result: Any) -> str:
     return str(client.get_job(result.job_id).session_info.session_id)
 
