@@ -59,10 +59,13 @@ def backfill(
         while not over:
             time.sleep(POLL_SECONDS)
             there = api.backfill(number)
-            over = there["completed_at"] is not None
             for run in api.dag_runs(dag_id, run_type="backfill", start_date_gte=there["created_at"]):
                 if run["state"] in ENDED and start <= date.fromisoformat(run["partition_key"]) <= end:
                     results[date.fromisoformat(run["partition_key"])] = run["state"]
+            # Airflow says so only at its next look, every half minute.
+            over = there["completed_at"] is not None or all(
+                start + timedelta(days=n) in results for n in range((end - start).days + 1)
+            )
             progress(len(results), "")
     return dict(sorted(results.items()))
 

@@ -168,6 +168,7 @@ def ready(settings: Settings, parts: Parts, port: int = PORT) -> dict[str, str]:
     env = environment(settings, parts, port)
     migrate(env, settings.home)
     fail_abandoned(settings.home, parts.metadata_url)
+    complete_backfills(parts.metadata_url)
     return env
 
 
@@ -492,6 +493,24 @@ def fail_abandoned(home: Path, metadata_url: str) -> None:
                 processes.end_sessions([Process(told["pid"], told["created"])], grace=0)
                 _fail(metadata_url, told["dag_id"], told["run_id"])
             path.unlink()
+
+
+def complete_backfills(metadata_url: str) -> None:
+    """Mark as complete the backfills whose runs have all ended, as a scheduler does every half minute while it lives.
+
+    `lumbung backfill` ends its Airflow before that, and the next one would wait for it.
+    """
+    statement = """
+        UPDATE backfill SET completed_at = :now
+        WHERE
+            completed_at IS NULL
+            AND EXISTS (SELECT 1 FROM backfill_dag_run AS planned WHERE planned.backfill_id = backfill.id)
+            AND NOT EXISTS (
+                SELECT 1 FROM dag_run AS run WHERE run.backfill_id = backfill.id AND run.state IN ('queued', 'running')
+            )
+    """
+    with _engine(metadata_url) as engine, engine.begin() as connection:
+        connection.execute(sqlalchemy.text(statement), {"now": datetime.now(UTC)})
 
 
 def _fail(metadata_url: str, dag_id: str, run_id: str) -> None:

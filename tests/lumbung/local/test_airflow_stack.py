@@ -242,6 +242,42 @@ def test_a_run_whose_processes_were_all_killed_is_marked_failed(
     assert not left({run["pid"]})
 
 
+def test_a_backfill_whose_runs_have_all_ended_is_complete_at_the_next_start(
+    settings: Settings, running: parts.Parts
+) -> None:
+    """`lumbung backfill` ends its Airflow before a scheduler would say so. One that has a run to come goes on."""
+    airflow.ready(settings, running)
+    insert = """
+        WITH made AS (
+            INSERT INTO backfill (
+                dag_id, from_date, to_date, dag_run_conf, max_active_runs, reprocess_behavior, created_at, updated_at
+            )
+            VALUES ('gone', now(), now(), '{}', 1, 'none', now(), now())
+            RETURNING id
+        ), planned AS (
+            INSERT INTO backfill_dag_run (backfill_id, sort_ordinal) SELECT id, 1 FROM made WHERE :planned
+        )
+        INSERT INTO dag_run (dag_id, run_id, run_type, run_after, state, backfill_id, log_template_id)
+        SELECT 'gone', CAST(:run AS text), 'backfill', now(), :state, id, (SELECT max(id) FROM log_template) FROM made
+    """
+    runs = [("a", "success", True), ("b", "failed", True), ("c", "queued", True), ("d", "running", True)]
+    complete = """
+        SELECT dag_run.run_id FROM dag_run JOIN backfill ON backfill.id = dag_run.backfill_id
+        WHERE backfill.dag_id = 'gone' AND backfill.completed_at IS NOT NULL ORDER BY dag_run.run_id
+    """
+    with sqlalchemy.create_engine(running.metadata_url).connect() as connection:
+        # The last is still being made.
+        for run, state, planned in [*runs, ("e", "success", False)]:
+            connection.execute(sqlalchemy.text(insert), {"run": run, "state": state, "planned": planned})
+        connection.commit()
+        airflow.ready(settings, running)
+        found = list(connection.scalars(sqlalchemy.text(complete)))
+        for table in ("dag_run", "backfill"):
+            connection.execute(sqlalchemy.text(f"DELETE FROM {table} WHERE dag_id = 'gone'"))
+        connection.commit()
+    assert found == ["a", "b"]
+
+
 def test_up_serves_refuses_a_second_and_leaves_nothing(settings: Settings, running: parts.Parts) -> None:
     assert airflow.connect(settings) is None
     command = start(settings, "up")
