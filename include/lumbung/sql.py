@@ -173,21 +173,31 @@ def _parsed(text: str) -> list[exp.Expr]:
     return [one for one in sqlglot.parse(text, dialect="bigquery") if one]
 
 
-def _select(contract: Contract) -> exp.Query:
+@cache
+def _query(text: str) -> exp.Query | None:
+    """The one SELECT that the text is; None if it is anything else."""
     from sqlglot import exp
+
+    statements = _parsed(text)
+    if len(statements) != 1 or not isinstance(query := statements[0], exp.Query) or query.find(exp.DML, exp.DDL):
+        return None
+    return query
+
+
+def _select(contract: Contract) -> exp.Query:
     from sqlglot.errors import SqlglotError
 
     where = str(contract.sql_path)
     try:
-        statements = _parsed(contract.sql_path.read_text())
+        query = _query(contract.sql_path.read_text())
     except SqlglotError as error:
         fault = str(error).splitlines()[0].rstrip(".")  # what follows is the query's text
         raise LumbungError(f"no GoogleSQL ({fault})", where=where, remedy="mend the query") from error
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query) or statements[0].find(exp.DML, exp.DDL):
+    if query is None:
         raise LumbungError(
             "not exactly one SELECT", where=where, remedy="leave only a query; the program writes its result"
         )
-    return statements[0]
+    return query
 
 
 def _tables(contract: Contract, query: exp.Query) -> list[exp.Table]:
