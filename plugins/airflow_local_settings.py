@@ -23,6 +23,7 @@ TASK_MODULES = (
     "lumbung_airflow.notify",
     "lumbung_airflow.operators",
     "lumbung_airflow.timetable",
+    "lumbung_airflow.tweets",
     "sqlglot.dialects.bigquery",
     "sqlglot.optimizer.normalize_identifiers",
 )
