@@ -24,8 +24,6 @@ TASK_MODULES = (
     "lumbung_airflow.operators",
     "lumbung_airflow.timetable",
     "lumbung_airflow.tweets",
-    "sqlglot.dialects.bigquery",
-    "sqlglot.optimizer.normalize_identifiers",
 )
 
 if "scheduler" in sys.argv:

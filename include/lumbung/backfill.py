@@ -42,7 +42,7 @@ def backfill(
     if first > last:
         raise LumbungError(f"{first} is after {last}", where="backfill", remedy="give the first day first")
     business_day.refuse_future(last)
-    wanted = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    wanted = _days(first, last)
     results: dict[date, str] = {}
     while missing := [day for day in wanted if day not in results]:
         start, end = _range(missing, reverse=reverse)
@@ -63,11 +63,13 @@ def backfill(
                 if run["state"] in ENDED and start <= date.fromisoformat(run["partition_key"]) <= end:
                     results[date.fromisoformat(run["partition_key"])] = run["state"]
             # Airflow says so only at its next look, every half minute.
-            over = there["completed_at"] is not None or all(
-                start + timedelta(days=n) in results for n in range((end - start).days + 1)
-            )
+            over = there["completed_at"] is not None or results.keys() >= set(_days(start, end))
             progress(len(results), "")
     return dict(sorted(results.items()))
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def _range(days: list[date], *, reverse: bool) -> tuple[date, date]:
