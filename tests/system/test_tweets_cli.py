@@ -30,8 +30,8 @@ def test_a_run_before_any_tweet_is_skipped_not_failed(home) -> None:
     (archive / "a.jsonl").write_text("no JSON\n")
     done = home.call("tweets", "run", "--day", "2026-11-23", "--source", "archive", "--path", str(archive))
     for task, state in (("version", "skipped"), ("publish", "skipped"), ("complete", "ok"), ("audit", "ok")):
-        line = next(line for line in done.stdout.splitlines() if task in line.split())
-        assert line.startswith(state), line
+        lines = [line for line in done.stdout.splitlines() if task in line.split()]
+        assert lines and lines[0].startswith(state), f"{task}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert "no tweets have been landed yet" in done.stdout
     assert "no tweets are published yet" in done.stderr
     assert done.returncode == 1

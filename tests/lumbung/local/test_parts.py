@@ -104,7 +104,7 @@ def test_servers_stay_until_the_last_command_of_a_home_ends(settings: Settings) 
     with parts.running(settings) as running:
         assert servers(settings) == before
         other.send_signal(signal.SIGTERM)
-        assert other.wait(10) == 128 + signal.SIGTERM
+        assert other.wait(60) == 128 + signal.SIGTERM
         assert servers(settings) == before
         assert enrollments(running.source_dsn)
     assert len(before) == 2
@@ -115,7 +115,7 @@ def test_servers_stay_until_the_last_command_of_a_home_ends(settings: Settings) 
 def test_a_command_that_is_stopped_stops_its_servers(settings: Settings, number: signal.Signals) -> None:
     command = hold(settings)
     command.send_signal(number)
-    command.wait(10)
+    command.wait(60)
     assert not servers(settings)
 
 
