@@ -47,7 +47,7 @@ from local_bigquery.sql import rules
 from sqlglot import exp
 
 EXTENSIONS = ("ducklake", "icu", "spatial")
-HISTORY_SECONDS, JOB_SECONDS = 600, 24 * 3600
+SWEEP_SECONDS, RESULT_SECONDS, JOB_SECONDS = 60, 600, 24 * 3600
 LINKED_BYTES = 1 << 20
 STRANGERS = "Some rows belong to different partitions rather than destination partition"
 DECORATED = re.compile(r"^(.+)\$(.+)$")
@@ -659,8 +659,10 @@ def sweep(now: float) -> None:
 
     local-bigquery and DuckLake keep all for good: a quarter of a megabyte a query, every file and every table that ever
     was; and all is slower with each. BigQuery drops them, too, if later.
+
+    Of the lake's past states none is kept: each costs as many steps to drop as there are tables in all of them.
     """
-    before = now - HISTORY_SECONDS
+    before = now - RESULT_SECONDS
     saved = database.fetch(  # held: the list of all tables reads the lake's, too
         "SELECT table_name FROM duckdb_tables() WHERE database_name = 'emulator' AND schema_name = $1", [tables.RESULTS]
     )
@@ -679,7 +681,7 @@ def sweep(now: float) -> None:
         for project in database.projects():
             # Counted, as nothing else here can read the times that they tell.
             for call in (
-                f"expire_snapshots($1, older_than => to_timestamp({before}))",
+                f"expire_snapshots($1, older_than => to_timestamp({now}))",
                 "cleanup_old_files($1, cleanup_all => true)",
             ):
                 database.fetch(f"SELECT count(*) FROM ducklake_{call}", [project])
@@ -698,7 +700,7 @@ class Sweeper:
         with self._lock:
             if time.monotonic() < self._due:
                 return
-            self._due = time.monotonic() + HISTORY_SECONDS / 4
+            self._due = time.monotonic() + SWEEP_SECONDS
         try:
             sweep(time.time())
         except duckdb.Error:  # nobody asks a job's thread; the next sweep comes

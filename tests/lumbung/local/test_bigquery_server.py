@@ -387,11 +387,13 @@ after_one = time.time()
 time.sleep(0.01)
 ask("two")
 show()
-server.sweep(after_one + server.HISTORY_SECONDS)
+server.sweep(time.time())
+show()
+server.sweep(after_one + server.RESULT_SECONDS)
 show()
 server.sweep(after_one + server.JOB_SECONDS)
 show()
-server.HISTORY_SECONDS, server.SWEEPER._due = -1, 0.0
+server.RESULT_SECONDS, server.SWEEPER._due = -1, 0.0
 ask("three")
 show()
 print(database.fetch("FROM local.d.t"))
@@ -401,6 +403,7 @@ print(database.fetch("FROM local.d.t"))
 def test_history_of_long_ago_is_dropped(tmp_path: Path) -> None:
     assert inside(HISTORY, tmp_path).splitlines() == [
         "3 True local:one local:two | made_0 made_1 made_2 one two",
+        "1 False local:one local:two | made_0 made_1 made_2 one two",
         "1 False local:two | made_0 made_1 made_2 one two",
         "1 False | two",
         "1 False | three two",
@@ -458,7 +461,7 @@ SWEEP_AFTER_EACH_JOB = """
 from concurrent.futures import ThreadPoolExecutor
 from local_bigquery.jobs import runner
 from local_bigquery.models import JobConfiguration
-server.HISTORY_SECONDS = 0
+server.RESULT_SECONDS = 0
 database.execute("CREATE SCHEMA local.d; CREATE TABLE local.d.known AS SELECT 1 AS x")
 
 def ask(number):
