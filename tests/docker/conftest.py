@@ -53,7 +53,8 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="session")
 def images(stack: Stack) -> dict[str, str]:
     """The images by target, built as `docker compose up` builds them."""
-    stack.compose("--profile", "spark", "build", "--quiet")
+    # A profile on the command line takes the place of those in .env.
+    stack.compose("--profile", "local", "--profile", "spark", "build", "--quiet")
     return {target: f"lumbung-{target}" for target in ("airflow", "bigquery", "spark")}
 
 

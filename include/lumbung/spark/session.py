@@ -83,7 +83,7 @@ def _connected(address: str) -> Iterator[SparkSession]:
             raise LumbungError(
                 f"no Spark Connect server answers, or it refuses: {told[1] if told else error}",
                 where=f"sc://{urlsplit(address).netloc}",  # without what follows, where a token may be
-                remedy="start one there (docker compose --profile spark up), or set LUMBUNG_SPARK=sail",
+                remedy="start one there (docker compose up -d spark), or set LUMBUNG_SPARK=sail",
             ) from None
         yield cast("SparkSession", connected)
     finally:
