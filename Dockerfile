@@ -20,7 +20,7 @@ FROM python:3.13.15-slim-trixie AS bigquery
 ENV PATH=/opt/lumbung/.venv/bin:$PATH PYTHONUNBUFFERED=1
 WORKDIR /opt/lumbung
 COPY --from=bigquery-environment /opt/lumbung/.venv .venv
-COPY include/lumbung/local/bigquery_server.py ./
+COPY services/bigquery bigquery
 # A named volume takes the owner of the folder that it covers.
 RUN install -d -o 50000 -g 0 -m 2775 /var/lib/bigquery
 USER 50000:0
@@ -28,7 +28,7 @@ VOLUME /var/lib/bigquery
 EXPOSE 9050
 HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=5 CMD \
     ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9050/bigquery/v2/projects/local/datasets', timeout=9)"]
-CMD ["python", "-P", "bigquery_server.py", "--host", "0.0.0.0", "--port", "9050", "--data-dir", "/var/lib/bigquery"]
+CMD ["python", "-P", "bigquery/server.py", "--host", "0.0.0.0", "--port", "9050", "--data-dir", "/var/lib/bigquery"]
 
 
 FROM builder AS spark-environment
@@ -85,7 +85,8 @@ COPY dags dags
 COPY plugins plugins
 COPY data-source data-source
 COPY include include
-RUN python -m compileall -q dags plugins include
+COPY tools tools
+RUN python -m compileall -q dags plugins include tools
 USER 50000:0
 VOLUME /var/lib/lumbung /spool
 EXPOSE 8080

@@ -3,7 +3,7 @@
 .PHONY: help install run run-tweets up answers report backfill doctor env reseed test test-docker faults bench audit lint format lock clean
 
 lumbung := .venv/bin/lumbung
-code := include plugins dags infra benchmarks tests
+code := include plugins dags services tools benchmarks tests
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'

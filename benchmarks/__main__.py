@@ -8,7 +8,7 @@ from functools import partial
 
 from benchmarks import airflow, clean_tweets, day, extract, kafka_land, year
 from benchmarks.results import Measure, write
-from lumbung import console
+from lumbung.cli import console
 
 GROWTH = (100, 10)  # the sizes before the last one are this part of it
 

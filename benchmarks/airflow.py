@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.results import ROOT, Measure, Took, in_turn, program
-from lumbung.local import airflow, parts
-from lumbung.local.api import ENDED
-from lumbung.settings import Settings, variable
+from lumbung.core.settings import Settings, variable
+from lumbung.local import airflow
+from lumbung.local import services as parts
+from lumbung.orchestrator.api import ENDED
 
 FIRST, LAST = "2026-10-01", "2026-10-30"
 PARSE = """

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from benchmarks.results import Measure, Took, in_turn
-from lumbung.settings import Settings
+from lumbung.core.settings import Settings
 from lumbung.spark.clean import clean_day, write
 from lumbung.spark.session import session
 

@@ -13,10 +13,10 @@ import sqlglot
 
 from benchmarks.extract import rival, source
 from benchmarks.results import Measure, Took, in_turn, watched
-from lumbung import sql
-from lumbung.contract import Catalog
+from lumbung.catalog import query as sql
+from lumbung.catalog.contract import Catalog
+from lumbung.core.settings import Settings, variable
 from lumbung.local.bigquery import BigQuery
-from lumbung.settings import Settings, variable
 
 DAY = "2026-11-10"
 SYSTEM = "pinter_skuy"

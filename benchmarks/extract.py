@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.results import RIVALS_PYTHON, Measure, Took, in_turn, program
-from lumbung.generate import generate
-from lumbung.local import parts
-from lumbung.settings import Settings
+from lumbung.core.settings import Settings
+from lumbung.local import services as parts
+from lumbung.systems.pinter_skuy.generate import generate
 
 HERE = Path(__file__).parent
 ENVIRON = {"PYTHONPATH": str(HERE.parent / "include"), "RUNTIME__DLTHUB_TELEMETRY": "false"}

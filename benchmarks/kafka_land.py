@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 from confluent_kafka import Consumer, KafkaError, Producer
 
 from benchmarks.results import Measure, Took, in_turn
-from lumbung.lake import FolderLake
+from lumbung.core.settings import Settings
 from lumbung.local.kafka import broker
-from lumbung.settings import Settings
+from lumbung.storage.lake import FolderLake
+from lumbung.stream.envelope import envelope
 from lumbung.stream.kafka import Cluster
 from lumbung.stream.land import BATCH_BYTES, BATCH_ROWS, _tweets, land
-from lumbung.stream.message import envelope
 
 SIZE = 10_000
 JAKARTA = ZoneInfo("Asia/Jakarta")

@@ -6,10 +6,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lumbung import day
-from lumbung.contract import Catalog
-from lumbung.extract import extract
-from lumbung.lake import FolderLake
+from lumbung.catalog.contract import Catalog
+from lumbung.core import day
+from lumbung.pipeline.extract import extract
+from lumbung.storage.lake import FolderLake
 
 
 def main(dsn: str, folder: Path) -> None:

@@ -9,7 +9,7 @@ from statistics import mean
 
 from benchmarks.results import Measure, Took
 from faults.ground import Ground
-from pipeline import sources_of
+from support.pipeline import sources_of
 
 FIRST = date(2025, 11, 1)
 EACH = 50  # days that a figure is the mean of: in fewer the local server may not have swept once

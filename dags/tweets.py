@@ -22,9 +22,10 @@ from datetime import datetime, timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, Param, TaskGroup, TriggerRule
 
-from lumbung import settings, sql
-from lumbung.contract import Catalog
-from lumbung.day import JAKARTA
+from lumbung.catalog import query as sql
+from lumbung.catalog.contract import Catalog
+from lumbung.core import settings
+from lumbung.core.day import JAKARTA
 from lumbung_airflow import tweets
 from lumbung_airflow.notify import failure_notifiers
 from lumbung_airflow.operators import START, AuditOperator, StartOperator

@@ -12,11 +12,11 @@ TASK_MODULES = (
     "airflow.providers.postgres.hooks.postgres",
     "airflow.providers.standard.operators.empty",
     "jinja2.ext",
-    "lumbung.build",
-    "lumbung.extract",
-    "lumbung.ledger",
-    "lumbung.publish",
-    "lumbung.references",
+    "lumbung.pipeline.build",
+    "lumbung.pipeline.extract",
+    "lumbung.pipeline.operations",
+    "lumbung.pipeline.publish",
+    "lumbung.pipeline.references",
     "lumbung.sources.csv_file",
     "lumbung.sources.json_file",
     "lumbung.sources.postgres",
@@ -30,9 +30,9 @@ if "scheduler" in sys.argv:
     for module in TASK_MODULES:
         importlib.import_module(module)
 
-    from lumbung import sql
-    from lumbung.contract import Catalog
-    from lumbung.errors import LumbungError
+    from lumbung.catalog import query as sql
+    from lumbung.catalog.contract import Catalog
+    from lumbung.core.errors import LumbungError
 
     with contextlib.suppress(LumbungError):  # the DAG file meets the same fault, and Airflow's page shows it
         sql.build_order(Catalog().contracts.values())

@@ -14,18 +14,16 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 
-import elasticsearch_server
-import source_database
-import stream
-from lumbung.contract import SQL_ROOT, Catalog
+from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
-from lumbung.snapshot import DataFile
-from pipeline import House
-from tweet_house import TweetHouse
+from lumbung.pipeline.snapshot import DataFile
+from support import elasticsearch_server, source_database, stream
+from support.pipeline import House
+from support.tweet_house import TweetHouse
 
 ROOT = Path(__file__).parents[1]
 PYTHON = ROOT / ".venv-bigquery/bin/python"
-SERVER = ROOT / "include/lumbung/local/bigquery_server.py"
+SERVER = ROOT / "services/bigquery/server.py"
 
 StartBigQuery = Callable[[Path], tuple[subprocess.Popen[bytes], str]]
 

@@ -1,6 +1,6 @@
 """`python -m lumbung`."""
 
-from lumbung.cli import main
+from lumbung.cli.main import main
 
 if __name__ == "__main__":
     main()

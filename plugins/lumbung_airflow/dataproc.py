@@ -12,7 +12,7 @@ from airflow.providers.google.cloud.operators.dataproc import (
 )
 from airflow.sdk import BaseOperator, TriggerRule
 
-from lumbung.settings import Settings
+from lumbung.core.settings import Settings
 from lumbung.spark import dataproc
 
 # One name a run, which a rerun finds again: what a killed run has left is used or replaced, and deleted.

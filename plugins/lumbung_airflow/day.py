@@ -7,8 +7,8 @@ from datetime import date
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from lumbung.day import resolve
-from lumbung.errors import LumbungError
+from lumbung.core.day import resolve
+from lumbung.core.errors import LumbungError
 
 
 def run_day(context: Context) -> date:

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import BaseNotifier, Context
 
-from lumbung.settings import Settings
+from lumbung.core.settings import Settings
 
 
 class WebhookNotifier(BaseNotifier):
@@ -23,8 +23,8 @@ class WebhookNotifier(BaseNotifier):
         """
         import requests
 
-        from lumbung import settings
-        from lumbung.errors import LumbungError
+        from lumbung.core import settings
+        from lumbung.core.errors import LumbungError
 
         url = settings.load().notify_webhook
         assert url

@@ -16,13 +16,13 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
-from lumbung.errors import LumbungError, SourceUnavailableError
+from lumbung.core.errors import LumbungError, SourceUnavailableError
 from lumbung_airflow.day import run_day
 
 if TYPE_CHECKING:
-    from lumbung.run import Run, Step
-    from lumbung.settings import Settings
-    from lumbung.warehouse import Warehouse
+    from lumbung.core.settings import Settings
+    from lumbung.pipeline.run import Run, Step
+    from lumbung.storage.warehouse import Warehouse
 
 START, SNAPSHOT = "start", "snapshot"
 
@@ -50,7 +50,7 @@ class StepOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do the step and keep what it did."""
-        from lumbung import run as runs
+        from lumbung.pipeline import run as runs
 
         began = datetime.now(UTC)
         try:
@@ -72,8 +72,8 @@ class StepOperator(BaseOperator):
         return self.task_id
 
     def _run(self, context: Context) -> Run:
-        from lumbung import settings
-        from lumbung.run import Run
+        from lumbung.core import settings
+        from lumbung.pipeline.run import Run
 
         started = context["ti"].xcom_pull(task_ids=START)
         if started is None:
@@ -101,8 +101,8 @@ class StartOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return day, start of the run, whether to refresh and from which day on, and the warehouse's identity."""
-        from lumbung import run as runs
-        from lumbung import settings
+        from lumbung.core import settings
+        from lumbung.pipeline import run as runs
 
         day = run_day(context)
         started_at = datetime.now(UTC)
@@ -151,8 +151,8 @@ class ExtractOperator(SourceOperator):
     """Take one source for the day, or reuse its snapshot."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
-        from lumbung.extract import extract
-        from lumbung.run import Step
+        from lumbung.pipeline.extract import extract
+        from lumbung.pipeline.run import Step
 
         contract = run.catalog[self.table]
         source = contract.source
@@ -182,9 +182,9 @@ class SnapshotOperator(StepOperator):
     """Check references between the day's snapshots and decide which version the tables are built from."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung.references import make_version
-        from lumbung.run import Step
-        from lumbung.snapshot import newest_version
+        from lumbung.pipeline.references import make_version
+        from lumbung.pipeline.run import Step
+        from lumbung.pipeline.snapshot import newest_version
 
         own = make_version(run.sources, run.system, run.day, run.lake)
         target = newest_version(run.lake, run.system) or own
@@ -204,7 +204,7 @@ class LoadOperator(SourceOperator):
     """Load one source's rows of the day into its staging partition."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung.load import load
+        from lumbung.pipeline.load import load
 
         return load(run, run.catalog[self.table], run.version(_version(context, "target")))
 
@@ -221,7 +221,7 @@ class BuildOperator(StepOperator):
         return self.address
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung.build import build
+        from lumbung.pipeline.build import build
 
         return build(run, run.catalog[self.address], run.version(_version(context, "target")))
 
@@ -230,7 +230,7 @@ class PublishOperator(StepOperator):
     """Publish all tables of the run at once; skipped where a newer version has replaced all of them."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung.publish import publish
+        from lumbung.pipeline.publish import publish
 
         return publish(run, run.version(_version(context, "own")), run.version(_version(context, "target")))
 
@@ -246,7 +246,7 @@ class RejectedOperator(StepOperator):
     """Rebuild the day's `staging.rejected_row`; it runs whatever became of the extracts."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
-        from lumbung.ledger import load_rejected
+        from lumbung.pipeline.operations import load_rejected
 
         return load_rejected(run)
 
@@ -255,15 +255,15 @@ class AuditOperator(StepOperator):
     """Drop the run's build tables and rebuild the day's `ops.run_audit`; it runs whatever became of the others."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
-        from lumbung.ledger import load_audit
-        from lumbung.publish import drop_builds
+        from lumbung.pipeline.operations import load_audit
+        from lumbung.pipeline.publish import drop_builds
 
         drop_builds(run)
         return load_audit(run)
 
 
 def _warehouse(settings: Settings) -> Warehouse:
-    from lumbung.warehouse import Warehouse
+    from lumbung.storage.warehouse import Warehouse
 
     if settings.warehouse != "bigquery":
         return Warehouse(settings)
@@ -294,8 +294,8 @@ def _version(context: Context, name: str) -> tuple[str, int]:
 
 def _airflow_error(error: LumbungError) -> AirflowException:
     from lumbung.search.cluster import UnavailableError as SearchUnavailableError
+    from lumbung.storage.warehouse import UnavailableError
     from lumbung.stream.kafka import KafkaUnavailableError
-    from lumbung.warehouse import UnavailableError
 
     passing = (UnavailableError, SourceUnavailableError, KafkaUnavailableError, SearchUnavailableError)
     retried = isinstance(error, passing)

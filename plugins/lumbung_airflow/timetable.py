@@ -11,7 +11,7 @@ from airflow.timetables.base import DagRunInfo, DataInterval
 from airflow.timetables.trigger import CronPartitionTimetable
 from pendulum import DateTime
 
-from lumbung.day import JAKARTA, ends_at, today
+from lumbung.core.day import JAKARTA, ends_at, today
 
 ONE_DAY = timedelta(days=1)
 

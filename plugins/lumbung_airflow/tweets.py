@@ -12,8 +12,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from lumbung_airflow.operators import BuildOperator, PublishOperator, StepOperator
 
 if TYPE_CHECKING:
-    from lumbung.run import Run, Step
-    from lumbung.tweets import TweetTarget
+    from lumbung.pipeline.run import Run, Step
+    from lumbung.systems.cilvest.steps import TweetTarget
 
 VERSION = "version"
 
@@ -22,7 +22,7 @@ class CollectOperator(StepOperator):
     """Collect tweets into the spool, from the run's source."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung import tweets
+        from lumbung.systems.cilvest import steps as tweets
 
         return tweets.collect(run, _source(run, context), context["params"].get("path"))
 
@@ -31,7 +31,7 @@ class ShipOperator(StepOperator):
     """Send the spool to Kafka."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung import tweets
+        from lumbung.systems.cilvest import steps as tweets
 
         return tweets.ship(run, _source(run, context))
 
@@ -40,7 +40,7 @@ class LandOperator(StepOperator):
     """Land in the lake what Kafka holds now."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
-        from lumbung import tweets
+        from lumbung.systems.cilvest import steps as tweets
 
         return tweets.land(run)
 
@@ -49,7 +49,7 @@ class VersionOperator(StepOperator):
     """Write down what is landed, and decide which days are made anew; skipped where nothing was ever landed."""
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: D102
-        from lumbung.tweets import NOTHING_LANDED
+        from lumbung.systems.cilvest.steps import NOTHING_LANDED
 
         step = super().execute(context)
         if step["note"] == NOTHING_LANDED:
@@ -57,8 +57,8 @@ class VersionOperator(StepOperator):
         return step
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung import tweets
-        from lumbung.run import Step
+        from lumbung.pipeline.run import Step
+        from lumbung.systems.cilvest import steps as tweets
 
         version = tweets.make_version(run.lake)
         if version is None:
@@ -79,7 +79,7 @@ class TweetRejectedOperator(StepOperator):
     """Rebuild `staging.rejected_row` of the days that have new rejects."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
-        from lumbung import tweets
+        from lumbung.systems.cilvest import steps as tweets
 
         return tweets.load_rejected(run)
 
@@ -88,7 +88,7 @@ class CleanOperator(StepOperator):
     """Clean the days that changed, by Sail in this process or on a Spark Connect server."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung import tweets
+        from lumbung.systems.cilvest import steps as tweets
 
         return tweets.clean(run, _target(run, context))
 
@@ -104,7 +104,7 @@ class PlanOperator(StepOperator):
         return asdict(self.staged)
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung import tweets
+        from lumbung.systems.cilvest import steps as tweets
 
         step, self.staged = tweets.plan(run, _target(run, context))
         return step
@@ -114,7 +114,7 @@ class TweetLoadOperator(StepOperator):
     """Load the days that changed into their staging partitions."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung import tweets
+        from lumbung.systems.cilvest import steps as tweets
 
         return tweets.load_days(run, _target(run, context))
 
@@ -123,7 +123,7 @@ class TweetBuildOperator(BuildOperator):
     """Build one table privately and check it."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung.build import build
+        from lumbung.pipeline.build import build
 
         return build(run, run.catalog[self.address], _target(run, context))
 
@@ -132,7 +132,7 @@ class TweetPublishOperator(PublishOperator):
     """Publish all tables of the run at once; skipped where a newer version has replaced them."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung.publish import publish
+        from lumbung.pipeline.publish import publish
 
         target = _target(run, context)
         return publish(run, target, target)
@@ -142,7 +142,7 @@ class IndexOperator(StepOperator):
     """Index in the search server the days that it does not have yet."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung import tweets
+        from lumbung.systems.cilvest import steps as tweets
 
         return tweets.index(run, _target(run, context))
 
@@ -152,7 +152,7 @@ def _source(run: Run, context: Context) -> str:
 
 
 def _target(run: Run, context: Context) -> TweetTarget:
-    from lumbung import tweets
+    from lumbung.systems.cilvest import steps as tweets
 
     told: list[Any] = context["ti"].xcom_pull(task_ids=VERSION, key="target")
     generation, changed, rules = told

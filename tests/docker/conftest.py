@@ -12,12 +12,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import engine as engines
 import pytest
-from engine import ROOT, Engine, run
-from services import PLANTED, Stack, base_images
 
-from lumbung import day as business_day
+from lumbung.core import day as business_day
+from support import docker_engine as engines
+from support.docker_engine import ROOT, Engine, run
+from support.docker_services import PLANTED, Stack, base_images
 
 
 @pytest.fixture(scope="session")

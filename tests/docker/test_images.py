@@ -4,10 +4,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from engine import say
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from services import PLANTED
+
+from support.docker_engine import say
+from support.docker_services import PLANTED
 
 INSTALLED = """
 from importlib.metadata import distributions

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 import requests
-from engine import say
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
-from services import SCHEDULER, crash
 
-from lumbung.errors import LumbungError
-from lumbung.local.api import Api
+from lumbung.core.errors import LumbungError
+from lumbung.orchestrator.api import Api
+from support.docker_engine import say
+from support.docker_services import SCHEDULER, crash
 
 SERVICES = ("postgres", "bigquery", "airflow-apiserver", SCHEDULER, "airflow-dag-processor")
 FLAGS = "--headless=new --no-sandbox --disable-gpu --no-first-run --window-size=1400,1000 --no-proxy-server"

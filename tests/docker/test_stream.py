@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
-from engine import run
-from services import SCHEDULER, crash, restarts
+
+from support.docker_engine import run
+from support.docker_services import SCHEDULER, crash, restarts
 
 DAG_ID = "tweets"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from lumbung import sql
-from lumbung.cli import app
-from lumbung.contract import Catalog
-from lumbung.settings import Settings, variable
+from lumbung.catalog import query as sql
+from lumbung.catalog.contract import Catalog
+from lumbung.cli.main import app
+from lumbung.core.settings import Settings, variable
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data-source/*.md")])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lumbung.contract import Catalog
+from lumbung.catalog.contract import Catalog
 
 DOCS = Path(__file__).parents[2] / "docs"
 DRAWN = [one for one in Catalog().contracts.values() if one.dataset in ("dwh", "datamart")]

@@ -17,7 +17,7 @@ from faults.order import run_order, run_together
 from faults.outages import run_outages
 from faults.result import Options, Result
 from faults.tweet_kills import run_tweet_kills
-from lumbung import console
+from lumbung.cli import console
 
 SCENARIOS = {
     "kills": run_kills,

@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 
 from faults.ground import Ground, day_of
 from faults.result import Options, Result, scenario
-from lumbung import sql
-from lumbung.contract import Catalog, Contract
-from lumbung.errors import LumbungError
-from lumbung.extract import extract
-from lumbung.generate import generate
-from lumbung.lake import FolderLake
-from lumbung.snapshot import DataFile, Snapshot
-from pipeline import SYSTEM, House, checksum
+from lumbung.catalog import query as sql
+from lumbung.catalog.contract import Catalog, Contract
+from lumbung.core.errors import LumbungError
+from lumbung.pipeline.extract import extract
+from lumbung.pipeline.snapshot import DataFile, Snapshot
+from lumbung.storage.lake import FolderLake
+from lumbung.systems.pinter_skuy.generate import generate
+from support.pipeline import SYSTEM, House, checksum
 
 FILES = {
     "student": "student.json",

@@ -18,14 +18,15 @@ from pathlib import Path
 
 import psutil
 
-from lumbung.contract import SQL_ROOT, Catalog
-from lumbung.local import parts, processes
+from lumbung.catalog.contract import SQL_ROOT, Catalog
+from lumbung.core.settings import Settings
+from lumbung.local import processes
+from lumbung.local import services as parts
 from lumbung.local.bigquery import BigQuery
 from lumbung.local.postgres import Postgres
 from lumbung.local.processes import Process
-from lumbung.settings import Settings
-from pipeline import House, sources_of
-from tweet_house import TweetHouse
+from support.pipeline import House, sources_of
+from support.tweet_house import TweetHouse
 
 AnyHouse = House | TweetHouse
 WORKER = Path(__file__).with_name("worker.py")

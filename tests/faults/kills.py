@@ -11,8 +11,8 @@ from typing import Protocol
 
 from faults.ground import AnyHouse, Ground, day_of, fill
 from faults.result import Options, Result, scenario
-from lumbung.lake import Lake, sha256
-from lumbung.snapshot import MANIFEST, Snapshot
+from lumbung.pipeline.snapshot import MANIFEST, Snapshot
+from lumbung.storage.lake import Lake, sha256
 
 CHAIN = 10  # days of one house: each begins with what the kills before it left
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from faults.ground import Ground, day_of, fill
 from faults.kills import undisturbed
 from faults.result import Options, Result, scenario
-from pipeline import House, contents
+from support.pipeline import House, contents
 
 AT_ONCE = 4
 RERUNS = 0.3  # of the days, so many are run once more somewhere

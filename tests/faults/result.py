@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lumbung.contract import SQL_ROOT
-from pipeline import digest
+from lumbung.catalog.contract import SQL_ROOT
+from support.pipeline import digest
 
 
 @dataclass(frozen=True)

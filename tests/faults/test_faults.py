@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-import stream
 from faults.files import run_files
 from faults.ground import Ground
 from faults.kills import run_kills
@@ -16,7 +15,8 @@ from faults.order import run_together
 from faults.outages import can_mount, run_outages
 from faults.result import Options, Result
 from faults.tweet_kills import run_tweet_kills
-from lumbung.contract import Catalog
+from lumbung.catalog.contract import Catalog
+from support import stream
 
 SHORT = Options(kills=3, files=60, days=3, outages=("the disk is full", "PostgreSQL restarts while it is read"))
 Scenario = Callable[[Ground, Options], Result]

@@ -6,12 +6,12 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 
-import stream
 from faults.ground import AnyHouse, Ground
 from faults.kills import Line, kill_line
 from faults.result import Options, Result
-from lumbung.contract import Catalog
-from tweet_house import TweetHouse, tweet
+from lumbung.catalog.contract import Catalog
+from support import stream
+from support.tweet_house import TweetHouse, tweet
 
 # Of the kills of enrollments, so many are tried here: a run takes longer.
 SHARE = 0.25

@@ -14,13 +14,13 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-from lumbung.contract import Catalog
-from lumbung.errors import LumbungError
-from lumbung.local import parts
+from lumbung.catalog.contract import Catalog
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import Settings
+from lumbung.local import services as parts
 from lumbung.local.postgres import Postgres
-from lumbung.settings import Settings
-from pipeline import House
-from tweet_house import TweetHouse
+from support.pipeline import House
+from support.tweet_house import TweetHouse
 
 
 def take(order: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from lumbung.settings import Settings
+from lumbung.core.settings import Settings
 from lumbung.stream.collect import ERROR, FINISHED, INCOMING
 
 FOLDER = Path(__file__).parents[2] / "infra" / "kafka-connect"

@@ -17,9 +17,9 @@ from google.api_core.exceptions import BadRequest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from lumbung import sql
-from lumbung.contract import Catalog
-from lumbung.warehouse import schema
+from lumbung.catalog import query as sql
+from lumbung.catalog.contract import Catalog
+from lumbung.storage.warehouse import schema
 
 HERE = Path(__file__).parent
 CATALOG = Catalog()

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from pipeline import sources
+from support.pipeline import sources
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPSTONE = ROOT.parent / "shared" / "reference" / "capstone"

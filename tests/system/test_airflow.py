@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-import listening
-from hook import posts
-from lumbung.day import today
-from lumbung.local.api import Api
+from lumbung.core.day import today
+from lumbung.orchestrator.api import Api
+from support import listening
+from support.hook import posts
 
 Make = Callable[..., Any]
 YESTERDAY = today() - timedelta(days=1)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hook import posts
-from lumbung.day import today
+from lumbung.core.day import today
+from support.hook import posts
 
 Make = Callable[..., "Home"]  # noqa: F821 - tests/system/conftest.py
 

@@ -8,9 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-import stream
-import x_server
 from lumbung.local.postgres import SOURCE, Postgres
+from support import stream, x_server
 
 Make = Callable[..., Any]
 DAY = "2026-11-10"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-import x_server
-from tweet_house import tweet
+from support import x_server
+from support.tweet_house import tweet
 
 Make = Callable[..., "Home"]  # noqa: F821 - tests/system/conftest.py
 GIVEN = [

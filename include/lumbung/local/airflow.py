@@ -26,13 +26,13 @@ import sqlalchemy
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-from lumbung.errors import LumbungError
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import EMULATOR_VARIABLE, LOCAL_PROJECT, ROOT, Settings, variable
+from lumbung.core.settings import environment as own_environment
 from lumbung.local import processes
-from lumbung.local.api import Api as Api
-from lumbung.local.parts import METADATA_VARIABLE, Parts, running
 from lumbung.local.processes import Process
-from lumbung.settings import EMULATOR_VARIABLE, LOCAL_PROJECT, ROOT, Settings, variable
-from lumbung.settings import environment as own_environment
+from lumbung.local.services import METADATA_VARIABLE, Parts, running
+from lumbung.orchestrator.api import Api
 
 USER = "admin"
 HOST = "127.0.0.1"
@@ -40,7 +40,7 @@ PORT = 8080
 PORT_VARIABLE = "AIRFLOW__API__PORT"
 DAGS_VARIABLE = "AIRFLOW__CORE__DAGS_FOLDER"
 SHARED_SETTINGS = ROOT / "infra" / "airflow.env"
-DAG_TEST = Path(__file__).with_name("dag_test.py")
+DAG_TEST = ROOT / "include" / "lumbung" / "orchestrator" / "dag_test.py"
 COMPONENTS = {
     "api-server": ["api-server"],
     # Its log server would need a port of its own; the API server reads the same folder.

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import requests
 
-from lumbung.errors import LumbungError
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import LOCAL_PROJECT, ROOT
 from lumbung.local import processes
 from lumbung.local.server import Server
-from lumbung.settings import LOCAL_PROJECT, ROOT
 
 PYTHON = ROOT / ".venv-bigquery" / "bin" / "python"
-SERVER = Path(__file__).with_name("bigquery_server.py")
+SERVER = ROOT / "services" / "bigquery" / "server.py"
 
 
 class BigQuery(Server):

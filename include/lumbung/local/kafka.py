@@ -18,10 +18,10 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lumbung.errors import LumbungError
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import ROOT, Settings
 from lumbung.local import processes
 from lumbung.local.server import Server
-from lumbung.settings import ROOT, Settings
 from lumbung.stream.kafka import QUIET, THREE_WAYS
 
 PARTS = ROOT / "infra" / "kafka"

@@ -25,10 +25,10 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from lumbung.errors import LumbungError, SourceError
+from lumbung.core.errors import LumbungError, SourceError
+from lumbung.core.settings import variable
 from lumbung.local import processes
 from lumbung.local.processes import Process
-from lumbung.settings import variable
 
 SOURCE, METADATA = "pinter_skuy", "airflow"
 SEED_COLUMNS = {"student_id", "course_id"}

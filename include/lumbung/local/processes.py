@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import psutil
 
-from lumbung.errors import LumbungError
+from lumbung.core.errors import LumbungError
 
 PR_SET_PDEATHSIG = 1
 

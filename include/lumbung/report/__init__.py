@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lumbung.errors import SettingError
+from lumbung.core.errors import SettingError
 from lumbung.report import charts
 from lumbung.report.language import LANGUAGES, shown
 
 if TYPE_CHECKING:
-    from lumbung.tweet_answers import TweetAnswers
+    from lumbung.systems.cilvest.answers import TweetAnswers
 
 BARS_SHOWN = 20
 REJECTS_SHOWN = 100

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from lumbung.errors import LumbungError
+from lumbung.core.errors import LumbungError
 
 JAKARTA = ZoneInfo("Asia/Jakarta")
 MONTHS = {

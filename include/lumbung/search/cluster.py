@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from lumbung.errors import LumbungError, SettingError
-from lumbung.settings import Settings
+from lumbung.core.errors import LumbungError, SettingError
+from lumbung.core.settings import Settings
 
 if TYPE_CHECKING:
     from elasticsearch8 import ApiError, Elasticsearch

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from lumbung.day import JAKARTA
-from lumbung.errors import LumbungError
+from lumbung.core.day import JAKARTA
+from lumbung.core.errors import LumbungError
 from lumbung.search.cluster import Action, Cluster
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import requests
 
-from lumbung.errors import LumbungError, SettingError
-from lumbung.settings import ROOT, Settings
+from lumbung.core.errors import LumbungError, SettingError
+from lumbung.core.settings import ROOT, Settings
 
 SAVED_OBJECTS = ROOT / "infra/kibana/tweet.ndjson"
 PATH = "/api/saved_objects/_import"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lumbung.errors import LumbungError
+from lumbung.core.errors import LumbungError
 from lumbung.search.cluster import Cluster
 from lumbung.search.index import Month, months
 

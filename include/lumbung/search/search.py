@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lumbung.errors import LumbungError
+from lumbung.core.errors import LumbungError
 from lumbung.search.cluster import Cluster
 
 # Around what matched. Cleaned tweets hold no control characters, so that these are the server's own.

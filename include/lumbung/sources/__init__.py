@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from lumbung.contract import Contract
-from lumbung.errors import SourceError
+from lumbung.catalog.contract import Contract
+from lumbung.core.errors import SourceError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lumbung.contract import Contract
-from lumbung.errors import SourceError
+from lumbung.catalog.contract import Contract
+from lumbung.core.errors import SourceError
 from lumbung.sources import Batch, Reject
 from lumbung.sources.files import MAX_RECORD, Row, RowError, batches, check_utf8, opened, physical_lines, too_long
 from lumbung.sources.rows import mismatch

@@ -11,8 +11,8 @@ from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
-from lumbung.contract import Contract
-from lumbung.errors import SourceError
+from lumbung.catalog.contract import Contract
+from lumbung.core.errors import SourceError
 from lumbung.sources import Batch, Reject
 from lumbung.sources.rows import faults, schema
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lumbung.contract import Contract
-from lumbung.errors import SourceError
+from lumbung.catalog.contract import Contract
+from lumbung.core.errors import SourceError
 from lumbung.sources import Batch, Reject
 from lumbung.sources.files import (
     MAX_RECORD,

@@ -12,8 +12,8 @@ import pyarrow as pa
 from adbc_driver_manager import Error
 from adbc_driver_postgresql import StatementOptions, dbapi
 
-from lumbung.contract import Contract, Source
-from lumbung.errors import SourceError, SourceUnavailableError
+from lumbung.catalog.contract import Contract, Source
+from lumbung.core.errors import SourceError, SourceUnavailableError
 from lumbung.sources import Batch, Reject
 from lumbung.sources.rows import faults, schema
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lumbung.contract import Contract
+from lumbung.catalog.contract import Contract
 
 _short = reprlib.Repr(maxstring=60)
 

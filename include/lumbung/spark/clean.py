@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lumbung.day import JAKARTA
+from lumbung.core.day import JAKARTA
 from lumbung.spark import text
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lumbung.lake import Lake
-from lumbung.settings import Settings
+from lumbung.core.settings import Settings
 from lumbung.spark import package
+from lumbung.storage.lake import Lake
 
 # Image versions page, 3.0.x: Spark 4.1.2, Java 21, Python 3.12. Serverless' runtime of that number is its like.
 IMAGE, RUNTIME = "3.0-debian13", "3.0"

@@ -8,7 +8,15 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 NAME = "lumbung.zip"
-OURS = ("__init__.py", "day.py", "errors.py", "spark/__init__.py", "spark/clean.py", "spark/text.py")
+OURS = (
+    "__init__.py",
+    "core/__init__.py",
+    "core/day.py",
+    "core/errors.py",
+    "spark/__init__.py",
+    "spark/clean.py",
+    "spark/text.py",
+)
 # Of language detection what detects; its server and training stay here.
 DETECTOR = ("__init__.py", "langid.py", "modelio.py", "data/model.npz.xz")
 

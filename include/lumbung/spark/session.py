@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from lumbung.errors import LumbungError
-from lumbung.settings import Settings
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
 
-from lumbung.errors import SourceError
-from lumbung.stream import message
+from lumbung.core.errors import SourceError
+from lumbung.stream import envelope as message
 from lumbung.stream.collect import Item, Refused, unpack
 
 MAX_LINE_BYTES = 16 * 2**20

@@ -19,10 +19,10 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from lumbung import day as business_day
-from lumbung.errors import LumbungError
-from lumbung.settings import Settings
-from lumbung.stream import message
+from lumbung.core import day as business_day
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import Settings
+from lumbung.stream import envelope as message
 
 SOURCES = ("synthetic", "archive", "x")
 INCOMING, FINISHED, ERROR = "incoming", "finished", "error"

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lumbung.errors import LumbungError
-from lumbung.settings import Settings, variable
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import Settings, variable
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError

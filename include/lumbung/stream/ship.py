@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from lumbung.errors import LumbungError
-from lumbung.lake import sha256
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import Settings
 from lumbung.local import processes
-from lumbung.settings import Settings
-from lumbung.stream import message
+from lumbung.storage.lake import sha256
+from lumbung.stream import envelope as message
 from lumbung.stream.collect import ERROR, FINISHED, INCOMING, MAX_TWEET_BYTES, sync
 from lumbung.stream.kafka import WAIT_SECONDS, Cluster
 

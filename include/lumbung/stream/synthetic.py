@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from lumbung.day import JAKARTA
-from lumbung.stream import message
+from lumbung.core.day import JAKARTA
+from lumbung.stream import envelope as message
 from lumbung.stream.collect import Item
 
 TWEETS = 400

@@ -20,11 +20,11 @@ import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
 from urllib3.exceptions import NewConnectionError
 
-from lumbung import day as business_day
-from lumbung.errors import LumbungError, SettingError, SourceError, SourceUnavailableError
-from lumbung.lake import FolderLake
-from lumbung.settings import Settings
-from lumbung.stream import message
+from lumbung.core import day as business_day
+from lumbung.core.errors import LumbungError, SettingError, SourceError, SourceUnavailableError
+from lumbung.core.settings import Settings
+from lumbung.storage.lake import FolderLake
+from lumbung.stream import envelope as message
 from lumbung.stream.collect import Checkpoint, Item, sync, unpack
 
 # X matches whole words: the forms that a mention counts in are spelled out. It finds no hashtag of several words, and a

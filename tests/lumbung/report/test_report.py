@@ -7,12 +7,12 @@ from datetime import date, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
-from report_data import DAY, HOSTILE, LOOKER, NIGHT, clean, empty, hostile
 
-from lumbung.errors import LumbungError, SettingError
+from lumbung.core.errors import LumbungError, SettingError
 from lumbung.report import Accounting, CategoryCount, RejectedRow, ReportData, TopMentor, charts, render
 from lumbung.report.language import Language, shown
-from lumbung.tweet_answers import TweetAnswers
+from lumbung.systems.cilvest.answers import TweetAnswers
+from support.report_data import DAY, HOSTILE, LOOKER, NIGHT, clean, empty, hostile
 
 VOID = {"meta", "link", "input"}
 

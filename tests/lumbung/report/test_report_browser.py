@@ -7,12 +7,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
-from report_data import clean, empty, hostile
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
 
 from lumbung.report import render
+from support.report_data import clean, empty, hostile
 
 PAGES = {"empty": empty, "clean": clean, "hostile": hostile}
 FLAGS = (

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from elasticsearch_server import Server
-from http_proxy import Proxy
+from lumbung.core.settings import Settings
 from lumbung.search.cluster import Cluster, connect
 from lumbung.search.index import PAGE
-from lumbung.settings import Settings
+from support.elasticsearch_server import Server
+from support.http_proxy import Proxy
 
 Connect = Callable[..., Cluster]
 

@@ -11,12 +11,12 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from search_tweets import DAY, batches, tweet
 
-from lumbung.errors import LumbungError, SettingError
+from lumbung.core.errors import LumbungError, SettingError
+from lumbung.core.settings import Settings
 from lumbung.search.index import MAPPING, index_day
 from lumbung.search.kibana import SAVED_OBJECTS, import_saved_objects
-from lumbung.settings import Settings
+from support.search_tweets import DAY, batches, tweet
 
 QUESTIONS = ["total", "by-instrument", "daily-by-instrument", "hourly-by-instrument", "most-active-authors"]
 OBJECTS = [json.loads(line) for line in SAVED_OBJECTS.read_text().splitlines()]

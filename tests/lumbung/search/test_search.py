@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
-from search_tweets import DAY, FIRST, batches, tweet
 
-from lumbung.errors import LumbungError
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import Settings
 from lumbung.search.cluster import connect
 from lumbung.search.index import index_day
 from lumbung.search.search import search
-from lumbung.settings import Settings
+from support.search_tweets import DAY, FIRST, batches, tweet
 
 TEXTS = [
     "Sahamku naik terus, alhamdulillah 🚀",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lumbung.contract import Contract
+from lumbung.catalog.contract import Contract
 from lumbung.sources import read
 
 COLUMNS = [

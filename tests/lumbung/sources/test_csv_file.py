@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lumbung.errors import SourceError
+from lumbung.core.errors import SourceError
 from lumbung.sources import MAX_RAW
 from lumbung.sources.files import MAX_RECORD
 

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from lumbung.errors import SourceError
+from lumbung.core.errors import SourceError
 from lumbung.sources.files import MAX_RECORD
 
 ANN = {"id": "1", "name": "Ann", "city": "Bali"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lumbung.errors import SourceError
+from lumbung.core.errors import SourceError
 from lumbung.sources import MAX_RAW, Reject, read
 
 CAPSTONE = Path(__file__).resolve().parents[4] / "shared/reference/capstone"

@@ -2,9 +2,9 @@
 
 import pytest
 
-import spark_server
-from lumbung.settings import Settings
+from lumbung.core.settings import Settings
 from lumbung.spark.session import session
+from support import spark_server
 
 
 @pytest.fixture(scope="module")

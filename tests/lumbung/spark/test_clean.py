@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import raw_tweets
 from lumbung.spark import clean, text
-from raw_tweets import BEGIN, DAY
+from support import raw_tweets
+from support.raw_tweets import BEGIN, DAY
 
 # What the rules make of the nasty tweets, by version of the rules. Other rules are another version: then clean files of
 # all days get other names and are made again.

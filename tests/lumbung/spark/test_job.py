@@ -6,11 +6,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import raw_tweets
-import spark_server
-from lumbung.lake import FolderLake
 from lumbung.spark import clean, dataproc
-from raw_tweets import DAY
+from lumbung.storage.lake import FolderLake
+from support import raw_tweets, spark_server
+from support.raw_tweets import DAY
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import psutil
 import pytest
 from pyspark.sql.connect.session import SparkSession
 
-import listening
-from lumbung.errors import LumbungError
-from lumbung.settings import Settings
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import Settings
 from lumbung.spark.session import _sail, session
+from support import listening
 
 
 def test_sail_runs_in_this_process_and_ends_with_the_session():

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from lumbung.spark import text
-from raw_tweets import nasty_text
+from support.raw_tweets import nasty_text
 
 FAMILY, FLAG = "👩‍👩‍👧", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 

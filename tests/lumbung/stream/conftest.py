@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lumbung.settings import Settings, variable
-from lumbung.stream import message
+from lumbung.core.settings import Settings, variable
+from lumbung.stream import envelope as message
 
 # A collector for each line of input, in a process of its own that kills itself right before its n-th step: a call that
 # others can see. Forking from here spares each the imports.

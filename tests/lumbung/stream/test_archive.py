@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from lumbung.errors import LumbungError, SourceError
-from lumbung.stream import archive, message
+from lumbung.core.errors import LumbungError, SourceError
+from lumbung.stream import archive
+from lumbung.stream import envelope as message
 from lumbung.stream.archive import Archive
 from lumbung.stream.collect import Refused, collect, open_source
 

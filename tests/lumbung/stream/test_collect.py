@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lumbung.errors import LumbungError, SourceError
+from lumbung.core.errors import LumbungError, SourceError
 from lumbung.stream import collect as collecting
 from lumbung.stream.collect import Checkpoint, Refused, collect
 from lumbung.stream.synthetic import Synthetic

@@ -3,12 +3,12 @@
 import pytest
 from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
 
-from lumbung.errors import LumbungError, SettingError
+from lumbung.core.errors import LumbungError, SettingError
+from lumbung.core.settings import load
 from lumbung.local.processes import free_port
-from lumbung.settings import load
 from lumbung.stream import kafka as module
 from lumbung.stream.kafka import Cluster, KafkaUnavailableError
-from stream import PASSWORD, USER
+from support.stream import PASSWORD, USER
 
 
 def configs(tweets, topic):

@@ -15,17 +15,17 @@ import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import TopicPartition
 
-from lumbung.errors import LumbungError
-from lumbung.lake import FolderLake
-from lumbung.settings import Settings
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import Settings
 from lumbung.spark.clean import clean_day
 from lumbung.spark.session import session
+from lumbung.storage.lake import FolderLake
+from lumbung.stream import envelope as message
 from lumbung.stream import land as module
-from lumbung.stream import message
 from lumbung.stream.kafka import Cluster
 from lumbung.stream.land import lag, land, landings
 from lumbung.stream.ship import ship
-from stream import NOON, jakarta, tweet
+from support.stream import NOON, jakarta, tweet
 
 DAY = jakarta(NOON)
 

@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from confluent_kafka import KafkaException, Producer
 
-from lumbung.errors import LumbungError
-from lumbung.stream import message
+from lumbung.core.errors import LumbungError
+from lumbung.stream import envelope as message
 from lumbung.stream.collect import MAX_TWEET_BYTES
 from lumbung.stream.ship import Shipped, ship
-from stream import tweet
+from support.stream import tweet
 
 
 def values(tweets):

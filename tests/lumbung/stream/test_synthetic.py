@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from lumbung.day import today
-from lumbung.stream import message
+from lumbung.core.day import today
+from lumbung.stream import envelope as message
 from lumbung.stream.collect import collect, open_source
 from lumbung.stream.synthetic import INDONESIAN, Synthetic
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-import x_server
-from lumbung import settings as settings_module
-from lumbung.errors import LumbungError, SettingError, SourceError, SourceUnavailableError
-from lumbung.settings import Settings
+from lumbung.core import settings as settings_module
+from lumbung.core.errors import LumbungError, SettingError, SourceError, SourceUnavailableError
+from lumbung.core.settings import Settings
 from lumbung.stream import x
 from lumbung.stream.collect import Summary, collect
-from x_server import Fault, X
+from support import x_server
+from support.x_server import Fault, X
 
 DAY = 86_400
 

@@ -1,0 +1,1 @@
+"""What tables are: their contracts, and the queries that make them."""

@@ -1,0 +1,154 @@
+"""What commands of the command line share: running a DAG once, and reading the warehouse."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import Settings
+
+if TYPE_CHECKING:
+    from lumbung.local.services import Parts
+    from lumbung.orchestrator.api import Api
+    from lumbung.storage.warehouse import Warehouse
+
+POLL_SECONDS = 0.5
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def run_dag(settings: Settings, there: Parts, dag_id: str, day: date, conf: dict[str, Any]) -> None:
+    """Run a DAG once, by the Airflow of `lumbung up` or without one, and print its tasks.
+
+    Args:
+        settings: this process's settings.
+        there: where the parts are.
+        dag_id: the DAG.
+        day: the day that `conf` names.
+        conf: the run's conf.
+
+    Raises:
+        LumbungError: a task failed.
+    """
+    from lumbung.local import airflow
+
+    api = airflow.connect(settings)
+    run_id, failures = (
+        _run_up(settings, api, dag_id, day, conf) if api else _run_alone(settings, there, dag_id, day, conf)
+    )
+    if failures:
+        published = _records(settings, day, run_id).get("publish", {}).get("rows_out")
+        raise LumbungError(
+            "; ".join(failures),
+            where=f"{dag_id}, day {day}",
+            remedy="the tables are published; run the day again for the rest"
+            if published
+            else "nothing of this run was published",
+        )
+
+
+def warehouse_at(settings: Settings, address: str | None) -> Warehouse:
+    """The warehouse at the address where a local server runs."""
+    from lumbung.storage.warehouse import Warehouse
+
+    return Warehouse(settings.model_copy(update={"emulator_host": address}))
+
+
+@contextlib.contextmanager
+def reading(settings: Settings) -> Iterator[Warehouse]:
+    """The warehouse, for commands that need no source database."""
+    from lumbung.local import services as parts
+
+    with parts.warehouse(settings) as address:
+        yield warehouse_at(settings, address)
+
+
+def write_report(settings: Settings, warehouse: Warehouse) -> Path:
+    """Write the report page of what is published; gives its path.
+
+    Raises:
+        LumbungError: nothing is published yet.
+    """
+    from lumbung.report import render
+    from lumbung.storage.lake import open_lake
+    from lumbung.systems.pinter_skuy.answers import report_data
+
+    path = settings.home / "report" / "index.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(render(report_data(warehouse, open_lake(settings), settings)), encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+def _run_alone(settings: Settings, there: Parts, dag_id: str, day: date, conf: dict[str, Any]) -> tuple[str, list[str]]:
+    from lumbung.cli import console
+    from lumbung.local import airflow
+
+    log = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    with console.err.status(f"Airflow runs {dag_id} for {day}") as status:
+
+        def told(task: airflow.Task) -> None:
+            status.update(f"Airflow runs {dag_id} for {day}: {task.task_id} {task.state}")
+
+        result = airflow.test_run(settings, there, dag_id, conf, log, told)
+    instances = [{"task_id": t.task_id, "state": t.state, "start": t.start, "end": t.end} for t in result.tasks]
+    _show_tasks(settings, day, result.run_id, instances)
+    console.out.print(f"Log: {log}", soft_wrap=True)
+    return result.run_id, [] if result.exit_code == 0 else result.errors or ["the run failed"]
+
+
+def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str, Any]) -> tuple[str, list[str]]:
+    from lumbung.cli import console
+    from lumbung.orchestrator.api import ENDED
+
+    if api.is_paused(dag_id):
+        raise LumbungError(
+            f"the DAG {dag_id} is paused",
+            where=api.url,
+            remedy=f"unpause it on Airflow's page, or: airflow dags unpause {dag_id}",
+        )
+    run_id = api.trigger(dag_id, conf, note="lumbung run")
+    with console.err.status(f"Airflow at {api.url} runs {dag_id} for {day}") as status:
+        while (state := api.dag_run(dag_id, run_id)["state"]) not in ENDED:
+            instances = api.task_instances(dag_id, run_id)
+            ended = sum(one["state"] in (*ENDED, "skipped", "upstream_failed") for one in instances)
+            status.update(f"Airflow at {api.url} runs {dag_id} for {day}: {ended} of {len(instances)} tasks")
+            time.sleep(POLL_SECONDS)
+    instances = sorted(api.task_instances(dag_id, run_id), key=lambda one: one["end_date"] or "")
+    _show_tasks(
+        settings,
+        day,
+        run_id,
+        [
+            {"task_id": t["task_id"], "state": t["state"], "start": t["start_date"], "end": t["end_date"]}
+            for t in instances
+        ],
+    )
+    if state == "success":
+        return run_id, []
+    failed = [one["task_id"] for one in instances if one["state"] == "failed"]
+    notes = _records(settings, day, run_id)
+    told = [notes.get(task, {}).get("note", "failed").removeprefix("failed: ") for task in failed]
+    return run_id, told or ["the run failed"]
+
+
+def _records(settings: Settings, day: date, run_id: str) -> dict[str, dict[str, Any]]:
+    from lumbung.pipeline.run import records
+    from lumbung.storage.lake import open_lake
+
+    return {one["task"]: one for one in records(open_lake(settings), day, run_id)}
+
+
+def _show_tasks(settings: Settings, day: date, run_id: str, instances: list[dict[str, Any]]) -> None:
+    from lumbung.cli import console
+
+    console.tasks(instances, _records(settings, day, run_id))

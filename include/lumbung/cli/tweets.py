@@ -1,0 +1,352 @@
+"""The commands of Cilvest's tweets: `lumbung tweets`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lumbung.cli.runs import Json, reading, run_dag, warehouse_at, write_report
+from lumbung.core import day as business_day
+from lumbung.core import settings as settings_module
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import Settings
+
+if TYPE_CHECKING:
+    from lumbung.local.services import Parts
+    from lumbung.search.cluster import Cluster
+
+DAG_ID = "tweets"
+
+app = typer.Typer(
+    no_args_is_help=True, help="Tweets about saham, reksadana and sukuk: collected, streamed, cleaned, counted."
+)
+
+
+class Source(StrEnum):
+    """Where tweets come from."""
+
+    SYNTHETIC = "synthetic"
+    ARCHIVE = "archive"
+    X = "x"
+
+
+DayOption = Annotated[str | None, typer.Option(help="Business day, YYYY-MM-DD; default: today in Jakarta.")]
+SourceOption = Annotated[Source, typer.Option(help="Where tweets come from.")]
+PathOption = Annotated[Path | None, typer.Option(help="The archive's folder or file.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
+Forever = Annotated[bool, typer.Option("--forever", help="Go on until Ctrl-C.")]
+
+
+@app.command()
+def run(
+    day: DayOption = None,
+    source: SourceOption = Source.SYNTHETIC,
+    path: PathOption = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Clean the day anew.")] = False,
+) -> None:
+    """Run the whole path through Airflow: collect, ship, land, clean, build, publish, index; print what came of it."""
+    chosen, archive = _day(day), _archive(source, path)
+    _run(chosen, {"refresh": refresh, "source": source.value, "path": archive and str(archive)})
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Argument(metavar="FROM", help="First day, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Argument(metavar="TO", help="Last day, included.")],
+) -> None:
+    """Make the days FROM to TO anew from the lake, in one run that collects nothing."""
+    from lumbung.systems.cilvest.steps import NO_SOURCE
+
+    start, end = business_day.parse(first), _day(last)
+    if start > end:
+        raise LumbungError(f"{start} is after {end}", where="backfill", remedy="give the first day first")
+    _run(end, {"refresh": True, "refresh_from": f"{start}", "source": NO_SOURCE})
+
+
+def _run(day: date, conf: dict[str, Any]) -> None:
+    from lumbung.local import airflow
+    from lumbung.local import services as parts
+
+    settings = settings_module.load()
+    if settings.kafka is None and (api := airflow.connect(settings)):
+        raise LumbungError(
+            "the Airflow of `lumbung up` knows no Kafka",
+            where=api.url,
+            remedy="stop it, or set LUMBUNG_KAFKA for it and here",
+        )
+    with parts.running(settings) as there, _kafka(settings) as reached:
+        run_dag(reached, there, DAG_ID, day, {"day": f"{day}", **conf})
+        _show(reached, there)
+
+
+@app.command()
+def collect(
+    source: SourceOption = Source.SYNTHETIC,
+    path: PathOption = None,
+    day: DayOption = None,
+    every: Annotated[
+        int | None, typer.Option(min=1, metavar="MINUTES", help="Collect again and again, until Ctrl-C.")
+    ] = None,
+) -> None:
+    """Collect tweets into the spool."""
+    settings, archive = settings_module.load(), _archive(source, path)
+    _collect(settings, source, day, archive)
+    while every:
+        time.sleep(60 * every)
+        _collect(settings, source, day, archive)
+
+
+def _collect(settings: Settings, source: Source, day: str | None, archive: Path | None) -> None:
+    from lumbung.cli import console
+    from lumbung.stream.collect import collect, open_source
+
+    found = collect(settings, open_source(settings, source, day=_day(day), path=archive))
+    console.table(
+        "Collected",
+        ("source", "files", "tweets", "no tweets", "requests", "US$"),
+        [(found.source, len(found.files), found.tweets, found.refused, found.requests, f"{found.usd:.3f}")],
+        numbers=("files", "tweets", "no tweets", "requests", "US$"),
+    )
+    for line in [*found.notes, *(f"Lines that are no tweets: {file}" for file in found.error_files)]:
+        console.out.print(line, soft_wrap=True, markup=False)
+
+
+@app.command()
+def ship(forever: Forever = False) -> None:
+    """Send the spool to Kafka, each line once."""
+    from lumbung.cli import console
+    from lumbung.stream.ship import ship
+
+    with _kafka(settings_module.load()) as settings:
+        sent = ship(settings, forever=forever)
+    console.table(
+        "Shipped",
+        ("topic", "files", "shipped before", "lines", "bad lines"),
+        [(settings.kafka_topic, sent.files, sent.known, sent.lines, sent.bad)],
+        numbers=("files", "shipped before", "lines", "bad lines"),
+    )
+    if sent.bad:
+        console.out.print(f"Bad lines: {settings.spool / 'error'}", soft_wrap=True)
+
+
+@app.command()
+def land(
+    forever: Forever = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="How long a message waits at most before it is landed.")
+    ] = None,
+    skip_lost: Annotated[
+        bool, typer.Option("--skip-lost", help="Go on where Kafka has deleted messages before they were landed.")
+    ] = False,
+) -> None:
+    """Land in the lake what Kafka holds, exactly once."""
+    from lumbung.cli import console
+    from lumbung.storage.lake import open_lake
+    from lumbung.stream.land import BATCH_SECONDS, land
+
+    with _kafka(settings_module.load()) as settings:
+        found = land(
+            settings,
+            open_lake(settings),
+            forever=forever,
+            skip_lost=skip_lost,
+            batch_seconds=seconds or BATCH_SECONDS,
+        )
+    console.table(
+        "Landed",
+        ("landings", "days", "tweets", "rejected"),
+        [(found.landings, len(found.days), found.rows, found.rejected)],
+        numbers=("landings", "days", "tweets", "rejected"),
+    )
+
+
+@app.command()
+def answers(as_json: Json = False) -> None:
+    """Print the answers to the five questions from what is published."""
+    from lumbung.cli import console
+    from lumbung.systems.cilvest.answers import answers
+
+    with reading(settings_module.load()) as warehouse:
+        found = answers(warehouse)
+    if as_json:
+        print(json.dumps(found.to_json(), ensure_ascii=False, indent=2))  # noqa: T201
+    else:
+        console.tweet_answers(found)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Print where tweets are: spool, Kafka, lake, warehouse, and what X has cost."""
+    from lumbung.cli import console
+    from lumbung.systems.cilvest.status import status
+
+    settings = settings_module.load()
+    with contextlib.ExitStack() as stack:
+        if settings.kafka or (settings.home / "kafka").exists():
+            settings = stack.enter_context(_kafka(settings))
+        found = status(settings)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))  # noqa: T201
+    else:
+        rows = [(part, name, value) for part, facts in found.items() for name, value in facts.items()]
+        console.table("Tweets", ("part", "what", "now"), rows)
+
+
+@app.command()
+def search(
+    words: Annotated[str, typer.Argument(help='Words that must all be there; "…" a phrase, | or, - not.')],
+    size: Annotated[int, typer.Option(min=1, max=100, help="Tweets to show.")] = 20,
+) -> None:
+    """Search the tweets that are indexed; what matched is highlighted."""
+    from rich.text import Text
+
+    from lumbung.cli.console import out, shown
+    from lumbung.search.search import search
+
+    found = search(_cluster(settings_module.load()), words, size)
+    out.print(f"[bold]{found.total:,} tweets[/]\n")
+    for hit in found.hits:
+        at = hit.created_at.astimezone(business_day.JAKARTA)
+        out.print(Text(f"{at:%Y-%m-%d %H:%M}  @{shown(hit.user_name or '')}  {hit.tweet_id}", "dim"))
+        out.print(Text.assemble(*((shown(part), "bold yellow" if matched else "") for part, matched in hit.parts)))
+
+
+@app.command()
+def prune(
+    keep: Annotated[int, typer.Option(min=1, help="Months to keep in the index.")],
+    dry_run: DryRun = False,
+) -> None:
+    """Delete old months from the search index; lake and warehouse keep them."""
+    from lumbung.search.retention import prune
+
+    with _index() as cluster:
+        _gone(prune(cluster, keep=keep, dry_run=dry_run), dry_run)
+
+
+@app.command()
+def reindex() -> None:
+    """Fill the search index of a new mapping version; readers stay on the old one until `move-alias`."""
+    from lumbung.cli import console
+    from lumbung.systems.cilvest import steps as tweets
+
+    columns = ("day", "tweets", "deleted", "superseded")
+    done = []
+    for one in tweets.reindex(settings_module.load()):
+        console.err.print(f"{one.day}: {one.rows:,} tweets")
+        done.append((one.day, one.rows, one.deleted, one.superseded))
+    console.table("Re-indexed", columns, done, numbers=columns[1:])
+
+
+@app.command()
+def move_alias(
+    version: Annotated[int | None, typer.Option(min=1, help="Mapping version; default: the newest.")] = None,
+) -> None:
+    """Let readers use the search index of another mapping version, all at once; also back to an older one."""
+    from lumbung.cli import console
+    from lumbung.search.index import VERSION
+    from lumbung.search.index import move_alias as move
+
+    chosen = version or VERSION
+    with _index() as cluster:
+        before = move(cluster, chosen)
+        console.out.print(f"Readers of {cluster.alias} use mapping version {chosen}; before: {before or 'none'}")
+
+
+@app.command()
+def drop_version(version: Annotated[int, typer.Argument(min=1)], dry_run: DryRun = False) -> None:
+    """Delete the search indices of a mapping version that readers do not use."""
+    from lumbung.search.retention import drop_version as drop
+
+    with _index() as cluster:
+        _gone(drop(cluster, version, dry_run=dry_run), dry_run)
+
+
+@app.command()
+def import_kibana() -> None:
+    """Import the data view and the dashboard into Kibana; those of before are written over."""
+    from lumbung.cli import console
+    from lumbung.search.kibana import import_saved_objects
+
+    settings = settings_module.load()
+    console.out.print(f"{import_saved_objects(settings)} saved objects in {settings.kibana}", soft_wrap=True)
+
+
+def _show(settings: Settings, there: Parts) -> None:
+    from lumbung.cli import console
+    from lumbung.storage.lake import open_lake
+    from lumbung.systems.cilvest.answers import answers
+    from lumbung.systems.cilvest.status import accounting
+
+    landed, cleaned = accounting(open_lake(settings))
+    console.table(
+        "Rows: read from Kafka = tweets + rejected",
+        ("read", "tweets", "rejected"),
+        [landed],
+        numbers=("read", "tweets", "rejected"),
+    )
+    console.table(
+        "Tweets: landed = clean + dropped (repeats, edits, retweets, other languages)",
+        ("day", "landed", "clean", "dropped"),
+        cleaned,
+        numbers=("landed", "clean", "dropped"),
+    )
+    warehouse = warehouse_at(settings, there.emulator_host)
+    console.tweet_answers(answers(warehouse))
+    console.out.print(f"Report: {write_report(settings, warehouse)}", soft_wrap=True)
+
+
+def _day(text: str | None) -> date:
+    chosen = business_day.parse(text) if text else business_day.today()
+    business_day.refuse_future(chosen)
+    return chosen
+
+
+def _archive(source: Source, path: Path | None) -> Path | None:
+    if (source is Source.ARCHIVE) != (path is not None):
+        raise LumbungError(
+            "an archive needs a path, and only an archive has one",
+            where=f"--source {source}",
+            remedy="give both: --source archive --path FOLDER",
+        )
+    return path and path.expanduser().resolve()
+
+
+@contextlib.contextmanager
+def _kafka(settings: Settings) -> Iterator[Settings]:
+    """The settings with a Kafka that runs."""
+    from lumbung.local.kafka import broker
+
+    with broker(settings) as address:
+        yield settings.model_copy(update={"kafka": address})
+
+
+@contextlib.contextmanager
+def _index() -> Iterator[Cluster]:
+    """The search server, with the one right to change its indices."""
+    from lumbung.storage.lake import open_lake
+    from lumbung.systems.cilvest.steps import INDEXING
+
+    settings = settings_module.load()
+    cluster = _cluster(settings)
+    with open_lake(settings).lease(INDEXING):
+        yield cluster
+
+
+def _gone(names: list[str], dry_run: bool) -> None:
+    from lumbung.cli import console
+
+    console.out.print(f"{'Would delete' if dry_run else 'Deleted'}: {', '.join(names) or 'nothing'}", soft_wrap=True)
+
+
+def _cluster(settings: Settings) -> Cluster:
+    from lumbung.search.cluster import connect
+
+    return connect(settings)

@@ -1,0 +1,1 @@
+"""What every other package builds on: errors, settings, the business day, locks."""

@@ -1,0 +1,268 @@
+"""Extract: one source, one day, into the lake's raw folder.
+
+Rows that cannot be read by the contract, identical repeats (the first is kept) and all rows of a key that come with
+different contents are rejects; they are kept beside the snapshot with their reason.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from array import array
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lumbung.catalog.contract import Contract
+from lumbung.core import day as business_day
+from lumbung.core.errors import SourceError
+from lumbung.pipeline import snapshot
+from lumbung.pipeline.snapshot import DataFile, Snapshot
+from lumbung.sources import Reject, read
+from lumbung.storage.lake import Lake, sha256
+
+REJECT_SCHEMA = pa.schema([("line", pa.int64()), ("raw", pa.string()), ("reason", pa.string())])
+MEMORY_LIMIT = "96MB"  # more makes it no faster: measured with ten million rows
+
+
+def extract(
+    contract: Contract,
+    day: date,
+    *,
+    lake: Lake,
+    data_source: Path,
+    dsn: str | None,
+    started_at: datetime,
+    refresh: bool = False,
+) -> tuple[Snapshot, bool]:
+    """Take a source's rows for a day, or reuse the snapshot that is there.
+
+    A committed snapshot is reused, unless a refresh is asked for, or it was taken before its day was over and the run
+    started before the end of the next day. One taken since the run started is always good enough.
+
+    Args:
+        contract: the staging table's contract, with its source.
+        day: the business day.
+        lake: where the snapshot goes.
+        data_source: folder of the CSV and JSON files.
+        dsn: the PostgreSQL of a `postgres` source.
+        started_at: when the run started.
+        refresh: take the source again whatever is there.
+
+    Returns:
+        The snapshot, and whether it was taken now.
+
+    Raises:
+        SourceError: the source is missing, empty or unreadable, or has more rejects than its contract allows. The
+            rejects are in the lake; no snapshot is committed.
+    """
+    where = snapshot.folder(contract.system, contract.table, day)
+    there = snapshot.committed(lake, contract.system, contract.table, day)
+    if there and (there.extracted_at >= started_at or not (refresh or _due(there, started_at))):
+        return there, False
+    with tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
+        taking = _Taking(contract, day, lake, Path(folder))
+        try:
+            refusal = taking.run(read(contract, data_source=data_source, dsn=dsn))
+        except SourceError as error:
+            refusal = error
+        document = taking.document(where, refusal)
+    taken = snapshot.commit(lake, where, lambda generation: document.model_copy(update={"generation": generation}))
+    if refusal:
+        raise refusal
+    return taken, True
+
+
+def _due(there: Snapshot, started_at: datetime) -> bool:
+    return there.provisional and started_at < business_day.ends_at(there.day + timedelta(days=1))
+
+
+class _Taking:
+    """One attempt at a source: rows and rejects on local disk, then in the lake."""
+
+    def __init__(self, contract: Contract, day: date, lake: Lake, folder: Path) -> None:
+        self.contract, self.day, self.lake, self.folder = contract, day, lake, folder
+        self.columns = [column.name for column in contract.business_columns]
+        self.schema = pa.schema([*((name, pa.string()) for name in self.columns), ("snapshot_date", pa.date32())])
+        self.extracted_at = datetime.now(UTC)
+        self.rows = self.folder / "rows.parquet"
+        self.rejects = RejectFile(self.folder / "rejects.parquet")
+        self.read = self.kept = 0
+        self.first_reject: Reject | None = None
+
+    def run(self, batches: Iterable[Any]) -> SourceError | None:
+        """Read all batches; the error, if the contract does not allow what came."""
+        lines = array("q")
+        with pq.ParquetWriter(self.rows, self.schema, compression="zstd") as writer:
+            for batch in batches:
+                rows = batch.rows
+                stamp = pa.array([self.day], pa.date32()).take(pa.array([0] * rows.num_rows, pa.int64()))
+                writer.write_batch(pa.RecordBatch.from_arrays([*rows.columns, stamp], schema=self.schema))
+                if batch.lines is not None:
+                    lines.extend(batch.lines)
+                self._reject(batch.rejects)
+                self.kept += rows.num_rows
+                self.read += rows.num_rows + len(batch.rejects)
+        self._drop_repeats(lines)
+        return self._refusal()
+
+    def _reject(self, rejects: Sequence[Reject]) -> None:
+        if rejects and self.first_reject is None:
+            self.first_reject = rejects[0]
+        self.rejects.add(rejects)
+
+    def _drop_repeats(self, lines: array[int]) -> None:
+        with engine(self.folder) as db:
+            keys = ", ".join(map(quote, self.contract.key))
+            source = parquet(self.rows)
+            # Equal hashes are rare, so only their rows are compared in full.
+            db.execute(
+                f"CREATE TEMP TABLE suspect AS SELECT hash({keys}) AS h FROM {source} GROUP BY h HAVING count(*) > 1"
+            )
+            if db.execute("SELECT count(*) FROM suspect").fetchall() == [(0,)]:
+                return
+            row = ", ".join(f"{quote(name)} := {quote(name)}" for name in self.columns)
+            db.execute(f"""
+                CREATE TEMP TABLE repeat AS
+                WITH candidate AS (
+                    SELECT file_row_number AS n, to_json(struct_pack({row}))::VARCHAR AS raw, {keys}
+                    FROM {source} WHERE hash({keys}) IN (SELECT h FROM suspect)
+                ), compared AS (
+                    SELECT n, raw, count(*) OVER same AS times, min(raw) OVER same <> max(raw) OVER same AS differs,
+                        min(n) OVER same AS first
+                    FROM candidate WINDOW same AS (PARTITION BY {keys})
+                )
+                SELECT * FROM compared WHERE times > 1 AND (differs OR n > first)
+            """)
+            repeats = db.execute("SELECT n, raw, times, differs, first FROM repeat ORDER BY n")
+            while found := repeats.fetchmany(10_000):
+                self._reject([self._repeat(lines, *one) for one in found])
+                self.kept -= len(found)
+            kept = self.folder / "kept.parquet"
+            db.execute(
+                f"COPY (SELECT * EXCLUDE (file_row_number) FROM {source}"
+                f" WHERE file_row_number NOT IN (SELECT n FROM repeat) ORDER BY file_row_number)"
+                f" TO {literal(kept)} (FORMAT parquet, COMPRESSION zstd)"
+            )
+            self.rows = kept
+
+    def _repeat(self, lines: array[int], n: int, raw: str, times: int, differs: bool, first: int) -> Reject:
+        key = ", ".join(self.contract.key)
+        if differs:
+            reason = f"{times} rows with the same {key} and different contents"
+        else:
+            earlier = f"line {lines[first]}" if lines else f"row {first + 1}"
+            reason = f"an identical repeat of {earlier}"
+        return Reject(line=lines[n] if lines else None, raw=raw, reason=reason)
+
+    def _refusal(self) -> SourceError | None:
+        source = self.contract.source
+        assert source
+        first = self.first_reject
+        if first and (
+            refusal := too_many(self.contract, self.day, self.rejects.count, self.read, first.reason, first.line)
+        ):
+            return refusal
+        if self.kept < source.min_rows:
+            rejected = f"; {self.rejects.count} rejected, the first: {first.reason}" if first else ""
+            return SourceError(
+                f"{self.kept} rows, where the contract expects at least {source.min_rows}{rejected}",
+                where=_place(source.label, self.day, first.line if first else None),
+                remedy=f"fill the source, or lower min_rows in {self.contract.dataset}/{self.contract.path.name}",
+            )
+        return None
+
+    def document(self, where: str, refusal: SourceError | None) -> Snapshot:
+        """The manifest, its files put into the lake; the generation is not chosen yet."""
+        unique = uuid.uuid4().hex[:12]
+        rejects = self.rejects.close()
+        late = self.extracted_at >= business_day.ends_at(self.day)
+        return Snapshot(
+            system=self.contract.system,
+            entity=self.contract.table,
+            day=self.day,
+            generation=0,
+            state="refused" if refusal else "committed",
+            columns=self.columns,
+            rows_read=self.read,
+            rows_kept=0 if refusal else self.kept,
+            rows_rejected=self.rejects.count,
+            file=None if refusal else store(self.lake, self.rows, f"{where}/part-{unique}.parquet"),
+            rejects=store(self.lake, rejects, f"{where}/rejects-{unique}.parquet") if self.rejects.count else None,
+            source=self.contract.source.label if self.contract.source else "",
+            extracted_at=self.extracted_at,
+            provisional=not late,
+            note=str(refusal) if refusal else f"rows of {self.extracted_at:%Y-%m-%d %H:%M} UTC" if late else "",
+        )
+
+
+class RejectFile:
+    """Rejects on local disk, written as they come."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.count = file, 0
+        self._writer = pq.ParquetWriter(file, REJECT_SCHEMA, compression="zstd")
+
+    def add(self, rejects: Sequence[Reject]) -> None:
+        """Append rejects."""
+        if rejects:
+            rows = [{"line": one.line, "raw": one.raw, "reason": one.reason} for one in rejects]
+            self._writer.write_table(pa.Table.from_pylist(rows, REJECT_SCHEMA))
+            self.count += len(rejects)
+
+    def close(self) -> Path:
+        """The finished file."""
+        self._writer.close()
+        return self.file
+
+
+def too_many(
+    contract: Contract, day: date, rejected: int, read: int, reason: str, line: int | None = None
+) -> SourceError | None:
+    """The error, if more of the rows read are rejected than the contract allows (one always is)."""
+    assert contract.source
+    allowed = max(1, int(contract.source.max_rejects * read))
+    if rejected <= allowed:
+        return None
+    return SourceError(
+        f"{rejected} of {read} rows are rejected, {allowed} allowed; the first: {reason}",
+        where=_place(contract.source.label, day, line),
+        remedy=f"mend the source (the rejects are in staging.rejected_row), or raise max_rejects in"
+        f" {contract.dataset}/{contract.path.name}",
+    )
+
+
+def _place(label: str, day: date, line: int | None) -> str:
+    return f"{label}{f':{line}' if line else ''}, day {day}"
+
+
+def engine(folder: Path) -> duckdb.DuckDBPyConnection:
+    """An in-memory engine that spills to `folder`."""
+    return duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(folder / "spill")})
+
+
+def quote(name: str) -> str:
+    """A quoted identifier of the engine."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: object) -> str:
+    """A quoted string of the engine."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def parquet(file: Path) -> str:
+    """The engine's table of a Parquet file, with `file_row_number`."""
+    return f"read_parquet({literal(file)}, file_row_number = true)"
+
+
+def store(lake: Lake, file: Path, path: str) -> DataFile:
+    """Move a Parquet file into the lake."""
+    rows, size, checksum = pq.read_metadata(file).num_rows, file.stat().st_size, sha256(file)
+    lake.put(file, path)
+    return DataFile(path=path, rows=rows, bytes=size, sha256=checksum)

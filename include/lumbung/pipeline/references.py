@@ -1,0 +1,179 @@
+"""References between a system's snapshots of a day, and the version that they make together."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import date
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import duckdb
+
+from lumbung.catalog.contract import Contract
+from lumbung.core.errors import LumbungError, SourceError
+from lumbung.pipeline import snapshot
+from lumbung.pipeline.extract import RejectFile, engine, literal, parquet, quote, store, too_many
+from lumbung.pipeline.snapshot import DataFile, Member, Snapshot, Version
+from lumbung.sources import Reject
+from lumbung.storage.lake import Lake
+
+
+def make_version(contracts: Sequence[Contract], system: str, day: date, lake: Lake) -> Version:
+    """Check the references between the newest snapshots of a day and write the version they make.
+
+    A row that refers to a row that is not there is rejected, and so on for the rows that refer to it. The version that
+    is there is reused when it lists the same snapshots.
+
+    Args:
+        contracts: the contracts of all of the system's sources.
+        system: the system.
+        day: the business day.
+        lake: where snapshots and versions lie.
+
+    Raises:
+        SourceError: a source has more rejects than its contract allows. The rejects are in the lake.
+        LumbungError: a source has no snapshot for the day.
+    """
+    refusals: list[SourceError] = []
+
+    def make(generation: int) -> Version:
+        # Newest snapshots are listed anew for each generation tried, so a version never is older than an earlier one.
+        snapshots = {one.table: _committed(one, day, lake) for one in contracts}
+        there = snapshot.version_of(lake, system, day)
+        if there and there.generations == {name: one.generation for name, one in snapshots.items()}:
+            raise _Unchanged(there)
+        refusals.clear()
+        members = _check(contracts, snapshots, lake, refusals)
+        return Version(
+            system=system,
+            day=day,
+            generation=generation,
+            state="refused" if refusals else "committed",
+            members=members,
+            note=" ".join(map(str, refusals)),
+        )
+
+    try:
+        with lake.lease(f"version/{system}"):  # not while old snapshots are pruned
+            version = snapshot.commit(lake, f"{snapshot.version_folder(system)}/dt={day:%Y-%m-%d}", make)
+    except _Unchanged as unchanged:
+        return unchanged.version
+    if refusals:
+        raise refusals[0]
+    return version
+
+
+class _Unchanged(Exception):  # noqa: N818 - no error: it leaves the loop that looks for a generation
+    def __init__(self, version: Version) -> None:
+        self.version = version
+
+
+def _committed(contract: Contract, day: date, lake: Lake) -> Snapshot:
+    found = snapshot.committed(lake, contract.system, contract.table, day)
+    if found is None:
+        raise LumbungError("no snapshot", where=f"{contract.address}, day {day}", remedy="run the day again")
+    return found
+
+
+def _order(contracts: Sequence[Contract]) -> list[Contract]:
+    tables = {one.table: one for one in contracts}
+    graph = {}
+    for one in contracts:
+        graph[one.table] = {reference.table for reference in one.references}
+        if unknown := graph[one.table] - tables.keys():
+            raise LumbungError(
+                f"refers to {', '.join(sorted(unknown))}, which is no source of {one.system}",
+                where=str(one.path),
+                remedy="name a staging table of the same system",
+            )
+    try:
+        return [tables[name] for name in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        raise LumbungError(
+            f"sources refer to each other in a circle: {' -> '.join(error.args[1])}",
+            where=str(contracts[0].path.parent),
+        ) from error
+
+
+def _check(
+    contracts: Sequence[Contract], snapshots: dict[str, Snapshot], lake: Lake, refusals: list[SourceError]
+) -> dict[str, Member]:
+    members: dict[str, Member] = {}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lumbung-")))
+        db = stack.enter_context(engine(folder))
+        for contract in _order(contracts):
+            taken = snapshots[contract.table]
+            assert taken.file
+            source = stack.enter_context(lake.local(taken.file.path))
+            db.execute(f"CREATE VIEW {quote(contract.table)} AS SELECT * FROM {parquet(source)}")
+            file, rejects = taken.file, None
+            if contract.references:
+                file, rejects = _drop_dangling(db, contract, taken, source, folder, lake)
+                if rejects:
+                    first = db.execute("SELECT reason FROM dangling ORDER BY n LIMIT 1").fetchall()[0][0]
+                    total = taken.rows_rejected + rejects.rows
+                    if refusal := too_many(contract, taken.day, total, taken.rows_read, first):
+                        refusals.append(refusal)
+            members[contract.table] = Member(
+                generation=taken.generation,
+                columns=taken.columns,
+                file=file,
+                rejects=rejects,
+                rows_read=taken.rows_read,
+                rows_rejected=taken.rows_rejected + (rejects.rows if rejects else 0),
+                extracted_at=taken.extracted_at,
+                provisional=taken.provisional,
+                note=taken.note,
+            )
+    return {one.table: members[one.table] for one in contracts}
+
+
+def _drop_dangling(
+    db: duckdb.DuckDBPyConnection, contract: Contract, taken: Snapshot, source: Path, folder: Path, lake: Lake
+) -> tuple[DataFile, DataFile | None]:
+    assert taken.file
+    reasons = []
+    for reference in contract.references:
+        columns = [f"r.{quote(name)}" for name in reference.columns]
+        match = " AND ".join(f"{column} = t.{quote(key)}" for column, key in zip(columns, reference.key, strict=True))
+        present = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+        value = " || ', ' || ".join(columns)
+        reasons.append(
+            f"CASE WHEN {present} AND NOT EXISTS (SELECT 1 FROM {quote(reference.table)} t WHERE {match})"
+            f" THEN '{', '.join(reference.columns)} ' || {value} || ' is no {reference.table}' END"
+        )
+    row = ", ".join(f"{quote(name)} := r.{quote(name)}" for name in taken.columns)
+    db.execute(f"""
+        CREATE OR REPLACE TEMP TABLE dangling AS
+        SELECT * FROM (
+            SELECT file_row_number AS n, to_json(struct_pack({row}))::VARCHAR AS raw,
+                concat_ws('; ', {", ".join(reasons)}) AS reason
+            FROM {parquet(source)} r
+        ) WHERE reason <> ''
+    """)
+    if db.execute("SELECT count(*) FROM dangling").fetchall() == [(0,)]:
+        return taken.file, None
+    where = snapshot.folder(contract.system, contract.table, taken.day)
+    unique = uuid.uuid4().hex[:12]
+    rejects = RejectFile(folder / f"{contract.table}-rejects.parquet")
+    found = db.execute("SELECT raw, reason FROM dangling ORDER BY n")
+    while some := found.fetchmany(10_000):
+        rejects.add([Reject(line=None, raw=raw, reason=reason) for raw, reason in some])
+    kept = folder / f"{contract.table}-kept.parquet"
+    db.execute(
+        f"COPY (SELECT * EXCLUDE (file_row_number) FROM {parquet(source)}"
+        f" WHERE file_row_number NOT IN (SELECT n FROM dangling) ORDER BY file_row_number)"
+        f" TO {literal(kept)} (FORMAT parquet, COMPRESSION zstd)"
+    )
+    # Tables that refer to this one see only the rows that stay.
+    db.execute(f"CREATE TABLE stay AS SELECT * FROM {parquet(kept)}")
+    db.execute(f"DROP VIEW {quote(contract.table)}")
+    db.execute(f"ALTER TABLE stay RENAME TO {quote(contract.table)}")
+    return (
+        store(lake, kept, f"{where}/kept-{unique}.parquet"),
+        store(lake, rejects.close(), f"{where}/dangling-{unique}.parquet"),
+    )

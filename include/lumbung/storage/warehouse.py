@@ -1,0 +1,443 @@
+"""The warehouse: BigQuery through its own client, real or local by address alone.
+
+Every load, query-to-table and copy job carries WRITE_TRUNCATE and CREATE_IF_NEEDED. No DML and no streaming insert.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from google.api_core import exceptions as api
+from google.api_core.retry import Retry
+from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
+from google.cloud import bigquery
+from google.cloud.bigquery.retry import DEFAULT_RETRY
+
+from lumbung.catalog.contract import Contract
+from lumbung.core.errors import CheckError, LumbungError, SettingError
+from lumbung.core.settings import EMULATOR_VARIABLE, Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from google.auth.credentials import Credentials
+
+BUILD = "build"
+BUILD_HOURS = 24
+WRITE = bigquery.WriteDisposition.WRITE_TRUNCATE
+CREATE = bigquery.CreateDisposition.CREATE_IF_NEEDED
+PARTITION_KEY = "%Y%m%d"
+STOPPED = "stopped"  # the reason of a job that was cancelled, or whose server ended
+
+
+@dataclass(frozen=True)
+class Job:
+    """A finished job: rows written, bytes processed, seconds."""
+
+    job_id: str
+    rows: int
+    bytes: int
+    seconds: float
+
+
+class UnavailableError(LumbungError):
+    """The warehouse did not answer; trying again may help."""
+
+
+class MissingError(LumbungError):
+    """Something is not there."""
+
+
+class RefusedError(LumbungError):
+    """BigQuery refused a request."""
+
+
+class Warehouse:
+    """Tables of one project, by `<dataset>.<table>` address.
+
+    Args:
+        settings: project, location and prefix.
+        credentials: gives what to sign in with; None: Application Default Credentials. A local server asks for none.
+    """
+
+    def __init__(self, settings: Settings, credentials: Callable[[], Credentials] | None = None) -> None:
+        self.settings = settings
+        local = settings.warehouse != "bigquery"
+        # A local server that is gone does not come back by waiting; Google's own may.
+        self._retry: Retry = DEFAULT_RETRY.with_timeout(60 if local else 300)
+        if local:
+            from google.auth.credentials import AnonymousCredentials
+
+            if settings.emulator_host is None:
+                raise LumbungError(
+                    "no warehouse", where="LUMBUNG_PROJECT", remedy="set it, or start the local parts with lumbung up"
+                )
+            credentials = AnonymousCredentials
+        elif os.environ.get(EMULATOR_VARIABLE) == "":
+            del os.environ[EMULATOR_VARIABLE]  # the client would take it for an address
+        with self._answers("the client"):
+            self.client = bigquery.Client(
+                project=settings.project_id,
+                credentials=credentials() if credentials else None,
+                location=settings.location,
+                client_options={"api_endpoint": settings.emulator_host} if local else None,
+            )
+
+    def dataset(self, name: str) -> str:
+        """`<project>.<prefix><dataset>`."""
+        return f"{self.settings.project_id}.{self.settings.dataset_prefix}{name}"
+
+    def table(self, address: str) -> str:
+        """`<project>.<prefix><dataset>.<table>` of a `<dataset>.<table>`."""
+        dataset, table = address.split(".", 1)
+        return f"{self.dataset(dataset)}.{table}"
+
+    def build_table(self, address: str, run_id: str) -> str:
+        """The full name of a run's private build of a table."""
+        key = hashlib.sha256(run_id.encode()).hexdigest()[:12]
+        return f"{self.dataset(BUILD)}.{key}__{address.replace('.', '__')}"
+
+    def ensure_datasets(self, names: Sequence[str]) -> None:
+        """Make the data sets that are missing; the build one's tables expire by themselves."""
+        with self._answers(self.settings.project_id):
+            there = {item.dataset_id for item in self.client.list_datasets(retry=self._retry)}
+        for name in [*names, BUILD]:
+            if f"{self.settings.dataset_prefix}{name}" in there:
+                continue
+            dataset = bigquery.Dataset(self.dataset(name))
+            dataset.location = self.settings.location
+            dataset.labels = {"managed_by": "lumbung"}
+            if name == BUILD:
+                dataset.default_table_expiration_ms = BUILD_HOURS * 3600 * 1000
+            with self._answers(self.dataset(name)):
+                self.client.create_dataset(dataset, exists_ok=True, retry=self._retry)
+
+    def identity(self) -> str:
+        """Which warehouse this is; another one when the data sets were dropped and made again.
+
+        Raises:
+            SettingError: the data sets are in another location than LUMBUNG_LOCATION; BigQuery would not find them.
+        """
+        name = self.dataset("ops")
+        with self._answers(name):
+            dataset = self.client.get_dataset(name, retry=self._retry)
+        if dataset.location and dataset.location.lower() != self.settings.location.lower():
+            raise SettingError(
+                f"the data set {name} is in {dataset.location}, not in {self.settings.location}",
+                where="LUMBUNG_LOCATION",
+                remedy=f"set it to {dataset.location}, or set another LUMBUNG_DATASET_PREFIX",
+            )
+        return f"{name}@{dataset.created:%Y%m%dT%H%M%S%f}"
+
+    def partition_limit_days(self, name: str) -> int | None:
+        """Days after which a data set's partitions expire (60 in the sandbox); None: never."""
+        with self._answers(self.dataset(name)):
+            dataset = self.client.get_dataset(self.dataset(name), retry=self._retry)
+        limits = [ms for ms in (dataset.default_partition_expiration_ms, dataset.default_table_expiration_ms) if ms]
+        return min(limits) // (24 * 3600 * 1000) if limits else None
+
+    def load(
+        self,
+        contract: Contract,
+        source: Path | Sequence[str],
+        day: date | None,
+        labels: Mapping[str, str],
+        *,
+        job_id: str | None = None,
+    ) -> Job:
+        """Load Parquet into a table, or into one partition of it.
+
+        Args:
+            contract: the table.
+            source: a local file, or addresses of files that BigQuery reads itself.
+            day: the partition to replace; None: the whole table.
+            labels: the job's labels.
+            job_id: the job's id, where others must know it beforehand.
+        """
+        target = self.table(contract.address) + (f"${day.strftime(PARTITION_KEY)}" if day else "")
+        config = bigquery.LoadJobConfig(
+            source_format=bigquery.SourceFormat.PARQUET,
+            schema=schema(contract),
+            autodetect=False,
+            write_disposition=WRITE,
+            create_disposition=CREATE,
+            time_partitioning=_partitioning(contract),
+            labels=_labels(labels),
+        )
+        config.parquet_options = _list_inference()
+        if day:  # a column that was added to the contract is added to the table; elsewhere the schema is replaced
+            config.schema_update_options = [bigquery.SchemaUpdateOption.ALLOW_FIELD_ADDITION]
+        job_id = job_id or new_job_id("load", contract.address)
+
+        def upload(file: Path) -> Any:
+            with file.open("rb") as opened:
+                return self.client.load_table_from_file(
+                    opened, target, job_id=job_id, job_config=config, rewind=True, num_retries=3
+                )
+
+        def start() -> Any:
+            if isinstance(source, Path):
+                try:
+                    return upload(source)
+                except api.NotFound as error:
+                    if "upload_id=" not in str(error):
+                        raise
+                    return upload(source)  # the server forgot the upload that was begun, and has no job yet
+            return self.client.load_table_from_uri(
+                list(source), target, job_id=job_id, job_config=config, retry=self._retry
+            )
+
+        job, _, seconds = self._finish(target, job_id, start)
+        return Job(job.job_id, int(job.output_rows or 0), int(job.output_bytes or 0), seconds)
+
+    def build(
+        self, contract: Contract, sql: str, target: str, parameters: Mapping[str, Any], labels: Mapping[str, str]
+    ) -> Job:
+        """Write a query's result to a private build table."""
+        config = self._query_config(parameters, labels)
+        config.destination = target
+        config.write_disposition = WRITE
+        config.create_disposition = CREATE
+        config.time_partitioning = _partitioning(contract)
+        job, result, seconds = self._query(target, sql, config)
+        return Job(job.job_id, int(result.total_rows or 0), int(job.total_bytes_processed or 0), seconds)
+
+    def script(self, sql: str, where: str, labels: Mapping[str, str]) -> Job:
+        """Run a script of ASSERTs.
+
+        Raises:
+            CheckError: an assertion does not hold.
+        """
+        try:
+            job, _, seconds = self._query(where, sql, self._query_config({}, labels))
+        except RefusedError as error:
+            # BigQuery: "Assertion failed" or the description; a script's error ends with its statement and line.
+            message = re.split(r"\s+at \[\d+:\d+\]", error.what)[0]
+            raise CheckError(
+                message,
+                where=where,
+                remedy="mend the source or the query; nothing of this run is published, what was published stays",
+            ) from error
+        return Job(job.job_id, 0, int(job.total_bytes_processed or 0), seconds)
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """A query's result."""
+        _, result, _ = self._query("query", sql, self._query_config(parameters or {}, {"part": "read"}))
+        with self._answers("query"):
+            return result.to_arrow(create_bqstorage_client=False)
+
+    def dry_run(self, sql: str) -> int:
+        """Bytes that a query would process."""
+        config = self._query_config({}, {"part": "read"})
+        config.dry_run, config.use_query_cache = True, False
+        with self._answers("query"):
+            job = self.client.query(sql, job_config=config, retry=self._retry)
+        return int(job.total_bytes_processed or 0)
+
+    def copy(self, pairs: Sequence[tuple[str, str]], labels: Mapping[str, str], job_ids: Sequence[str]) -> list[Job]:
+        """Replace tables or partitions by copies, all started before the first is waited for."""
+        started = []
+        for (source, target), job_id in zip(pairs, job_ids, strict=True):
+            config = bigquery.CopyJobConfig(write_disposition=WRITE, create_disposition=CREATE, labels=_labels(labels))
+            with self._answers(target):
+                start = partial(
+                    self.client.copy_table, source, target, job_id=job_id, job_config=config, retry=self._retry
+                )
+                started.append(self._started(job_id, start))
+        began = time.monotonic()
+        jobs = []
+        for (_, target), job in zip(pairs, started, strict=True):
+            with self._answers(target):
+                self._wait(job)
+            jobs.append(Job(job.job_id, 0, 0, round(time.monotonic() - began, 3)))
+        return jobs
+
+    def settle(self, job_ids: Sequence[str]) -> None:
+        """Wait until load or copy jobs of a killed process are over: a late one would undo what is written after it."""
+        for job_id in job_ids:
+            with contextlib.suppress(MissingError), self._answers(job_id):
+                self._until_done(self.client.get_job(job_id, retry=self._retry))
+
+    def ensure_table(self, contract: Contract) -> None:
+        """Make a table that is missing, empty and partitioned: a copy job into a partition needs one that is there."""
+        name = self.table(contract.address)
+        if self.exists(name):
+            return
+        table = bigquery.Table(name, schema=schema(contract))
+        table.time_partitioning = _partitioning(contract)
+        with self._answers(name):
+            self.client.create_table(table, exists_ok=True, retry=self._retry)
+
+    def describe(self, contract: Contract, labels: Mapping[str, str]) -> None:
+        """Put a table's description, labels and column descriptions (back): truncation drops them."""
+        with self._answers(contract.address):
+            there = self.client.get_table(self.table(contract.address), retry=self._retry).schema
+            ours = {field.name: field for field in schema(contract)}
+            # A column that the contract no longer has stays in a partitioned table; a patch may not leave it out.
+            columns = [ours.get(field.name, field) for field in there]
+            # Not the table that was read: its etag would refuse the patch when another job wrote it in between.
+            table = bigquery.Table(self.table(contract.address), schema=columns)
+            table.description = f"{contract.description.strip()}\n\nGrain: {contract.grain}."
+            table.labels = _labels({"managed_by": "lumbung", "system": contract.system, **labels})
+            self.client.update_table(table, ["description", "labels", "schema"], retry=self._retry)
+
+    def exists(self, name: str) -> bool:
+        """Whether a table of that full name is there."""
+        try:
+            with self._answers(name):
+                self.client.get_table(name, retry=self._retry)
+        except MissingError:
+            return False
+        return True
+
+    def drop(self, name: str) -> None:
+        """Delete a table by full name; nothing happens where there is none."""
+        with self._answers(name):
+            self.client.delete_table(name, not_found_ok=True, retry=self._retry)
+
+    def build_tables(self) -> Iterator[tuple[str, datetime | None]]:
+        """Full names of the build tables that are there, and when each was made."""
+        with self._answers(self.dataset(BUILD)):
+            for item in self.client.list_tables(self.dataset(BUILD), retry=self._retry):
+                yield f"{item.project}.{item.dataset_id}.{item.table_id}", item.created
+
+    def _query_config(self, parameters: Mapping[str, Any], labels: Mapping[str, str]) -> bigquery.QueryJobConfig:
+        config = bigquery.QueryJobConfig(
+            query_parameters=[_parameter(name, value) for name, value in parameters.items()],
+            labels=_labels(labels),
+        )
+        if self.settings.max_bytes_billed:
+            config.maximum_bytes_billed = self.settings.max_bytes_billed
+        return config
+
+    def _query(self, where: str, sql: str, config: bigquery.QueryJobConfig) -> tuple[Any, Any, float]:
+        job_id = new_job_id("query", where)
+        return self._finish(
+            where,
+            job_id,
+            lambda: self.client.query(sql, job_id=job_id, job_config=config, retry=self._retry, job_retry=None),
+        )
+
+    def _finish(self, where: str, job_id: str, start: Callable[[], Any]) -> tuple[Any, Any, float]:
+        """Start a job and wait for it: the job, its result, seconds."""
+        began = time.monotonic()
+        with self._answers(where):
+            job = self._started(job_id, start)
+            result = self._wait(job)
+        return job, result, round(time.monotonic() - began, 3)
+
+    def _started(self, job_id: str, start: Callable[[], Any]) -> Any:
+        """The job. Our ids are unique: one that is there already is ours, and the answer to the first try was lost."""
+        try:
+            return start()
+        except api.Conflict:
+            return self.client.get_job(job_id, retry=self._retry)
+
+    def _wait(self, job: Any) -> Any:
+        """The job's result. The client's own wait for load and copy jobs sleeps a second before it looks again."""
+        if not isinstance(job, bigquery.QueryJob):
+            self._until_done(job)
+        return job.result(retry=self._retry)
+
+    def _until_done(self, job: Any) -> None:
+        pause = 0.02
+        while not job.done(retry=self._retry):
+            time.sleep(pause)
+            pause = min(pause * 1.5, 2.0)
+
+    @contextlib.contextmanager
+    def _answers(self, where: str) -> Iterator[None]:
+        """Turn the client's errors into ours."""
+        place = self.settings.emulator_host or "BigQuery"
+        try:
+            yield
+        except (DefaultCredentialsError, RefreshError) as error:
+            raise LumbungError(
+                f"no Google credentials ({_first_line(error)})",
+                where="LUMBUNG_PROJECT",
+                remedy="run `gcloud auth application-default login`, or set the Airflow connection"
+                " google_cloud_default; without LUMBUNG_PROJECT the local warehouse is used",
+            ) from error
+        except api.NotFound as error:
+            raise MissingError(_message(error), where=where, remedy="run a day to make the tables") from error
+        except api.Forbidden as error:
+            if any("quota" in str(one.get("reason")).lower() for one in error.errors):
+                raise UnavailableError(_message(error), where=where, remedy="wait, then run again") from error
+            raise LumbungError(_message(error), where=where, remedy="see the roles in docs/bigquery.md") from error
+        except (api.RetryError, api.ServerError, api.TooManyRequests, TransportError, ConnectionError) as error:
+            raise UnavailableError(
+                f"{place} does not answer ({_first_line(error)})",
+                where=where,
+                remedy="see that it runs, then run again",
+            ) from error
+        except api.GoogleAPICallError as error:
+            if any(one.get("reason") == STOPPED for one in error.errors):
+                raise UnavailableError(_message(error), where=where, remedy="run again") from error
+            raise RefusedError(_message(error), where=where, remedy="mend the query or the data") from error
+        except OSError as error:  # requests' connection errors
+            raise UnavailableError(
+                f"{place} does not answer ({_first_line(error)})",
+                where=where,
+                remedy="see that it runs, then run again",
+            ) from error
+
+
+def schema(contract: Contract) -> list[bigquery.SchemaField]:
+    """A contract's columns as BigQuery's schema; `required` is a check, not a mode, as query jobs drop modes."""
+    return [
+        bigquery.SchemaField(
+            column.name,
+            "STRING" if column.type == "ARRAY<STRING>" else column.type,
+            mode="REPEATED" if column.type == "ARRAY<STRING>" else "NULLABLE",
+            description=column.description,
+        )
+        for column in contract.columns
+    ]
+
+
+def _parameter(name: str, value: date | str | Sequence[date]) -> Any:
+    if isinstance(value, str | date):
+        return bigquery.ScalarQueryParameter(name, "DATE" if isinstance(value, date) else "STRING", value)
+    return bigquery.ArrayQueryParameter(name, "DATE", list(value))
+
+
+def _partitioning(contract: Contract) -> bigquery.TimePartitioning | None:
+    if contract.partition is None:
+        return None
+    return bigquery.TimePartitioning(type_=bigquery.TimePartitioningType.DAY, field=contract.partition)
+
+
+def _list_inference() -> Any:
+    from google.cloud.bigquery.format_options import ParquetOptions
+
+    options = ParquetOptions()  # type: ignore[no-untyped-call]
+    options.enable_list_inference = True
+    return options
+
+
+def _labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Label values as BigQuery takes them: lower case letters, digits, `_` and `-`, at most 63."""
+    return {key: re.sub(r"[^a-z0-9_-]", "-", str(value).lower())[:63] for key, value in labels.items()}
+
+
+def new_job_id(kind: str, where: str) -> str:
+    """A job id that is not taken."""
+    return f"lumbung-{kind}-{re.sub(r'[^A-Za-z0-9_-]', '-', where)[-80:]}-{uuid.uuid4().hex}"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _message(error: api.GoogleAPICallError) -> str:
+    return str(error.message or error).strip().splitlines()[0]

@@ -1,0 +1,1 @@
+"""The systems that are gathered, a folder each, with the same file names in each."""

@@ -1,0 +1,1 @@
+"""Cilvest, an investment manager: tweets about saham, reksadana and sukuk."""

@@ -1,0 +1,1 @@
+"""pinter-skuy, an edu-tech: students, mentors, courses and enrollments."""

@@ -1,0 +1,325 @@
+"""What queries read, the order of builds, rendering, and the audit, the latter on a real server."""
+
+import pytest
+import yaml
+from google.api_core.exceptions import BadRequest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+
+from lumbung.catalog import query as sql
+from lumbung.catalog.contract import Catalog, Contract
+from lumbung.core.errors import LumbungError
+
+SNAPSHOT = "SELECT id FROM staging.source WHERE snapshot_date = @snapshot_date"
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Write tables as `address: query` (None: no query) into a folder with one source, and give its catalog."""
+
+    def write(queries, columns=("id",), system="s", **contract):
+        source = {"kind": "csv", "path": "source.csv"}
+        add("staging.source", None, ("id", "snapshot_date"), "s", partition="snapshot_date", source=source)
+        for address, query in queries.items():
+            add(address, query, columns, system, **contract)
+        return Catalog(tmp_path)
+
+    def add(address, query, columns, system, **contract):
+        path = tmp_path / f"{address.replace('.', '/')}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        typed = [
+            {"name": name, "description": "-", "type": "DATE" if name.endswith("_date") else "STRING"}
+            for name in columns
+        ]
+        content = {"description": "-", "grain": "-", "system": system, "key": ["id"], "columns": typed, **contract}
+        path.write_text(yaml.safe_dump(content))
+        if query is not None:
+            path.with_suffix(".sql").write_text(query)
+
+    write.add = add
+    return write
+
+
+def order(catalog):
+    return [contract.address for contract in sql.build_order(catalog.contracts.values())]
+
+
+@pytest.mark.parametrize(
+    ("query", "reads"),
+    [
+        ("SELECT id FROM dwh.a", {"dwh.a"}),
+        ("SELECT id FROM `dwh.a` JOIN `dwh`.`b` USING (id)", {"dwh.a", "dwh.b"}),
+        ("WITH a AS (SELECT id FROM dwh.b) SELECT id FROM A -- FROM dwh.c", {"dwh.b"}),
+        ("WITH a AS (SELECT id FROM dwh.a), b AS (SELECT id FROM a) SELECT id FROM b", {"dwh.a"}),
+        ("SELECT id FROM dwh.a WHERE id IN (SELECT id FROM dwh.b) UNION ALL SELECT 'dwh.d' FROM dwh.c",
+         {"dwh.a", "dwh.b", "dwh.c"}),
+        ("SELECT id FROM UNNEST(['x']) AS id;", set()),
+    ],
+)  # fmt: skip
+def test_upstreams_are_the_tables_a_query_reads(tables, query, reads):
+    assert sql.upstreams(tables({"dwh.t": query})["dwh.t"]) == reads
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELECT id FROM other", "reads other, which is not written <dataset>.<table>"),
+        ("SELECT id FROM local.dwh.a", "reads local.dwh.a, which"),
+        ("SELECT id FROM `my-project.dwh.a`", "my-project"),
+        ("SELECT id FROM EXTERNAL_QUERY('us.c', 'SELECT 1')", "EXTERNAL_QUERY"),
+        ("SELECT id FROM dwh.a; SELECT 1", "not exactly one SELECT"),
+        ("-- nothing", "not exactly one SELECT"),
+        ("DELETE FROM dwh.a WHERE TRUE", "not exactly one SELECT"),
+        ("INSERT INTO dwh.a SELECT id FROM dwh.b", "not exactly one SELECT"),
+        ("MERGE dwh.a USING dwh.b ON FALSE WHEN MATCHED THEN DELETE", "not exactly one SELECT"),
+        ("CREATE TABLE dwh.a AS SELECT 1 AS id", "not exactly one SELECT"),
+        ("EXPORT DATA OPTIONS (uri = 'x') AS SELECT 1", "not exactly one SELECT"),
+        ("BEGIN SELECT 1; END", "not exactly one SELECT"),
+        ("SELECT id FROM\n\n (dwh.a", "Line 3"),
+        ("SELECT 'a", "no GoogleSQL"),
+    ],
+)
+def test_what_is_not_one_select_of_tables_is_refused_with_its_file(tables, query, message):
+    with pytest.raises(LumbungError) as refusal:
+        sql.upstreams(tables({"dwh.t": query})["dwh.t"])
+    assert message in str(refusal.value)
+    assert "dwh/t.sql: " in str(refusal.value)
+    assert "\x1b" not in str(refusal.value)
+
+
+def test_tables_are_built_after_all_they_look_at(tables):
+    catalog = tables({"datamart.a": "SELECT id FROM dwh.z", "dwh.z": "SELECT id FROM dwh.m", "dwh.m": SNAPSHOT})
+    assert order(catalog) == ["dwh.m", "dwh.z", "datamart.a"]
+
+
+def test_a_check_counts_for_the_order(tables):
+    catalog = tables({"dwh.b": SNAPSHOT}, checks=[{"equal_rows": "dwh.z"}])
+    tables.add("dwh.z", SNAPSHOT, ("id",), "s")
+    catalog = Catalog(catalog.root)
+    assert order(catalog) == ["dwh.z", "dwh.b"]
+    assert sql.dependencies(catalog["dwh.b"]) == {"staging.source", "dwh.z"}
+
+
+DAILY = {"columns": ("id", "snapshot_date"), "partition": "snapshot_date"}
+DAILY_QUERY = "SELECT id, snapshot_date FROM staging.source WHERE snapshot_date = @snapshot_date"
+
+
+@pytest.mark.parametrize(
+    ("queries", "contract", "message"),
+    [
+        ({"dwh.a": "SELECT id FROM dwh.b", "dwh.b": "SELECT id FROM dwh.a"}, {},
+         "dwh/a.sql: tables need each other in a circle: dwh.a -> dwh.b -> dwh.a"),
+        ({"dwh.a": "SELECT id FROM dwh.a"}, {}, "in a circle: dwh.a -> dwh.a"),
+        ({"dwh.a": "SELECT id FROM dwh.nowhere"}, {}, "dwh/a.sql: reads dwh.nowhere, which has no contract"),
+        ({"datamart.a": SNAPSHOT}, {}, "datamart/a.sql: a datamart query reads staging.source. Read only dwh."),
+        ({"datamart.a": "SELECT id FROM datamart.b", "datamart.b": "SELECT id FROM dwh.c", "dwh.c": SNAPSHOT}, {},
+         "a datamart query reads datamart.b"),
+        ({"dwh.a": "SELECT id FROM datamart.b", "datamart.b": None}, {}, "a dwh query reads datamart.b"),
+        ({"staging.a": "SELECT 'x' AS id"}, {}, "staging.a is loaded, not queried"),
+        ({"ops.a": "SELECT 'x' AS id"}, {}, "ops.a is loaded, not queried"),
+        ({"dwh.a": SNAPSHOT}, {"system": "other"}, "a query of other reads staging.source of s"),
+        ({"dwh.a": "SELECT id FROM staging.source"}, {}, "dwh/a.sql: reads all days of staging.source"),
+        ({"dwh.a": "SELECT a.id FROM staging.source AS a JOIN staging.source AS b USING (id)"
+                   " WHERE a.snapshot_date = @snapshot_date"}, {}, "reads all days of staging.source"),
+        ({"dwh.a": SNAPSHOT}, {"columns": ("id", "name")}, "selects id, but the contract has id, name"),
+        ({"dwh.a": SNAPSHOT.replace("id", "*")}, {}, "selects *, but the contract has id"),
+        ({"dwh.a": SNAPSHOT}, {"checks": [{"equal_rows": "staging.source"}]},
+         "dwh/a.yaml: a check looks at staging.source, which no query makes"),
+        ({"dwh.a": SNAPSHOT}, {"checks": [{"references": {"columns": ["id"], "table": "dwh.b", "key": ["id"]}}]},
+         "dwh/a.yaml: a check looks at dwh.b, which no query makes"),
+    ],
+)  # fmt: skip
+def test_what_breaks_the_order_is_refused(tables, queries, contract, message):
+    with pytest.raises(LumbungError) as refusal:
+        order(tables(queries, **contract))
+    assert message in str(refusal.value)
+
+
+def test_a_query_without_a_contract_is_refused(tables):
+    catalog = tables({"dwh.a": SNAPSHOT})
+    (catalog.root / "dwh/b.sql").write_text(SNAPSHOT)
+    with pytest.raises(LumbungError, match=r"dwh/b\.sql: a query without a contract"):
+        order(catalog)
+
+
+@pytest.mark.parametrize("look", ["query", "check"])
+def test_a_daily_table_may_not_look_at_the_newest_version(tables, look):
+    catalog = tables({"dwh.whole": SNAPSHOT, "dwh.next": "SELECT id FROM dwh.whole"})
+    query = DAILY_QUERY if look == "check" else "SELECT id, @snapshot_date AS snapshot_date FROM dwh.next"
+    checks = [{"equal_rows": "dwh.next"}] if look == "check" else []
+    tables.add("dwh.a_daily", query, DAILY["columns"], "s", partition="snapshot_date", checks=checks)
+    with pytest.raises(LumbungError, match=r"a_daily\.sql: a daily table looks at dwh\.next, which is of the newest"):
+        order(Catalog(catalog.root))
+
+
+def test_a_daily_table_may_look_at_its_day_and_at_what_never_changes(tables):
+    catalog = tables({"dwh.kind": "SELECT 'x' AS id"})
+    tables.add("dwh.b_daily", DAILY_QUERY, DAILY["columns"], "s", partition="snapshot_date")
+    query = (
+        "SELECT b.id, b.snapshot_date FROM dwh.b_daily AS b JOIN dwh.kind USING (id)"
+        " WHERE b.snapshot_date = @snapshot_date"
+    )
+    tables.add("datamart.a_daily", query, DAILY["columns"], "s", partition="snapshot_date")
+    assert order(Catalog(catalog.root)) == ["dwh.b_daily", "dwh.kind", "datamart.a_daily"]
+
+
+TWEETS = "SELECT id, tweet_date FROM staging.said WHERE tweet_date IN UNNEST(@tweet_dates)"
+
+
+@pytest.fixture
+def said(tables):
+    """A table that is loaded by tweet_date, and others over it: `address: (query, partition)`."""
+
+    def write(queries):
+        catalog = tables({})
+        for address, (query, partition) in {"staging.said": (None, "tweet_date"), **queries}.items():
+            columns = ("id", "tweet_date") if partition else ("id",)
+            tables.add(address, query, columns, "s", partition=partition)
+        return Catalog(catalog.root)
+
+    return write
+
+
+def test_a_mart_may_read_all_days_of_what_is_made_by_changed_days(said):
+    catalog = said({
+        "datamart.m": ("SELECT id FROM dwh.f", None),
+        "dwh.f": (TWEETS, "tweet_date"),
+        "dwh.g": (TWEETS.replace("staging.said", "dwh.f"), "tweet_date"),
+    })  # fmt: skip
+    assert order(catalog) == ["dwh.f", "datamart.m", "dwh.g"]
+    assert [one.is_incremental for one in catalog.queries("s")] == [False, True, True]
+    assert not any(one.is_daily for one in catalog.queries("s"))
+
+
+@pytest.mark.parametrize(
+    ("query", "partition", "message"),
+    [
+        ("SELECT id, tweet_date FROM staging.said", "tweet_date", "reads all days of staging.said"),
+        ("SELECT id, tweet_date FROM staging.said WHERE tweet_date NOT IN UNNEST(@tweet_dates)", "tweet_date",
+         "Add WHERE tweet_date IN UNNEST(@tweet_dates)"),
+        ("SELECT id, tweet_date FROM staging.said WHERE tweet_date IN UNNEST(@others)", "tweet_date", "all days"),
+        ("SELECT id, tweet_date FROM staging.said WHERE id IN UNNEST(@tweet_dates)", "tweet_date", "all days"),
+        ("SELECT id, tweet_date FROM dwh.f", "tweet_date", "reads all days of dwh.f"),
+        ("SELECT id FROM staging.said WHERE tweet_date IN UNNEST(@tweet_dates)", None,
+         "reads staging.said, of which a run sees only the days that changed"),
+        ("SELECT id, tweet_date FROM dwh.f JOIN dwh.whole USING (id) WHERE tweet_date IN UNNEST(@tweet_dates)",
+         "tweet_date", "looks at dwh.whole, which is of the newest version"),
+    ],
+)  # fmt: skip
+def test_what_would_mix_changed_days_with_others_is_refused(said, query, partition, message):
+    catalog = said({
+        "dwh.f": (TWEETS, "tweet_date"), "dwh.whole": ("SELECT id FROM dwh.f", None), "dwh.t": (query, partition)
+    })  # fmt: skip
+    with pytest.raises(LumbungError) as refusal:
+        order(catalog)
+    assert "dwh/t.sql" in str(refusal.value)
+    assert message in str(refusal.value)
+
+
+def test_render_changes_table_names_and_nothing_else(tables):
+    contract = tables({"dwh.t": (
+        "-- é: dwh.a stays here, and 'dwh.a'\n"
+        "WITH a AS (\n  SELECT id   FROM `dwh.a` AS x\n)\n"
+        "SELECT a.id, b.id AS bid, 'dwh.a' AS s, @snapshot_date AS day\n"
+        "FROM a, dwh . b -- é\nJOIN `dwh`.`c` c ON TRUE"
+    )})["dwh.t"]  # fmt: skip
+    assert sql.render(contract, lambda address: f"p-1.build.{address.replace('.', '__')}") == (
+        "-- é: dwh.a stays here, and 'dwh.a'\n"
+        "WITH a AS (\n  SELECT id   FROM `p-1.build.dwh__a` AS x\n)\n"
+        "SELECT a.id, b.id AS bid, 'dwh.a' AS s, @snapshot_date AS day\n"
+        "FROM a, `p-1.build.dwh__b` AS `b` -- é\nJOIN `p-1.build.dwh__c` c ON TRUE"
+    )
+
+
+@pytest.fixture(scope="module")
+def client(bigquery_server):
+    with bigquery.Client(
+        project="local", credentials=AnonymousCredentials(), client_options={"api_endpoint": bigquery_server}
+    ) as client:
+        client.create_dataset("audits", exists_ok=True)
+        client.query_and_wait("""
+            CREATE OR REPLACE TABLE audits.parent AS SELECT 'a' AS x, 1 AS y UNION ALL SELECT 'b', 2;
+            CREATE OR REPLACE TABLE audits.child (day DATE, x STRING, y INT64) PARTITION BY day;
+            INSERT INTO audits.child VALUES
+                ('2026-11-20', 'a', 1), ('2026-11-21', 'a', 1), ('2026-11-21', 'b', NULL), ('2026-11-21', "l'été", 2)
+        """)
+        yield client
+
+
+def names(address):
+    return f"local.audits.{address.split('.')[1]}"
+
+
+def child(*checks, key=("x",), required=()):
+    types = {"day": "DATE", "x": "STRING", "y": "INT64"}
+    columns = [{"name": n, "type": t, "description": "-", "required": n in required} for n, t in types.items()]
+    return Contract.model_validate(
+        {"dataset": "dwh", "table": "child", "description": "-", "grain": "-", "system": "s", "key": list(key),
+         "columns": columns, "partition": "day", "checks": list(checks), "path": "child.yaml"}
+    )  # fmt: skip
+
+
+PARENT = {"table": "dwh.parent", "key": ["x"]}
+HOLDING = [
+    {"unique": ["x", "y"]},
+    {"not_null": ["day", "x"]},
+    {"references": {"columns": ["y"], "table": "dwh.parent", "key": ["y"]}},
+    {"rows": {"min": 4, "max": 4}},
+    {"equal_rows": "dwh.child"},
+    {"expression": "y IS NULL OR y > 0 -- always"},
+    {"expression": "x <> 'it\\'s \\\\ \"é\" %s {}'"},
+]
+BROKEN = [
+    ({"unique": ["day"]}, "unique(day)", 1),
+    ({"not_null": ["x", "y"]}, "not_null(x, y)", 1),
+    ({"references": {"columns": ["x"], **PARENT}}, "references(x in dwh.parent)", 1),
+    ({"references": {"columns": ["x", "y"], "table": "dwh.parent", "key": ["x", "y"]}},
+     "references(x, y in dwh.parent)", 1),
+    ({"rows": {"min": 5}}, "rows(min 5)", 1),
+    ({"rows": {"min": 1, "max": 3}}, "rows(min 1, max 3)", 1),
+    ({"equal_rows": "dwh.parent"}, "equal_rows(dwh.parent)", 2),
+    ({"expression": "y > 0"}, "expression(y > 0)", 1),  # null is not true
+    ({"expression": "y > 1\n  AND x <> 'it\\'s \\\\ \"é\" %s {}'"}, """y > 1 AND x <> 'it\\'s \\\\ "é" %s {}')""", 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("check", HOLDING, ids=str)
+def test_a_check_that_holds_passes(client, check):
+    client.query_and_wait(sql.audit(child(check), names))
+    (row,) = client.query_and_wait(sql.warnings(child({**check, "severity": "warn"}), names))
+    assert row.violations == 0
+
+
+@pytest.mark.parametrize(("check", "name", "violations"), BROKEN, ids=str)
+def test_a_check_that_is_broken_fails_by_name_or_warns(client, check, name, violations):
+    with pytest.raises(BadRequest) as refusal:
+        client.query_and_wait(sql.audit(child(check), names))
+    assert "dwh.child: check " in str(refusal.value)
+    assert name in str(refusal.value)
+    warning = child({**check, "severity": "warn"})
+    client.query_and_wait(sql.audit(warning, names))
+    (row,) = client.query_and_wait(sql.warnings(warning, names))
+    assert name in row.check
+    assert row.check in sql.check_names(warning)
+    assert row.violations == violations
+
+
+@pytest.mark.parametrize(
+    ("contract", "name"),
+    [(child(key=["y"], required=[]), "not_null(y)"), (child(required=["y"]), "not_null(x, y)")],
+)
+def test_key_and_required_columns_are_checked_unasked(client, contract, name):
+    with pytest.raises(BadRequest) as refusal:
+        client.query_and_wait(sql.audit(contract, names))
+    assert name in str(refusal.value)
+
+
+def test_an_explicit_warning_does_not_soften_the_key():
+    contract = child({"unique": ["x"], "severity": "warn"})
+    assert sql.check_names(contract) == ["unique(x)", "not_null(x)"]
+    assert sql.warnings(contract, names) is None
+
+
+def test_a_table_without_checks_has_no_audit():
+    assert sql.audit(child(key=[]), names) is None
+    assert sql.check_names(child(key=[])) == []

@@ -1,0 +1,251 @@
+"""Extract on real files, a real database and a real lake folder."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from lumbung.core import day as business_day
+from lumbung.core.errors import SourceError, SourceUnavailableError
+from lumbung.pipeline import snapshot
+from lumbung.pipeline.extract import extract
+from lumbung.storage.lake import sha256
+
+PAST = date(2026, 11, 10)
+
+
+@pytest.fixture
+def take(house):
+    """Take a source: the snapshot and whether it was taken now."""
+
+    def take_it(entity="mentor", day=PAST, *, started_at=None, refresh=False, dsn=None):
+        return extract(
+            house.catalog[f"staging.{entity}"],
+            day,
+            lake=house.lake,
+            data_source=house.settings.data_source,
+            dsn=dsn or house.settings.source_dsn.get_secret_value(),
+            started_at=started_at or datetime.now(UTC),
+            refresh=refresh,
+        )
+
+    return take_it
+
+
+@pytest.fixture
+def committed(house):
+    return lambda entity="mentor", day=PAST: snapshot.committed(house.lake, "pinter_skuy", entity, day)
+
+
+@pytest.fixture
+def attempted(house):
+    def newest(entity="mentor", day=PAST):
+        where = snapshot.folder("pinter_skuy", entity, day)
+        manifests = [name for name in house.lake.names(where) if name.startswith("manifest")]
+        return snapshot.Snapshot.model_validate_json(house.lake.read(f"{where}/{manifests[-1]}")) if manifests else None
+
+    return newest
+
+
+def mentors(*rows):
+    return {"mentor": [dict(zip(("id", "first_name", "last_name"), row, strict=True)) for row in rows]}
+
+
+def test_a_manifest_says_what_the_files_are(house, take, read):
+    began = datetime.now(UTC)
+    for entity in ("mentor", "student", "course_enrollment"):
+        taken, now = take(entity)
+        assert now
+        assert (taken.generation, taken.state, taken.rows_read) == (1, "committed", taken.rows_kept)
+        assert (taken.rows_rejected, taken.rejects) == (0, None)
+        assert began <= taken.extracted_at <= datetime.now(UTC)
+        assert taken.file.rows == taken.rows_kept
+        with house.lake.local(taken.file.path) as path:
+            assert (path.stat().st_size, sha256(path)) == (taken.file.bytes, taken.file.sha256)
+        rows = read(taken.file)
+        assert list(rows[0]) == [*taken.columns, "snapshot_date"]
+        assert {row["snapshot_date"] for row in rows} == {PAST}
+    assert [row["first_name"] for row in read(take("mentor")[0].file)] == ["Sri", "Ika"]
+    assert take("mentor")[0].source == "mentor.csv"
+
+
+def test_a_committed_snapshot_is_reused_whatever_became_of_the_source(house, take):
+    first, _ = take()
+    house.fill(mentors(("m9", "Other", "Rows")))
+    assert take() == (first, False)
+    second, now = take(refresh=True)
+    assert (second.generation, now) == (2, True)
+    assert take() == (second, False)
+
+
+def test_a_run_that_is_tried_again_does_not_refresh_again(take):
+    started_at = datetime.now(UTC)
+    first, _ = take(refresh=True, started_at=started_at)
+    assert take(refresh=True, started_at=started_at) == (first, False)
+
+
+def test_a_provisional_snapshot_is_taken_again_until_the_next_day_is_over(take):
+    today = business_day.today()
+    first, _ = take(day=today)
+    assert first.provisional
+    over = business_day.ends_at(today + timedelta(days=1))
+    second, now = take(day=today, started_at=over - timedelta(seconds=1))
+    assert (second.generation, now) == (2, True)
+    assert take(day=today, started_at=over) == (second, False)
+    assert take(day=today, started_at=over, refresh=True)[0].generation == 3
+
+
+def test_a_past_day_without_a_snapshot_takes_today_s_rows_and_says_so(take):
+    taken, now = take()
+    assert now
+    assert not taken.provisional
+    assert taken.note == f"rows of {taken.extracted_at:%Y-%m-%d %H:%M} UTC"
+    assert take(day=business_day.today())[0].note == ""
+
+
+@pytest.mark.parametrize("step", ["put", "create"])
+def test_a_killed_extract_leaves_nothing_to_see(house, take, committed, attempted, monkeypatch, step):
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(house.lake), step, kill)
+        with pytest.raises(Killed):
+            take()
+    assert (committed(), attempted()) == (None, None)
+    assert take()[0].generation == 1
+
+
+def test_concurrent_extracts_get_generations_of_their_own(take, committed, read):
+    later = datetime.now(UTC) + timedelta(minutes=1)  # as if each run had started after the others' snapshots
+    barrier = threading.Barrier(4)
+
+    def work(_):
+        barrier.wait()
+        return take(refresh=True, started_at=later)[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = list(pool.map(work, range(4)))
+    assert sorted(one.generation for one in taken) == [1, 2, 3, 4]
+    assert len({one.file.path for one in taken}) == 4
+    assert committed() == max(taken, key=lambda one: one.generation)
+    assert {len(read(one.file)) for one in taken} == {2}
+
+
+def test_the_first_of_identical_rows_is_kept(house, take, read):
+    house.fill(mentors(("m1", "Sri", None), ("m2", "Ika", "\n,"), ("m1", "Sri", None)))
+    taken, _ = take()
+    assert (taken.rows_read, taken.rows_kept, taken.rows_rejected) == (3, 2, 1)
+    assert [(row["id"], row["last_name"]) for row in read(taken.file)] == [("m1", None), ("m2", "\n,")]
+    assert read(taken.rejects) == [
+        # The line break in the row before counts.
+        {
+            "line": 5,
+            "raw": '{"id":"m1","first_name":"Sri","last_name":null}',
+            "reason": "an identical repeat of line 2",
+        }
+    ]
+
+
+def test_a_repeat_across_batches_is_found(house, take, read, monkeypatch):
+    monkeypatch.setattr("lumbung.sources.files.BATCH_ROWS", 2)
+    house.fill(mentors(*[(f"m{number % 40}", "Sri", "Rahayu") for number in range(41)]))
+    taken, _ = take()
+    assert (taken.rows_kept, read(taken.rejects)[0]["reason"]) == (40, "an identical repeat of line 2")
+
+
+def test_all_rows_of_a_key_with_different_contents_are_rejected(house, take, read, attempted):
+    rows = [(f"m{number}", "Sri", "Rahayu") for number in range(400)]
+    house.fill(mentors(*rows, ("m7", "Sri", "Other"), ("m7", "Sri", "Rahayu"), ("m399", "Sri", "Rahayu")))
+    taken, _ = take()
+    assert (taken.rows_read, taken.rows_kept) == (403, 399)
+    different = "3 rows with the same id and different contents"
+    assert [(row["line"], row["reason"]) for row in read(taken.rejects)] == [
+        (9, different),
+        (402, different),
+        (403, different),
+        (404, "an identical repeat of line 401"),
+    ]
+    assert "m7" not in {row["id"] for row in read(taken.file)}
+
+
+def test_null_and_the_word_null_are_different(house, take, read, attempted):
+    house.file("student.json", b"[%s]" % b",".join(_student(city) for city in (b"null", b'"null"')))
+    with pytest.raises(SourceError, match="2 of 2 rows are rejected, 1 allowed; the first: 2 rows with the same id"):
+        take("student")
+    assert len(read(attempted("student").rejects)) == 2
+
+
+def _student(city):
+    names = b'"first_name":"A","last_name":"B","street_address":"C","country":"D","phone_number":"1"'
+    return b'{"id":"s1",%s,"city":%s}' % (names, city)
+
+
+def test_a_repeated_row_of_a_table_has_a_number_instead_of_a_line(house, take, read):
+    row = {"student_id": "s1", "course_id": "c1"}
+    house.fill({"course_enrollment": [row, row]})
+    taken, _ = take("course_enrollment")
+    assert [(one["line"], one["reason"]) for one in read(taken.rejects)] == [(None, "an identical repeat of row 1")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "bad", "fails"), [(2, 1, False), (3, 2, True), (200, 2, False), (200, 3, True), (299, 3, True)]
+)
+def test_one_percent_and_always_one_row_may_be_rejected(house, take, committed, attempted, rows, bad, fails):
+    house.fill(mentors(*[(f"m{number}" if number >= bad else None, "A", "B") for number in range(rows)]))
+    if not fails:
+        assert take()[0].rows_rejected == bad
+        return
+    allowed = max(1, rows // 100)
+    says = f"{bad} of {rows} rows are rejected, {allowed} allowed; the first: key column id is null. Mend the source"
+    with pytest.raises(SourceError, match=says) as error:
+        take()
+    assert str(error.value).startswith(f"mentor.csv:2, day {PAST}: ")
+    assert "max_rejects in staging/mentor.yaml" in str(error.value)
+    assert committed() is None
+    refused = attempted()
+    assert (refused.state, refused.file, refused.rejects.rows, refused.rows_kept) == ("refused", None, bad, 0)
+    assert refused.note == str(error.value)
+
+
+@pytest.mark.parametrize("entity", ["mentor", "student", "course_enrollment"])
+def test_a_source_without_rows_is_refused(house, take, committed, attempted, entity):
+    house.fill({entity: []})
+    with pytest.raises(SourceError, match=r"0 rows, where the contract expects at least 1.*min_rows"):
+        take(entity)
+    assert committed(entity) is None
+    assert attempted(entity).rows_read == 0
+
+
+def test_after_a_refused_refresh_the_old_snapshot_is_used(house, take, committed, attempted):
+    first, _ = take()
+    house.fill(mentors((None, "A", "B"), (None, "C", "D")))
+    with pytest.raises(SourceError):
+        take(refresh=True)
+    assert (attempted().generation, attempted().rejects.rows) == (2, 2)
+    assert committed() == first
+    assert take() == (first, False)
+    house.fill(mentors(("m1", "A", "B")))
+    assert take(refresh=True)[0].generation == 3
+
+
+def test_a_source_that_breaks_half_way_keeps_the_rejects_of_the_batches_before(
+    house, take, committed, attempted, read, monkeypatch
+):
+    monkeypatch.setattr("lumbung.sources.files.BATCH_ROWS", 1)
+    good = _student(b'"Ambon"')
+    house.file("student.json", b'[{"id":"s0"},%s,{"id":' % good)
+    with pytest.raises(SourceError, match=r"student\.json"):
+        take("student")
+    assert committed("student") is None
+    assert [row["line"] for row in read(attempted("student").rejects)] == [1]
+
+
+def test_a_database_that_is_away_is_worth_another_try(take, attempted):
+    with pytest.raises(SourceUnavailableError, match="connection pinter_skuy: no connection"):
+        take("course_enrollment", dsn="postgresql://nobody@127.0.0.1:1/none")
+    assert attempted("course_enrollment").state == "refused"

@@ -1,0 +1,102 @@
+"""The index step on a real Elasticsearch: it follows the published days; its faults leave the warehouse unharmed."""
+
+import uuid
+from datetime import date
+
+import pytest
+from typer.testing import CliRunner
+
+from lumbung.cli.tweets import app
+from lumbung.core.errors import LumbungError
+from lumbung.core.settings import variable
+from lumbung.pipeline.publish import SUPERSEDED
+from lumbung.search import cluster as servers
+from lumbung.search import index as search
+from lumbung.search.cluster import UnavailableError
+from support.tweet_house import tweet
+
+FIRST, LATE = date(2026, 11, 21), date(2026, 11, 10)
+
+
+@pytest.fixture
+def house(make_tweet_house, elasticsearch):
+    return make_tweet_house(
+        search=elasticsearch.url,
+        search_username=elasticsearch.username,
+        search_password=elasticsearch.password,
+        search_alias=f"t{uuid.uuid4().hex[:12]}",
+    )
+
+
+def counted(house):
+    return search.count_by_day(servers.connect(house.settings))
+
+
+def test_the_days_that_the_server_has_otherwise_are_indexed(house):
+    house.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
+    assert house.take().index().rows_out == 2
+    assert counted(house) == {FIRST: 1, LATE: 1}
+    house.give("a", tweet(3, "sukuk", "2026-11-10T13:00"))
+    older = house.run().up_to("version")
+    house.give("a", tweet(4, "saham", "2026-11-21T13:00"))
+    newer = house.run().up_to("publish")
+    assert newer.index().note == "2 days indexed"
+    assert counted(house) == {FIRST: 2, LATE: 2}
+    assert older.index().note == SUPERSEDED
+    assert newer.index().note == "0 days indexed"
+    for month in search.months(servers.connect(house.settings)):
+        servers.connect(house.settings).client.indices.delete(index=month.index)
+    assert newer.index().note == "2 days indexed", "a server that lost all gets all"
+
+
+def test_a_server_that_is_down_turns_the_step_red_and_nothing_else(house, monkeypatch):
+    house.give("a", tweet(1, "saham"))
+    run = house.take()
+    connect = servers.connect
+    with monkeypatch.context() as patch, pytest.raises(UnavailableError):
+        down = house.settings.model_copy(update={"search": "http://127.0.0.1:9"})
+        patch.setattr(servers, "connect", lambda _: connect(down, waits=()))
+        run.index()
+    assert house.rows("SELECT COUNT(*) AS n FROM {dwh.fact_tweet}") == [{"n": 1}]
+    assert run.index().note == "1 days indexed"
+
+
+@pytest.fixture
+def command(house, monkeypatch):
+    """A command of `lumbung tweets` on the house's lake and server; gives what it says, on one line."""
+    settings = house.settings
+    for name in ("home", "search", "search_username", "search_alias"):
+        monkeypatch.setenv(variable(name), f"{getattr(settings, name)}")
+    monkeypatch.setenv(variable("search_password"), settings.search_password.get_secret_value())
+
+    def call(*arguments):
+        done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return " ".join(done.stdout.split())
+
+    return call
+
+
+def test_a_new_mapping_is_filled_used_and_the_old_one_dropped_by_commands(house, command, monkeypatch):
+    house.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
+    house.take().index()
+    assert "Readers" in command("move-alias", "--version", "1")
+    monkeypatch.setattr(search, "VERSION", 2)
+    cluster = servers.connect(house.settings)
+    said = command("reindex")
+    assert f"{LATE} 1 0 0" in said.replace("│", "")
+    assert {one.version for one in search.months(cluster) if one.live} == {1}, "readers stay"
+    assert search.count_by_day(cluster, 2) == {FIRST: 1, LATE: 1}
+    with pytest.raises(LumbungError, match="readers use mapping version 1"):
+        command("drop-version", "1")
+    assert "use mapping version 2; before: 1" in command("move-alias")
+    alias = house.settings.search_alias
+    assert "Would delete: " in command("drop-version", "1", "--dry-run")
+    assert command("drop-version", "1") == f"Deleted: {alias}-2026-11-v1"
+    assert {one.version for one in search.months(cluster)} == {2}
+    assert command("prune", "--keep", "1") == "Deleted: nothing"
+
+
+def test_without_a_kibana_the_import_names_the_setting(command):
+    with pytest.raises(LumbungError, match="LUMBUNG_KIBANA"):
+        command("import-kibana")

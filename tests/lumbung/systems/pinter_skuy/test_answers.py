@@ -1,0 +1,162 @@
+"""The answers, from published tables on the real local server."""
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lumbung.core.errors import LumbungError
+from lumbung.systems.pinter_skuy.answers import accounting, answers
+from support.pipeline import sources
+
+ROOT = Path(__file__).parents[4]
+CAPSTONE = ROOT.parent / "shared" / "reference" / "capstone"
+DAY = "2026-11-10"
+
+
+@pytest.fixture(scope="module")
+def shop(new_house):
+    """Names that ids share or lack, cities that are blank or spelled in more than one way; published."""
+    tables = sources()
+    cities = [("s1", "Bandung"), ("s2", "bandung"), ("s3", " Bandung"), ("s4", ""), ("s5", None), ("s6", "  ")]
+    student = tables["student"][0]
+    tables["student"] = [
+        {**student, "id": key, "city": city} for key, city in [*cities, ("s7", "Ambon"), ("s8", "Solo")]
+    ]
+    tables["course_category"] = [
+        {"id": key, "type": name}
+        for key, name in [("k3", "data"), ("k1", "data"), ("k2", "data (k3)"), ("k4", None), ("k5", "none taken")]
+    ]
+    tables["mentor"] = [
+        {"id": key, "first_name": first, "last_name": last}
+        for key, first, last in [
+            ("m2", "Sri", "Rahayu"),
+            ("m1", "Sri", "Rahayu"),
+            ("m3", None, None),
+            ("m4", "Ika", None),
+        ]
+    ]
+    courses = [("c1", "m2", "k3"), ("c2", "m1", "k1"), ("c3", "m3", "k4"), ("c4", "m4", "k5"), ("c5", "m1", "k2")]
+    tables["course"] = [
+        {"id": key, "title": key, "mentor_id": mentor, "course_category_id": category}
+        for key, mentor, category in courses
+    ]
+    taken = [
+        ("s1", "c1"),
+        ("s1", "c2"),
+        ("s2", "c1"),
+        ("s3", "c2"),
+        ("s4", "c3"),
+        ("s5", "c1"),
+        ("s6", "c2"),
+        ("s7", "c5"),
+    ]
+    tables["course_enrollment"] = [{"student_id": student, "course_id": course} for student, course in taken]
+    with contextlib.closing(new_house(catalog=None)) as house:
+        with pytest.raises(LumbungError, match="nothing is published yet"):
+            answers(house.warehouse)
+        house.fill(tables)
+        house.take(DAY)
+        yield house
+
+
+def test_cities_are_not_folded_and_blank_ones_are_unknown(shop):
+    assert answers(shop.warehouse).students_per_city == {
+        "(unknown)": 3,
+        "Bandung": 1,
+        "bandung": 1,
+        " Bandung": 1,
+        "Ambon": 1,
+    }
+
+
+def test_names_that_ids_share_are_not_merged_and_those_without_any_are_not_shown(shop):
+    found = answers(shop.warehouse)
+    # k1 and k3 are both "data"; what would be k3's name is k2's own.
+    assert found.enrollments_per_category == {"data": 3, "data (k3) (k3)": 3, "data (k3)": 1, "(unknown)": 1}
+    assert found.students_per_category == {"data": 3, "data (k3) (k3)": 3, "data (k3)": 1, "(unknown)": 1}
+    assert found.enrollments_per_mentor == {"Sri Rahayu": 4, "Sri Rahayu (m2)": 3, "(unknown)": 1}
+
+
+def test_top_mentors_have_all_ties_by_name(shop):
+    assert answers(shop.warehouse).top_mentors == [
+        {"rank": 1, "mentor_id": "m1", "mentor_name": "Sri Rahayu", "enrollments": 4},
+        {"rank": 2, "mentor_id": "m2", "mentor_name": "Sri Rahayu", "enrollments": 3},
+        {"rank": 3, "mentor_id": "m3", "mentor_name": "(unknown)", "enrollments": 1},
+    ]
+
+
+def test_the_json_object_is_one_of_plain_values(shop):
+    told = json.loads(json.dumps(answers(shop.warehouse).to_json()))
+    assert list(told) == [
+        "day",
+        "students_per_city",
+        "students_per_category",
+        "enrollments_per_category",
+        "enrollments_per_mentor",
+        "top_mentors",
+    ]
+    assert told["day"] == DAY
+
+
+def test_the_accounting_adds_up(shop):
+    rows = accounting(shop.lake, shop.run(DAY).run.day)
+    assert [one.source for one in rows] == [
+        "course.json",
+        "course_category.csv",
+        "pinter_skuy.course_enrollment",
+        "mentor.csv",
+        "student.json",
+    ]
+    assert all(one.rows_read == one.rows_loaded + one.rows_rejected for one in rows)
+    assert accounting(shop.lake, shop.run("2026-11-11").run.day) == []
+
+
+@pytest.fixture(scope="module")
+def capstone(new_house, missing):
+    if not CAPSTONE.exists():
+        missing("../shared/reference/capstone")
+    with contextlib.closing(new_house(catalog=None)) as house:
+        for name in ("student.json", "mentor.csv", "course_category.csv", "course.json"):
+            shutil.copy(CAPSTONE / name, house.settings.data_source)
+        lines = (CAPSTONE / "course_enrollment.csv").read_text().splitlines()
+        pairs = [dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]]
+        house.fill({"course_enrollment": pairs})
+        house.take(DAY)
+        yield house
+
+
+def test_the_brief_s_own_data_give_the_published_answers(capstone):
+    published = json.loads((CAPSTONE / "published_answers.json").read_text())
+    rows = published.pop("rows")
+    told = answers(capstone.warehouse).to_json()
+    assert {name: told[name] for name in published} == published
+    for name in published:
+        assert list(told[name]) == list(published[name]), "most first, then by name"
+    assert {name: len(capstone.rows(f"SELECT * FROM {{staging.{name}}}")) for name in rows} == rows
+
+
+def test_the_summary_has_a_row_an_enrollment_and_nine_columns(capstone):
+    summary = capstone.rows("SELECT * FROM {datamart.course_enrollment_summary}")
+    assert len(summary) == 28
+    assert list(summary[0]) == [
+        "course_category_id",
+        "course_type",
+        "course_id",
+        "course_title",
+        "student_id",
+        "student_name",
+        "city",
+        "mentor_id",
+        "mentor_name",
+    ]
+    assert all(value is not None for row in summary for value in row.values())
+
+
+def test_eleven_mentors_are_in_the_first_three_ranks(capstone):
+    top = answers(capstone.warehouse).top_mentors
+    assert len(top) == 11
+    assert [one["rank"] for one in top] == [1, 1, *[3] * 9]
+    assert [one["mentor_name"] for one in top[2:]] == sorted(one["mentor_name"] for one in top[2:])

@@ -1,0 +1,95 @@
+"""How the DAG is wired, and what its steps do when the run has not even started."""
+
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk import TriggerRule
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from lumbung.core.errors import SourceError, SourceUnavailableError
+from lumbung.storage.warehouse import RefusedError, UnavailableError
+from lumbung_airflow.operators import AuditOperator, RejectedOperator, _airflow_error, _dsn
+
+FILE = Path(__file__).parents[3] / "dags" / "enrollment.py"
+
+
+@pytest.fixture(scope="module")
+def dag():
+    spec = importlib.util.spec_from_file_location("enrollment", FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.start.dag
+
+
+def upstream(dag, task_id):
+    return dag.get_task(task_id).upstream_task_ids
+
+
+def tasks(dag, group):
+    return {task_id for task_id in dag.task_ids if task_id.startswith(f"{group}.")}
+
+
+def test_rejects_are_written_when_all_extracts_are_over(dag):
+    """One that fails ends `snapshot` at once, while others still read."""
+    assert upstream(dag, "rejected_row") == {"snapshot", *tasks(dag, "extract")}
+    assert dag.get_task("rejected_row").trigger_rule == TriggerRule.ALL_DONE
+
+
+def test_the_audit_is_written_when_all_steps_are_over(dag):
+    """A build that fails ends `publish` at once, while others still write tables that the audit drops."""
+    assert upstream(dag, "audit") == set(dag.task_ids) - {"start", "audit", "complete"}
+    assert dag.get_task("audit").trigger_rule == TriggerRule.ALL_DONE
+
+
+def test_the_run_fails_with_any_step(dag):
+    assert dag.get_task("complete").downstream_task_ids == set()
+    assert [task_id for task_id in dag.task_ids if not dag.get_task(task_id).downstream_task_ids] == ["complete"]
+    assert dag.get_task("complete").trigger_rule == TriggerRule.NONE_FAILED
+    assert upstream(dag, "complete") == {"publish", "rejected_row", "audit"}
+
+
+def test_every_table_is_built_after_all_loads_and_published_after_all_builds(dag):
+    for task_id in tasks(dag, "build"):
+        assert upstream(dag, task_id) >= tasks(dag, "load")
+    assert upstream(dag, "publish") == tasks(dag, "build")
+
+
+@pytest.mark.parametrize("kind", [RejectedOperator, AuditOperator])
+def test_what_runs_whatever_happened_is_skipped_where_nothing_did(kind):
+    context = {"ti": SimpleNamespace(xcom_pull=lambda **_: None)}
+    with pytest.raises(AirflowSkipException, match="the task start failed, its log says why"):
+        kind(task_id="step", system="pinter_skuy").execute(context)
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (SourceError("no such table"), False),
+        (RefusedError("no"), False),
+        (SourceUnavailableError("away"), True),
+        (UnavailableError("away"), True),
+    ],
+)
+def test_only_what_may_help_is_tried_again(error, again):
+    told = _airflow_error(error)
+    assert isinstance(told, AirflowException)
+    assert isinstance(told, AirflowFailException) is not again
+    assert str(told) == str(error)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://u:secret%40%2F@db.example:5433/shop",
+        "postgresql://u:secret@db.example:5433/shop?sslmode=verify-full&options=-csearch_path%3Done%20two",
+    ],
+)
+def test_a_connection_reaches_the_reader_whole(monkeypatch, address):
+    monkeypatch.setenv("AIRFLOW_CONN_SOME_SHOP", address)
+    assert _dsn("some_shop") == address
+
+
+def test_a_connection_that_is_not_there_is_for_the_reader_to_say():
+    assert _dsn("no_such_connection") is None

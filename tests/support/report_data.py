@@ -1,0 +1,85 @@
+"""Report data that the report's tests share."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from lumbung.report import Accounting, CategoryCount, Freshness, RejectedRow, ReportData, TopMentor
+from lumbung.systems.cilvest.answers import TweetAnswers
+
+DAY = date(2026, 11, 21)
+NIGHT = datetime(2026, 11, 21, 17, 31, tzinfo=UTC)  # 00:31 of the next day in Jakarta
+LOOKER = "https://lookerstudio.google.com/reporting/abc?x=1&y=2"
+HOSTILE = [
+    "<script>document.title = 'ran'</script>",
+    '"><img src=x onerror="document.title = \'ran\'">',
+    "'-->]]></style></title><svg onload=\"document.title = 'ran'\">",
+    "{{ 7 * 7 }} {x} %s",
+    "Abu \u202eevil\u2066 \ud800 \x00",
+    "W" * 400,
+    " \n",
+    "",
+]
+
+
+def empty() -> ReportData:
+    return ReportData(DAY, NIGHT, None, None, [], [], [], [], [], [], [], [])
+
+
+def clean() -> ReportData:
+    """A small clean day: two mentors tie for first place and two for third."""
+    return ReportData(
+        day=DAY,
+        generated_at=NIGHT,
+        looker_url=LOOKER,
+        project="pinter-skuy-prod",
+        students_per_city=[("Manado", 1), ("Bandung", 1200), ("", 1), ("Jakarta Selatan", 1200)],
+        categories=[CategoryCount("desain", 0, 0), CategoryCount("data", 31, 46), CategoryCount("akuntansi", 24, 28)],
+        top_mentors=[
+            TopMentor(1, "B-1", "Aurélie", 20),
+            TopMentor(1, "B-2", "Wira", 20),
+            TopMentor(3, "11111111-A", "Sekar", 17),
+            TopMentor(3, "22222222-A", "Sekar", 17),
+        ],
+        enrollments_per_mentor=[("Aurélie", 20), ("Wira", 20), ("Sekar", 17), ("Sekar", 17), ("Teuku", 0)],
+        freshness=[Freshness("pinter_skuy", DAY, 3, NIGHT, NIGHT, "final")],
+        accounting=[Accounting("student.json", DAY, 60, 60, 0), Accounting("mentor.csv", DAY, 12, 12, 0)],
+        rejects=[],
+        daily=[(DAY - timedelta(days=n), name, 46 - n) for n in range(3) for name in ("data", "akuntansi")],
+        tweets=tweets("sintetis_a", "sintetis_b"),
+    )
+
+
+def tweets(*authors: str) -> TweetAnswers:
+    """Answers about tweets of two days with one between that has none."""
+    first = DAY - timedelta(days=2)
+    by_day = ((f"{first}", "saham", 1500), (f"{first}", "sukuk", 2), (f"{DAY}", "saham", 31))
+    return TweetAnswers(
+        total_tweet=1532,
+        total_by_instrument={"reksadana": 0, "saham": 1531, "sukuk": 2},
+        daily_by_instrument=[{"date": day, "instrument": name, "tweets": count} for day, name, count in by_day],
+        hourly_by_instrument=[
+            {"hour": hour, "instrument": name, "tweets": hour if name == "saham" else 0}
+            for hour in range(24)
+            for name in ("reksadana", "saham", "sukuk")
+        ],
+        most_active_authors=[{"rank": 1, "user_name": name, "tweets": 17} for name in authors],
+    )
+
+
+def hostile() -> ReportData:
+    """Every text is hostile, and there is much of everything."""
+    cities = [(f"Kota {n}", n) for n in range(1, 201)]
+    return ReportData(
+        day=DAY,
+        generated_at=NIGHT,
+        looker_url=LOOKER,
+        project=HOSTILE[0],
+        students_per_city=[*cities, *((text, 9000) for text in HOSTILE)],
+        categories=[CategoryCount(text, 12, 30) for text in HOSTILE],
+        top_mentors=[TopMentor(1, text, text, 20) for text in HOSTILE for _ in range(2)],
+        enrollments_per_mentor=[(text, 20) for text in HOSTILE],
+        freshness=[Freshness(text, DAY, 1, NIGHT, NIGHT, state) for text in HOSTILE for state in ("provisional", text)],
+        accounting=[Accounting(text, DAY, 1000, 990, 9, text) for text in HOSTILE],
+        rejects=[RejectedRow(text, n or None, text * 3, text) for n, text in enumerate(HOSTILE * 20)],
+        daily=[(DAY - timedelta(days=n), text, n) for n in range(30) for text in HOSTILE],
+        tweets=tweets(*HOSTILE),
+    )

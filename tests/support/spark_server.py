@@ -1,0 +1,71 @@
+"""A JVM Spark Connect server from .venv-spark, as Compose runs one; its Python lacks this project and py3langid."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lumbung.local import processes
+
+ENVIRONMENT = Path(__file__).parents[2] / ".venv-spark"
+
+
+def home() -> Path:
+    """Spark's own folder: jars, spark-submit."""
+    (found,) = ENVIRONMENT.glob("lib/python3*/site-packages/pyspark")
+    return found
+
+
+def environ() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "JAVA_HOME", "TMPDIR")}
+    return {
+        **kept,
+        "SPARK_HOME": str(home()),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": str(ENVIRONMENT / "bin/python"),
+        "PYSPARK_DRIVER_PYTHON": str(ENVIRONMENT / "bin/python"),
+    }
+
+
+def submit(*options: str) -> list[str]:
+    """The spark-submit command of a small local Spark."""
+    settings = {"spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.sql.shuffle.partitions": "2"}
+    spelled = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
+    return [str(home() / "bin/spark-submit"), "--master", "local[2]", "--driver-memory", "768m", *spelled, *options]
+
+
+def missing() -> str | None:
+    """What a JVM Spark wants here, if anything."""
+    if not shutil.which("java") and "JAVA_HOME" not in os.environ:
+        return "Java"
+    return None if ENVIRONMENT.exists() else ".venv-spark (infra/install.sh dev makes it where Java is)"
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """Start a server; gives its sc:// address. It ends with this."""
+    port, log = processes.free_port(), folder / "spark.log"
+    command = submit(
+        *("--conf", "spark.connect.grpc.binding.address=127.0.0.1"),
+        *("--conf", f"spark.connect.grpc.binding.port={port}"),
+        *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"),
+    )
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environ(), stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        deadline = time.monotonic() + 180
+        while processes.is_free(port):
+            assert process.poll() is None, log.read_text()[-3000:]
+            assert time.monotonic() < deadline, log.read_text()[-3000:]
+            time.sleep(0.1)
+        yield f"sc://127.0.0.1:{port}"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,57 @@
+"""What BigQuery answers when it is away for a moment, by a proxy in front of the local server that spoils answers."""
+
+import json
+
+import pytest
+
+from lumbung.storage.warehouse import UnavailableError
+from support.http_proxy import Proxy
+
+
+@pytest.fixture
+def ready(house):
+    """A house, a run of it that is ready to load, and a proxy before the warehouse from here on."""
+    run = house.run("2026-11-10")
+    for stage in (run.start, run.extract, run.snapshot, run.rejected):
+        stage()
+    server = house.settings.emulator_host
+    with Proxy(server, product="") as proxy:
+        house.move(proxy.url)
+        again = house.run("2026-11-10")
+        for stage in (again.start, again.extract, again.snapshot):
+            stage()
+        yield again, proxy
+    house.move(server)
+
+
+def test_a_server_that_stopped_under_a_job_is_away_and_no_fault_of_the_data(ready):
+    run, proxy = ready
+    error = {"reason": "stopped", "message": "The server stopped while the job ran; run it again"}
+
+    def stopped(request):
+        if request.method != "PUT":
+            return None
+        status = {"state": "DONE", "errorResult": error, "errors": [error]}
+        job = {"jobReference": {"projectId": "local", "jobId": "x"}, "configuration": {"load": {}}, "status": status}
+        return 200, json.dumps(job).encode()
+
+    proxy.spoil = stopped
+    with pytest.raises(UnavailableError, match=r"stopped while the job ran.*[Rr]un again"):
+        run.load("student")
+    proxy.spoil = lambda request: None
+    run.load("student")
+
+
+def test_an_upload_that_the_server_has_forgotten_is_begun_anew(ready):
+    run, proxy = ready
+    forgotten = []
+
+    def forget(request):
+        if request.method == "PUT" and "upload_id=" in request.path and not forgotten:
+            forgotten.append(request.path)
+            return 404, b'{"error": {"code": 404, "message": "Upload not found"}}'
+        return None
+
+    proxy.spoil = forget
+    (step,) = run.load("student")
+    assert (step.rows_out, len(forgotten)) == (3, 1)
