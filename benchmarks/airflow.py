@@ -61,7 +61,7 @@ def overhead(home: Path) -> Took:
     dags = home / "dags"
     dags.mkdir()
     (dags / "nothing.py").write_text(NOTHING)
-    settings = Settings(home=home)
+    settings = Settings.of(home=home)
     os.environ[airflow.DAGS_VARIABLE] = str(dags)
     try:
         with parts.running(settings) as there, airflow.started(settings, there) as stack:

@@ -145,7 +145,7 @@ def cpu() -> float:
 
 def measure(count: int, rounds: int, say: Callable[[str], object], engine: str = "sail") -> list[Measure]:
     """Take turns in this process, in which Sail runs."""
-    with tempfile.TemporaryDirectory() as name, session(Settings(spark=engine)) as opened:
+    with tempfile.TemporaryDirectory() as name, session(Settings.of(spark=engine)) as opened:
         folder = Path(name)
         files = make(count, folder)
 

@@ -25,7 +25,7 @@ def source(rows: int) -> Iterator[tuple[Settings, str]]:
         folder = Path(name)
         folder.chmod(0o755)  # root's PostgreSQL runs as another user
         generate(folder / "sources", enrollments=rows, seed=1)
-        settings = Settings(home=folder / "home", data_source=folder / "sources")
+        settings = Settings.of(home=folder / "home", data_source=folder / "sources")
         with parts.running(settings) as there:
             yield settings, there.source_dsn
 

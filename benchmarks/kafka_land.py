@@ -132,9 +132,9 @@ def bare(settings: Settings, folder: Path) -> int:
 def measure(messages: int, rounds: int, say: Callable[[str], object]) -> list[Measure]:
     """Both in turn, over one topic; a consumer group and a lake of their own each time."""
     with tempfile.TemporaryDirectory(prefix="lumbung-bench-") as home:
-        settings = Settings(home=Path(home))
+        settings = Settings.of(home=Path(home))
         with broker(settings) as servers:
-            settings = settings.model_copy(update={"kafka": servers})
+            settings = settings.replace(kafka=servers)
             fill(settings, messages)
 
             def timed(what: str, run: Callable[[Path], int]) -> Took:

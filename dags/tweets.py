@@ -45,7 +45,7 @@ with DAG(
     start_date=datetime(2020, 1, 1, tzinfo=JAKARTA),
     catchup=False,
     max_active_runs=4,
-    is_paused_upon_creation=SETTINGS.kafka is None,
+    is_paused_upon_creation=SETTINGS.kafka.servers is None,
     tags=["cilvest", "daily"],
     params={
         "day": Param(
@@ -88,7 +88,7 @@ with DAG(
     rejected = tweets.TweetRejectedOperator(
         task_id="rejected_row", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("staging.rejected_row")]
     )
-    if SETTINGS.spark.startswith("dataproc"):
+    if SETTINGS.spark.engine.startswith("dataproc"):
         from lumbung_airflow.dataproc import cleaning
 
         first = tweets.PlanOperator(task_id="plan")
@@ -116,7 +116,7 @@ with DAG(
     # After the rejects: which days have new ones is told by what is published.
     [rejected, *builds.values()] >> publish
     ends = [publish]
-    if SETTINGS.search:
+    if SETTINGS.search.url:
         ends.append(publish >> tweets.IndexOperator(task_id="index"))
     # Likewise all that may still write a build table or a record.
     [collect, ship, land, version, rejected, *cleans, load, *builds.values(), *ends] >> audit

@@ -43,10 +43,10 @@ def cleaning(settings: Settings, *, plan: str) -> Cleaning:
         settings: say whether on a cluster or serverless, and where.
         plan: id of the task that returns `asdict(lumbung.spark.dataproc.stage(...))`.
     """
-    place = {"project_id": settings.project_id, "region": settings.dataproc_region}
+    place = {"project_id": settings.project_id, "region": settings.dataproc.region}
     told = "{{ ti.xcom_pull(task_ids='" + plan + "')['%s'] }}"
     staged = dataproc.Staged(told % "main", told % "package", told % "plan")
-    if settings.spark == "dataproc-serverless":
+    if settings.spark.engine == "dataproc-serverless":
         # An id of each try: a batch cannot be run again, and one that has the id would be waited for instead.
         clean = DataprocCreateBatchOperator(
             task_id="clean",

@@ -26,7 +26,7 @@ class WebhookNotifier(BaseNotifier):
         from lumbung.core import settings
         from lumbung.core.errors import LumbungError
 
-        url = settings.load().notify_webhook
+        url = settings.load().notify.webhook
         assert url
         run = context["dag_run"]
         reason = str(context.get("reason") or context.get("exception") or "failed")
@@ -50,16 +50,16 @@ class WebhookNotifier(BaseNotifier):
 def failure_notifiers(settings: Settings) -> list[Any]:
     """The notifiers that the settings ask for."""
     notifiers: list[Any] = []
-    if settings.notify_email:
+    if settings.notify.email:
         from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
         notifiers.append(
             SmtpNotifier(
-                to=settings.notify_email,
+                to=settings.notify.email,
                 subject="Lumbung: {{ dag.dag_id }} failed",
                 html_content="<p>{{ dag_run.run_id }} failed. See its log in Airflow.</p>",
             )
         )
-    if settings.notify_webhook:
+    if settings.notify.webhook:
         notifiers.append(WebhookNotifier())
     return notifiers

@@ -87,7 +87,7 @@ class Ground:
             seed = self.folder / "seed"
             seed.mkdir()
             (seed / "course_enrollment.csv").write_text("student_id,course_id\n")
-            self.settings = Settings(home=self.folder / "base", data_source=seed)
+            self.settings = Settings.of(home=self.folder / "base", data_source=seed)
             # As long as this process is one of their users, no run stops the servers at its end.
             stack.enter_context(parts.running(self.settings))
             self.bigquery, self.postgres = BigQuery(self.settings.home), Postgres(self.settings.home)
@@ -131,7 +131,7 @@ class Ground:
             "home": str(house.folder),
             "catalog": str(house.catalog.root),
             "name": house.name,
-            "kafka": house.settings.kafka or "",
+            "kafka": house.settings.kafka.servers or "",
             "server": server,
             "day": f"{day}",
             "refresh": "yes" if refresh else "",

@@ -114,7 +114,7 @@ def test_it_reads_and_files_as_the_shipper_does():
     found = properties("spooldir.properties")
     names = {option: PurePosixPath(found[f"{option}.path"]).name for option in ("input", "finished", "error")}
     assert names == {"input": INCOMING, "finished": FINISHED, "error": ERROR}
-    assert found["topic"] == Settings.model_fields["kafka_topic"].default
+    assert found["topic"] == Settings().kafka.topic
     taken = re.compile(found["input.file.pattern"]).fullmatch
     assert taken("synthetic-9f7a66227aeef541.jsonl")
     assert not taken("synthetic-9f7a66227aeef541.tmp")

@@ -6,7 +6,7 @@ from lumbung.core.settings import ROOT
 LOADED = """
 import runpy, sys
 import airflow.sdk, airflow_local_settings
-from lumbung import sql
+from lumbung.catalog import query as sql
 before, parsed = set(sys.modules), sql._parsed.cache_info().misses
 for name in ("enrollment.py", "tweets.py"):
     runpy.run_path(f"dags/{name}")
@@ -14,8 +14,8 @@ print(sorted(name for name in set(sys.modules) - before if name.startswith(("lum
 print(sql._parsed.cache_info().misses - parsed)
 """
 BROKEN = """
-from lumbung import sql
-from lumbung.errors import LumbungError
+from lumbung.catalog import query as sql
+from lumbung.core.errors import LumbungError
 def build_order(contracts):
     raise LumbungError("no GoogleSQL", where="fact_course.sql", remedy="mend the query")
 sql.build_order = build_order

@@ -24,7 +24,7 @@ WHEN = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 def make(spark, nothing=False):
-    settings = Settings(spark=spark, project="my-project", lake_uri="gs://granary/lake")
+    settings = Settings.of(spark=spark, project="my-project", lake_uri="gs://granary/lake")
     with DAG(
         f"tweets_{spark}", schedule=None, start_date=WHEN, default_args={"retries": 1, "retry_delay": timedelta()}
     ) as dag:

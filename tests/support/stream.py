@@ -99,9 +99,9 @@ class Stream:
 
     def __init__(self, broker: Broker, home: Path) -> None:
         self.broker = broker
-        self.settings = Settings(home=home, kafka=broker.address, kafka_topic=f"t{uuid.uuid4().hex}")
+        self.settings = Settings.of(home=home, kafka=broker.address, kafka_topic=f"t{uuid.uuid4().hex}")
         self.lake = open_lake(self.settings)
-        self.topic = self.settings.kafka_topic
+        self.topic = self.settings.kafka.topic
 
     @property
     def cluster(self) -> Cluster:
@@ -235,8 +235,9 @@ def tweet(number: int, *, days: int = 0, size: int = 0, text: str = "saham sedan
 WORKERS = """
 import itertools, json, os, signal, sys, traceback
 import confluent_kafka, duckdb, pyarrow.parquet
-from lumbung import extract, settings
-from lumbung.lake import open_lake
+from lumbung.pipeline import extract
+from lumbung.core import settings
+from lumbung.storage.lake import open_lake
 from lumbung.stream import land, ship
 
 def deadly(call, every=1):
@@ -291,8 +292,7 @@ class Workers:
         self, tweets: Stream, work: str, *, moment: str = "", step: int = 0, every: int = 1, **options: object
     ) -> None:
         """Start one; `every` so many messages produced are a step."""
-        given = tweets.settings.model_dump(include={"home", "kafka", "kafka_topic"}, mode="json")
-        environ = {variable(name): value for name, value in given.items()}
+        environ = {variable(name): f"{tweets.settings.value(name)}" for name in ("home", "kafka", "kafka_topic")}
         print(json.dumps([environ, work, moment, step, every, options]), file=self.process.stdin, flush=True)
         self.started = int(self.process.stdout.readline())
 

@@ -71,7 +71,7 @@ class TweetHouse:
 
     def move(self, server: str) -> None:
         """Go on with the warehouse at another address."""
-        self.settings = self.settings.model_copy(update={"emulator_host": server})
+        self.settings = self.settings.replace(emulator_host=server)
         self.warehouse = Warehouse(self.settings)
 
     def give(self, name: str, *given: dict | bytes) -> None:

@@ -61,7 +61,7 @@ def sql(statements):
 def dsn(pattern, replacement):
     def change(house):
         address = re.sub(pattern, replacement, house.settings.source_dsn.get_secret_value())
-        house.settings = house.settings.model_copy(update={"source_dsn": SecretStr(address)})
+        house.settings = house.settings.replace(source_dsn=SecretStr(address))
 
     return change
 

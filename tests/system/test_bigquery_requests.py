@@ -49,7 +49,7 @@ def house_at(make_house):
 
     def make(url, catalog=None, **settings):
         house = make_house(server=url, **({"catalog": catalog} if catalog else {}))
-        house.settings = house.settings.model_copy(update=settings)
+        house.settings = house.settings.replace(**settings)
         house.warehouse = Warehouse(house.settings)
         return house
 

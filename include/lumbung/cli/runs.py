@@ -59,7 +59,7 @@ def warehouse_at(settings: Settings, address: str | None) -> Warehouse:
     """The warehouse at the address where a local server runs."""
     from lumbung.storage.warehouse import Warehouse
 
-    return Warehouse(settings.model_copy(update={"emulator_host": address}))
+    return Warehouse(settings.replace(emulator_host=address))
 
 
 @contextlib.contextmanager

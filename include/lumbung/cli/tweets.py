@@ -76,7 +76,7 @@ def _run(day: date, conf: dict[str, Any]) -> None:
     from lumbung.local import services as parts
 
     settings = settings_module.load()
-    if settings.kafka is None and (api := airflow.connect(settings)):
+    if settings.kafka.servers is None and (api := airflow.connect(settings)):
         raise LumbungError(
             "the Airflow of `lumbung up` knows no Kafka",
             where=api.url,
@@ -130,7 +130,7 @@ def ship(forever: Forever = False) -> None:
     console.table(
         "Shipped",
         ("topic", "files", "shipped before", "lines", "bad lines"),
-        [(settings.kafka_topic, sent.files, sent.known, sent.lines, sent.bad)],
+        [(settings.kafka.topic, sent.files, sent.known, sent.lines, sent.bad)],
         numbers=("files", "shipped before", "lines", "bad lines"),
     )
     if sent.bad:
@@ -190,7 +190,7 @@ def status(as_json: Json = False) -> None:
 
     settings = settings_module.load()
     with contextlib.ExitStack() as stack:
-        if settings.kafka or (settings.home / "kafka").exists():
+        if settings.kafka.servers or (settings.home / "kafka").exists():
             settings = stack.enter_context(_kafka(settings))
         found = status(settings)
     if as_json:
@@ -325,7 +325,7 @@ def _kafka(settings: Settings) -> Iterator[Settings]:
     from lumbung.local.kafka import broker
 
     with broker(settings) as address:
-        yield settings.model_copy(update={"kafka": address})
+        yield settings.replace(kafka=address)
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from lumbung.core.errors import LumbungError
-from lumbung.core.settings import EMULATOR_VARIABLE, LOCAL_PROJECT, ROOT, Settings, variable
+from lumbung.core.settings import EMULATOR_VARIABLE, LOCAL_PROJECT, NAMES, ROOT, Settings, variable
 from lumbung.core.settings import environment as own_environment
 from lumbung.local import processes
 from lumbung.local.processes import Process
@@ -93,11 +93,11 @@ def environment(settings: Settings, parts: Parts, port: int = PORT) -> dict[str,
     }
     for name in ("NO_PROXY", "no_proxy"):  # a proxy cannot reach this machine's own servers
         fixed[name] = ",".join(filter(None, [os.environ.get(name), HOST, "localhost"]))
-    for field in Settings.model_fields:
-        value = getattr(settings, field)
+    for name in NAMES:
+        value = settings.value(name)
         # Empty counts as not set, also against a line of `.env`.
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-        fixed[variable(field)] = "" if plain is None else str(plain)
+        fixed[variable(name)] = "" if plain is None else str(plain)
     env = {**defaults, **own_environment(), **fixed}
     if parts.emulator_host:
         env[EMULATOR_VARIABLE] = parts.emulator_host

@@ -154,13 +154,13 @@ def broker(settings: Settings) -> Iterator[str]:
     """Have a broker: the one that LUMBUNG_KAFKA names, else this home's own, which is stopped with its last user.
 
     Yields:
-        Its bootstrap servers; `settings.model_copy(update={"kafka": …})` tells the rest of the program.
+        Its bootstrap servers; `settings.replace(kafka=…)` tells the rest of the program.
 
     Raises:
         LumbungError: none is named, and Java or Maven is missing or the broker does not start.
     """
-    if settings.kafka:
-        yield settings.kafka
+    if settings.kafka.servers:
+        yield settings.kafka.servers
         return
     kafka, gate = Kafka(settings.home), settings.home / "kafka.gate.lock"
     with processes.terminable(), processes.locked(settings.home / "kafka.lock", fcntl.LOCK_SH) as users:

@@ -156,20 +156,20 @@ def connect(
     """
     from elasticsearch8 import Elasticsearch
 
-    if settings.search is None:
+    if settings.search.url is None:
         raise SettingError("no search server", where="LUMBUNG_SEARCH", remedy="set it; see .env.example")
-    parts = urlsplit(settings.search)
+    parts = urlsplit(settings.search.url)
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     address = f"{parts.scheme}://{parts.hostname}:{port}{parts.path}"
     options: dict[str, Any] = {}
-    if settings.search_api_key:
-        options["api_key"] = settings.search_api_key.get_secret_value()
-    if settings.search_username and settings.search_password:
-        options["basic_auth"] = (settings.search_username, settings.search_password.get_secret_value())
-    if settings.search_ca:
-        options["ca_certs"] = str(settings.search_ca)
+    if settings.search.api_key:
+        options["api_key"] = settings.search.api_key.get_secret_value()
+    if settings.search.username and settings.search.password:
+        options["basic_auth"] = (settings.search.username, settings.search.password.get_secret_value())
+    if settings.search.ca:
+        options["ca_certs"] = str(settings.search.ca)
     client = Elasticsearch(address, request_timeout=timeout, max_retries=0, **options)
-    return Cluster(client=client, address=address, alias=settings.search_alias, waits=waits, sleep=sleep)
+    return Cluster(client=client, address=address, alias=settings.search.alias, waits=waits, sleep=sleep)
 
 
 def _is_passing(status: int, body: Any) -> bool:

@@ -29,10 +29,10 @@ def import_saved_objects(settings: Settings) -> int:
     if settings.kibana is None:
         raise SettingError("no Kibana", where="LUMBUNG_KIBANA", remedy="set it; see .env.example")
     headers, auth = {"kbn-xsrf": "true"}, None
-    if settings.search_api_key:
-        headers["Authorization"] = f"ApiKey {settings.search_api_key.get_secret_value()}"
-    if settings.search_username and settings.search_password:
-        auth = (settings.search_username, settings.search_password.get_secret_value())
+    if settings.search.api_key:
+        headers["Authorization"] = f"ApiKey {settings.search.api_key.get_secret_value()}"
+    if settings.search.username and settings.search.password:
+        auth = (settings.search.username, settings.search.password.get_secret_value())
     try:
         response = requests.post(
             settings.kibana.rstrip("/") + PATH,
@@ -40,7 +40,7 @@ def import_saved_objects(settings: Settings) -> int:
             headers=headers,
             auth=auth,
             files={"file": (SAVED_OBJECTS.name, SAVED_OBJECTS.read_bytes(), "application/ndjson")},
-            verify=str(settings.search_ca) if settings.search_ca else True,
+            verify=str(settings.search.ca) if settings.search.ca else True,
             timeout=TIMEOUT,
         )
         answer = response.json() if response.ok else None

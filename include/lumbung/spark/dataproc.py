@@ -68,13 +68,13 @@ def cluster(settings: Settings) -> dict[str, Any]:
         "internal_ip_only": True,
         "service_account_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
     }
-    if settings.dataproc_service_account:
-        machines["service_account"] = settings.dataproc_service_account
+    if settings.dataproc.service_account:
+        machines["service_account"] = settings.dataproc.service_account
     return {
         "gce_cluster_config": machines,
         "master_config": {
             "num_instances": 1,
-            "machine_type_uri": settings.dataproc_machine_type,
+            "machine_type_uri": settings.dataproc.machine_type,
             "disk_config": {"boot_disk_type": "pd-balanced", "boot_disk_size_gb": DISK_GB},
         },
         "software_config": {
@@ -96,8 +96,8 @@ def job(name: str, staged: Staged, labels: dict[str, str]) -> dict[str, Any]:
 def batch(settings: Settings, staged: Staged, labels: dict[str, str]) -> dict[str, Any]:
     """The serverless `Batch`."""
     execution: dict[str, Any] = {"ttl": {"seconds": LONGEST_SECONDS}}
-    if settings.dataproc_service_account:
-        execution["service_account"] = settings.dataproc_service_account
+    if settings.dataproc.service_account:
+        execution["service_account"] = settings.dataproc.service_account
     return {
         "labels": labels,
         "pyspark_batch": _pyspark(staged),

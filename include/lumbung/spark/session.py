@@ -28,16 +28,16 @@ def session(settings: Settings) -> Iterator[SparkSession]:
     Raises:
         LumbungError: no server answers at the address or it refuses, or the setting names Dataproc, which takes jobs.
     """
-    if settings.spark == "sail":
+    if settings.spark.engine == "sail":
         with _sail() as address, _connected(address) as connected:
             yield connected
-    elif settings.spark.startswith("sc://"):
-        with _connected(settings.spark) as connected:
+    elif settings.spark.engine.startswith("sc://"):
+        with _connected(settings.spark.engine) as connected:
             _send_package(connected)
             yield connected
     else:
         raise LumbungError(
-            f"{settings.spark} takes jobs, not sessions",
+            f"{settings.spark.engine} takes jobs, not sessions",
             where="LUMBUNG_SPARK",
             remedy="let the DAG clean the day, or set it to sail or sc://host:port",
         )

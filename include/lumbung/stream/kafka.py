@@ -78,12 +78,12 @@ class Cluster:
     """
 
     def __init__(self, settings: Settings) -> None:
-        if not settings.kafka:
+        if not settings.kafka.servers:
             raise LumbungError("no Kafka is set", where=variable("kafka"), remedy=THREE_WAYS)
         self.settings = settings
-        self.tweets = settings.kafka_topic
-        self.done = f"{settings.kafka_topic}.done"
-        self.dead = f"{settings.kafka_topic}.dead"
+        self.tweets = settings.kafka.topic
+        self.done = f"{settings.kafka.topic}.done"
+        self.dead = f"{settings.kafka.topic}.dead"
         self._heard: KafkaError | None = None
         self._client: AdminClient | None = None
 
@@ -94,21 +94,21 @@ class Cluster:
             options: more of it, with `_` for the dots of their names.
         """
         settings = self.settings
-        protocol = settings.kafka_security_protocol or ("SASL_SSL" if settings.kafka_username else "PLAINTEXT")
+        protocol = settings.kafka.security_protocol or ("SASL_SSL" if settings.kafka.username else "PLAINTEXT")
         config: dict[str, Any] = {
-            "bootstrap.servers": settings.kafka,
+            "bootstrap.servers": settings.kafka.servers,
             "client.id": "lumbung",
             "security.protocol": protocol,
             "error_cb": self._hear,
             "reconnect.backoff.max.ms": 2000,  # a broker that has restarted is found soon
             **QUIET,
         }
-        if settings.kafka_username and settings.kafka_password:
-            config["sasl.mechanism"] = settings.kafka_sasl_mechanism
-            config["sasl.username"] = settings.kafka_username
-            config["sasl.password"] = settings.kafka_password.get_secret_value()
-        if settings.kafka_ca:
-            config["ssl.ca.location"] = str(settings.kafka_ca)
+        if settings.kafka.username and settings.kafka.password:
+            config["sasl.mechanism"] = settings.kafka.sasl_mechanism
+            config["sasl.username"] = settings.kafka.username
+            config["sasl.password"] = settings.kafka.password.get_secret_value()
+        if settings.kafka.ca:
+            config["ssl.ca.location"] = str(settings.kafka.ca)
         return config | {name.replace("_", "."): value for name, value in options.items()}
 
     @contextlib.contextmanager
@@ -140,7 +140,7 @@ class Cluster:
         """
         from confluent_kafka import KafkaError as Kafka
 
-        where = str(self.settings.kafka)
+        where = str(self.settings.kafka.servers)
         away = {
             *(Kafka._TRANSPORT, Kafka._ALL_BROKERS_DOWN, Kafka._RESOLVE, Kafka._TIMED_OUT, Kafka._TIMED_OUT_QUEUE),
             *(Kafka.REQUEST_TIMED_OUT, Kafka.NETWORK_EXCEPTION, Kafka._MSG_TIMED_OUT),
@@ -233,8 +233,8 @@ class Cluster:
                 raise LumbungError(
                     f"the topic's cleanup.policy is {policy}, where {right} is needed",
                     where=name,
-                    remedy=f"set it: kafka-configs.sh --bootstrap-server {self.settings.kafka} --alter --topic {name}"
-                    f" --add-config cleanup.policy={right}",
+                    remedy=f"set it: kafka-configs.sh --bootstrap-server {self.settings.kafka.servers} --alter"
+                    f" --topic {name} --add-config cleanup.policy={right}",
                 )
 
     def topic(self, seconds: float = WAIT_SECONDS) -> Topic:

@@ -512,7 +512,7 @@ class _Lander:
             )
         return KafkaUnavailableError(
             f"nothing came of partitions {missing} for {PATIENCE_SECONDS / 60:.0f} minutes",
-            where=str(self.cluster.settings.kafka),
+            where=str(self.cluster.settings.kafka.servers),
             remedy="see to the broker, then land again",
         )
 

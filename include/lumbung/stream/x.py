@@ -115,7 +115,7 @@ class CapReachedError(LumbungError):
 def status(settings: Settings, *, now: datetime | None = None) -> Status:
     """How far the search has come, and what this month cost."""
     state, journal = _state(_folder(settings)), Journal(settings, now or datetime.now(UTC))
-    return Status(state.since_id, state.until_id is not None, journal.month, journal.spent() / 1000, settings.x_max_usd)
+    return Status(state.since_id, state.until_id is not None, journal.month, journal.spent() / 1000, settings.x.max_usd)
 
 
 def counts(
@@ -304,7 +304,7 @@ class Client:
     """
 
     def __init__(self, settings: Settings, *, sleep: Sleep = time.sleep) -> None:
-        if settings.x_bearer_token is None:
+        if settings.x.bearer_token is None:
             raise SettingError(
                 "the X API needs a bearer token",
                 where="LUMBUNG_X_BEARER_TOKEN",
@@ -312,7 +312,7 @@ class Client:
             )
         self.settings, self.sleep = settings, sleep
         self.requests = self.mills = 0
-        self._token = settings.x_bearer_token.get_secret_value()
+        self._token = settings.x.bearer_token.get_secret_value()
         self._free_at = 0.0
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -354,7 +354,7 @@ class Client:
             journal, request = self._reserve(path, worst)
             try:
                 answer = requests.get(
-                    self.settings.x_url + path,
+                    self.settings.x.url + path,
                     params=params,
                     auth=self._authorize,
                     timeout=TIMEOUT,
@@ -387,7 +387,7 @@ class Client:
                 self.sleep(2**attempt)
 
     def _cap(self) -> int:
-        return round(self.settings.x_max_usd * 1000)
+        return round(self.settings.x.max_usd * 1000)
 
     def _reserve(self, path: str, worst: int) -> tuple[Journal, str]:
         journal, request = Journal(self.settings, datetime.now(UTC)), uuid.uuid4().hex

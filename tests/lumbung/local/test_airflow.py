@@ -56,8 +56,8 @@ three()
 COMMAND = """
 import json, sys
 from pathlib import Path
-from lumbung.local import airflow, parts
-from lumbung.settings import Settings
+from lumbung.local import airflow, services as parts
+from lumbung.core.settings import Settings
 settings = Settings.model_validate(json.loads(sys.argv[2]))
 if sys.argv[1] == "up":
     airflow.up(settings)
@@ -81,7 +81,7 @@ def made(folder: Path) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(folder / "dags"))
         patch.delenv("AIRFLOW__API__PORT", raising=False)
-        yield Settings(home=folder / "home", data_source=folder, emulator_host="http://127.0.0.1:1")
+        yield Settings.of(home=folder / "home", data_source=folder, emulator_host="http://127.0.0.1:1")
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,8 @@ def test_children_agree_on_every_setting(settings: Settings, running: parts.Part
     for path in ("secrets.json", "passwords.json"):
         assert (settings.home / "airflow" / path).stat().st_mode & 0o777 == 0o600
     google = airflow.environment(
-        Settings(home=settings.home, project="my-project"), parts.Parts(running.source_dsn, None, running.metadata_url)
+        Settings.of(home=settings.home, project="my-project"),
+        parts.Parts(running.source_dsn, None, running.metadata_url),
     )
     assert "BIGQUERY_EMULATOR_HOST" not in google
     assert json.loads(google["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"])["extra"] == {"project": "my-project"}

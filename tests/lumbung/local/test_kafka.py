@@ -21,8 +21,8 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from lumbung.local.kafka import broker
-from lumbung.settings import Settings
-with broker(Settings(home=Path(sys.argv[1]))) as servers:
+from lumbung.core.settings import Settings
+with broker(Settings.of(home=Path(sys.argv[1]))) as servers:
     print(servers, flush=True)
     time.sleep(120)
 """
@@ -33,7 +33,7 @@ def settings(missing, tmp_path_factory):
     """A home with a space in its path; its broker is stopped at the end."""
     if not stream.has_parts():
         missing("Java and Maven")
-    made = Settings(home=tmp_path_factory.mktemp("a home"))
+    made = Settings.of(home=tmp_path_factory.mktemp("a home"))
     yield made
     Kafka(made.home).stop()
 
@@ -48,7 +48,7 @@ def test_broker_and_controller_listen_on_loopback_only(settings):
 
 
 def topic(settings, servers):
-    cluster = Cluster(settings.model_copy(update={"kafka": servers}))
+    cluster = Cluster(settings.replace(kafka=servers))
     cluster.ensure_topics()
     return cluster.topic()
 
@@ -92,7 +92,7 @@ def test_it_listens_to_this_machine_only(kafka):
 
 
 def test_a_kafka_that_is_named_is_used(tmp_path):
-    with broker(Settings(home=tmp_path, kafka="kafka.example.com:9092")) as servers:
+    with broker(Settings.of(home=tmp_path, kafka="kafka.example.com:9092")) as servers:
         assert servers == "kafka.example.com:9092"
     assert list(tmp_path.iterdir()) == []
 
@@ -104,7 +104,7 @@ def test_without_java_or_maven_the_error_tells_the_three_ways(tmp_path, monkeypa
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with pytest.raises(LumbungError, match=said) as error, broker(Settings(home=tmp_path / "home")):
+    with pytest.raises(LumbungError, match=said) as error, broker(Settings.of(home=tmp_path / "home")):
         pass
     for way in ("LUMBUNG_KAFKA", "Java 17", "Maven", "docker compose up -d kafka"):
         assert way in str(error.value)
@@ -128,7 +128,7 @@ def test_a_broker_that_does_not_start_shows_its_log(tmp_path, monkeypatch):
     home = tmp_path / "home"
     (home / "kafka" / "topics").mkdir(parents=True)
     monkeypatch.setattr(module, "jars", lambda: tmp_path)
-    with pytest.raises(LumbungError, match="Java is too old"), broker(Settings(home=home)):
+    with pytest.raises(LumbungError, match="Java is too old"), broker(Settings.of(home=home)):
         pass
 
 

@@ -24,9 +24,9 @@ SEED = "course_id,student_id\nc1,s1\nc1,s1\nc2,\n"
 HOLD = """
 import sys, time
 from pathlib import Path
-from lumbung.local import parts
-from lumbung.settings import Settings
-with parts.running(Settings(home=Path(sys.argv[1]), data_source=Path(sys.argv[2]))):
+from lumbung.local import services as parts
+from lumbung.core.settings import Settings
+with parts.running(Settings.of(home=Path(sys.argv[1]), data_source=Path(sys.argv[2]))):
     print("running", flush=True)
     time.sleep(120)
 """
@@ -43,7 +43,7 @@ def template() -> Iterator[Settings]:
         data = Path(folder, "data")
         data.mkdir()
         (data / "course_enrollment.csv").write_text(SEED)
-        settings = Settings(home=Path(folder, ("a long home " * 9).strip()), data_source=data)
+        settings = Settings.of(home=Path(folder, ("a long home " * 9).strip()), data_source=data)
         with parts.running(settings):
             pass
         yield settings
@@ -58,7 +58,7 @@ def settings(template: Settings) -> Iterator[Settings]:
         # The warehouse is made anew: it does not let itself be moved.
         for path, to in ((template.home / "postgres", home), (template.data_source, data)):
             subprocess.run(["cp", "-a", path, to], check=True)
-        yield Settings(home=home, data_source=data)
+        yield Settings.of(home=home, data_source=data)
 
 
 def hold(settings: Settings) -> subprocess.Popen[str]:
@@ -193,7 +193,7 @@ def test_a_bad_seed_is_refused_and_what_was_loaded_stays(settings: Settings) -> 
 
 def test_a_source_of_ones_own_needs_no_embedded_postgres(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     dsn = "postgresql://reader:secret@db.example.com/source"
-    ours = Settings(home=settings.home, source_dsn=dsn, emulator_host="http://127.0.0.1:9050")
+    ours = Settings.of(home=settings.home, source_dsn=dsn, emulator_host="http://127.0.0.1:9050")
     with parts.running(ours) as running:
         assert running == parts.Parts(dsn, "http://127.0.0.1:9050", f"sqlite:///{ours.home}/airflow/airflow.db")
         assert not servers(ours)

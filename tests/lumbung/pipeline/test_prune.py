@@ -59,7 +59,9 @@ class House:
 
     def __init__(self, home, server, postgres, catalog):
         prefix = f"prune_{home.name}_"[:60]
-        self.settings = Settings(home=home, data_source=home / "sources", emulator_host=server, dataset_prefix=prefix)
+        self.settings = Settings.of(
+            home=home, data_source=home / "sources", emulator_host=server, dataset_prefix=prefix
+        )
         self.warehouse = Warehouse(self.settings)
         self.lake = FolderLake(self.settings.lake_uri, self.settings.lake_folder)
         self.postgres, self.catalog = postgres, catalog

@@ -22,7 +22,7 @@ def search_settings(elasticsearch: Server) -> Callable[..., Settings]:
 
     def settings(**fields: Any) -> Settings:
         sign_in = {"search_username": elasticsearch.username, "search_password": elasticsearch.password}
-        return Settings(**{"search": elasticsearch.url, "search_alias": alias, **sign_in, **fields})
+        return Settings.of(**{"search": elasticsearch.url, "search_alias": alias, **sign_in, **fields})
 
     return settings
 

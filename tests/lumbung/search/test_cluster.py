@@ -262,7 +262,7 @@ def test_settings_that_cannot_be(environ, message):
 
 def test_a_server_may_be_named_without_a_port_and_below_a_path():
     def address(url):
-        return connect(Settings(search=url)).address
+        return connect(Settings.of(search=url)).address
 
     assert address("https://search.example.com") == "https://search.example.com:443"
     assert address("http://search.example.com:9200/es") == "http://search.example.com:9200/es"

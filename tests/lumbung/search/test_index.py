@@ -241,17 +241,17 @@ import os
 from search_tweets import DAY, batches, tweet
 from lumbung.search.cluster import connect
 from lumbung.search.index import index_day
-from lumbung.settings import load
+from lumbung.core.settings import load
 index_day(connect(load()), DAY, batches(tweet(one) for one in range(5000)))
 """
     settings = search_settings(search=proxy.url)
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(Path(__file__).parent),
-        "LUMBUNG_SEARCH": settings.search,
-        "LUMBUNG_SEARCH_ALIAS": settings.search_alias,
-        "LUMBUNG_SEARCH_USERNAME": settings.search_username,
-        "LUMBUNG_SEARCH_PASSWORD": settings.search_password.get_secret_value(),
+        "LUMBUNG_SEARCH": settings.search.url,
+        "LUMBUNG_SEARCH_ALIAS": settings.search.alias,
+        "LUMBUNG_SEARCH_USERNAME": settings.search.username,
+        "LUMBUNG_SEARCH_PASSWORD": settings.search.password.get_secret_value(),
     }
     process = subprocess.Popen([sys.executable, "-c", code], env=environment)
 

@@ -207,7 +207,7 @@ def kibana():
 
 def test_import(kibana):
     sign_in = {"search_username": "budi", "search_password": "s3cr3t"}
-    assert import_saved_objects(Settings(kibana=f"{kibana.url}/", **sign_in)) == 7
+    assert import_saved_objects(Settings.of(kibana=f"{kibana.url}/", **sign_in)) == 7
     ((path, headers, name, content),) = kibana.asked
     assert path == "/api/saved_objects/_import?overwrite=true"
     assert headers["kbn-xsrf"] == "true"
@@ -217,7 +217,7 @@ def test_import(kibana):
 
 
 def test_import_with_an_api_key(kibana):
-    import_saved_objects(Settings(kibana=kibana.url, search_api_key="a2V5"))
+    import_saved_objects(Settings.of(kibana=kibana.url, search_api_key="a2V5"))
     assert kibana.asked[0][1]["Authorization"] == "ApiKey a2V5"
 
 
@@ -243,7 +243,7 @@ def test_import_with_an_api_key(kibana):
 def test_import_that_fails(kibana, answer, message):
     kibana.answer = answer
     with pytest.raises(LumbungError, match=message) as raised:
-        import_saved_objects(Settings(kibana=kibana.url, search_username="budi", search_password="s3cr3t"))
+        import_saved_objects(Settings.of(kibana=kibana.url, search_username="budi", search_password="s3cr3t"))
     assert "s3cr3t" not in str(raised.value)
 
 
@@ -253,4 +253,4 @@ def test_import_without_a_kibana(kibana):
     kibana.shutdown()
     kibana.server_close()
     with pytest.raises(LumbungError, match="does not answer"):
-        import_saved_objects(Settings(kibana=kibana.url))
+        import_saved_objects(Settings.of(kibana=kibana.url))

@@ -23,7 +23,7 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def find(elasticsearch):
     sign_in = {"search_username": elasticsearch.username, "search_password": elasticsearch.password}
-    cluster = connect(Settings(search=elasticsearch.url, search_alias="cari", **sign_in), waits=())
+    cluster = connect(Settings.of(search=elasticsearch.url, search_alias="cari", **sign_in), waits=())
     index_day(cluster, DAY, batches(tweet(number, tweet=text) for number, text in enumerate(TEXTS)))
     return lambda query, **options: search(cluster, query, **options)
 

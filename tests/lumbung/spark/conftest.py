@@ -9,7 +9,7 @@ from support import spark_server
 
 @pytest.fixture(scope="module")
 def sail():
-    with session(Settings(spark="sail")) as opened:
+    with session(Settings.of(spark="sail")) as opened:
         yield opened
 
 
@@ -23,5 +23,5 @@ def jvm_address(tmp_path_factory, missing):
 
 @pytest.fixture(scope="module")
 def jvm(jvm_address):
-    with session(Settings(spark=jvm_address)) as opened:
+    with session(Settings.of(spark=jvm_address)) as opened:
         yield opened

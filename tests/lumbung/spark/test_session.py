@@ -16,7 +16,7 @@ from support import listening
 
 def test_sail_runs_in_this_process_and_ends_with_the_session():
     for _ in range(2):
-        with session(Settings(spark="sail")) as opened:
+        with session(Settings.of(spark="sail")) as opened:
             assert opened.range(3).count() == 3
             assert opened.conf.get("spark.sql.session.timeZone") == "UTC"
     with _sail() as address:
@@ -30,7 +30,7 @@ def test_sail_runs_in_this_process_and_ends_with_the_session():
 
 
 def refusal(spark, **other):
-    with pytest.raises(LumbungError) as told, session(Settings(spark=spark, **other)):
+    with pytest.raises(LumbungError) as told, session(Settings.of(spark=spark, **other)):
         pytest.fail("a session was opened")
     return str(told.value)
 
@@ -71,6 +71,6 @@ def test_dataproc_has_no_sessions(spark):
 
 def test_sail_s_log_is_silent(capfd):
     os.environ.pop("RUST_LOG", None)
-    with session(Settings(spark="sail")) as opened:
+    with session(Settings.of(spark="sail")) as opened:
         opened.range(3).count()
     assert "Spark Connect server" not in capfd.readouterr().err

@@ -20,7 +20,7 @@ import itertools, json, os, signal, sys, traceback
 from datetime import date
 from pathlib import Path
 import requests
-from lumbung import settings
+from lumbung.core import settings
 from lumbung.stream import archive, collect, synthetic, x
 
 def deadly(call):
@@ -50,7 +50,7 @@ for line in sys.stdin:
 @pytest.fixture
 def make_settings(tmp_path: Path) -> Callable[..., Settings]:
     def make(**given: Any) -> Settings:
-        return Settings.model_validate({"home": tmp_path / "home", **given})
+        return Settings.of(**{"home": tmp_path / "home", **given})
 
     return make
 
@@ -71,10 +71,9 @@ def killed(collectors: subprocess.Popen[str]) -> Callable[..., bool]:
     """
 
     def run(settings: Settings, source: str, step: int, path: Path = Path(), lines: int = 4) -> bool:
-        given = settings.model_dump(include={"home", "x_url", "x_max_usd"}, mode="json")
-        environ = {variable(name): str(value) for name, value in given.items()}
-        if settings.x_bearer_token:
-            environ[variable("x_bearer_token")] = settings.x_bearer_token.get_secret_value()
+        environ = {variable(name): f"{settings.value(name)}" for name in ("home", "x_url", "x_max_usd")}
+        if settings.x.bearer_token:
+            environ[variable("x_bearer_token")] = settings.x.bearer_token.get_secret_value()
         print(json.dumps([environ, source, step, str(path), lines]), file=collectors.stdin, flush=True)
         code = int(collectors.stdout.readline())
         assert code in (0, -signal.SIGKILL)

@@ -51,7 +51,7 @@ def test_a_topic_that_would_forget_what_is_done_is_refused(tweets):
 
 def test_without_kafka_the_error_tells_the_three_ways(tweets):
     with pytest.raises(LumbungError) as error:
-        Cluster(tweets.settings.model_copy(update={"kafka": None}))
+        Cluster(tweets.settings.replace(kafka=None))
     for way in ("LUMBUNG_KAFKA", "Java 17", "docker compose up -d kafka"):
         assert way in str(error.value)
 
@@ -60,7 +60,7 @@ def test_a_kafka_that_is_away(tweets, monkeypatch):
     monkeypatch.setattr(module, "REACH_SECONDS", 1)
     address = f"127.0.0.1:{free_port()}"
     with pytest.raises(KafkaUnavailableError, match=rf"{address}: Kafka does not answer.*PROFILES=stream"):
-        Cluster(tweets.settings.model_copy(update={"kafka": address})).ensure_topics()
+        Cluster(tweets.settings.replace(kafka=address)).ensure_topics()
 
 
 def safe(tweets, **settings):

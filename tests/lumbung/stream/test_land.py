@@ -82,7 +82,7 @@ def test_no_file_s_name_hides_it_from_spark(tweets, monkeypatch):
     shipped(tweets, "a", tweet(1), tweet(2))
     land(tweets.settings, tweets.lake)
     files = [tweets.lake.address(file.path) for one in landings(tweets.lake) for file in one.files]
-    with session(Settings(spark="sail")) as spark:
+    with session(Settings.of(spark="sail")) as spark:
         assert clean_day(spark, files, DAY).count() == 2
 
 
@@ -386,8 +386,8 @@ def test_a_broker_that_is_killed_meanwhile(tweets, monkeypatch):
 MEASURED = """
 import resource, sys
 import pyarrow.parquet
-from lumbung.lake import open_lake
-from lumbung.settings import load
+from lumbung.storage.lake import open_lake
+from lumbung.core.settings import load
 from lumbung.stream import land
 settings = load({"LUMBUNG_HOME": sys.argv[1], "LUMBUNG_KAFKA": sys.argv[2], "LUMBUNG_KAFKA_TOPIC": sys.argv[3]})
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -402,7 +402,7 @@ def test_memory_is_bounded_at_10_kilobytes_a_message(tweets):
     for partition in range(3):
         tweets.produce(*[value] * 8000, partition=partition, **{"compression.type": "zstd"})
     settings = tweets.settings
-    command = [sys.executable, "-c", MEASURED, str(settings.home), settings.kafka, settings.kafka_topic]
+    command = [sys.executable, "-c", MEASURED, str(settings.home), settings.kafka.servers, settings.kafka.topic]
     rows, grown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert rows == "24000"
     assert int(grown) < 120, f"{grown} MB for 240 MB of messages"

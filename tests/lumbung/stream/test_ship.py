@@ -203,7 +203,7 @@ def test_a_broker_that_is_killed_meanwhile(tweets, monkeypatch):
 
 MEASURED = """
 import resource, sys
-from lumbung.settings import load
+from lumbung.core.settings import load
 from lumbung.stream import ship
 from confluent_kafka import Producer
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -219,7 +219,7 @@ def test_a_large_file_is_one_transaction_and_little_memory(tweets):
         for _ in range(25_000):
             stream.write(line + b"\n")
     settings = tweets.settings
-    command = [sys.executable, "-c", MEASURED, str(settings.home), settings.kafka, settings.kafka_topic]
+    command = [sys.executable, "-c", MEASURED, str(settings.home), settings.kafka.servers, settings.kafka.topic]
     shipped, grown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert "lines=25000" in shipped
     size = file_size = (settings.spool / "finished" / "a.jsonl").stat().st_size >> 20

@@ -36,7 +36,7 @@ def search(settings: Settings) -> Callable[..., Summary]:
     """Collect; waits are kept in `search.waits` and not waited."""
 
     def run(**changes: Any) -> Summary:
-        changed = settings.model_copy(update=changes)
+        changed = settings.replace(**changes)
         return collect(changed, x.Search(changed, sleep=run.waits.append))
 
     run.waits = []
@@ -347,7 +347,7 @@ def test_counts_cost_one_post(server, settings):
     assert server.requests[0]["granularity"] == "day"
     assert server.requests[0]["query"] == x.QUERY
     with pytest.raises(x.CapReachedError, match=r"could cost \$0.005"):
-        x.counts(settings.model_copy(update={"x_max_usd": 0.009}))
+        x.counts(settings.replace(x_max_usd=0.009))
     server.faults = [Fault(200, {"data": [{"start": "2026"}], "meta": {}})]
     with pytest.raises(SourceError, match="cannot be understood"):
         x.counts(settings)

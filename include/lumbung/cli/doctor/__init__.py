@@ -357,9 +357,9 @@ def _tweets(settings: Settings) -> Iterator[Finding]:
     waiting, faulty = (len(list((settings.spool / name).glob("*.jsonl"))) for name in ("incoming", "error"))
     yield Finding("spool", True, f"{waiting} files to ship and {faulty} with bad lines in {settings.spool}")
     yield _kafka(settings)
-    yield Finding("Spark", True, f"{settings.spark} cleans tweets")
+    yield Finding("Spark", True, f"{settings.spark.engine} cleans tweets")
     spent = x.status(settings)
-    token = "a token is set" if settings.x_bearer_token else f"no token ({variable('x_bearer_token')})"
+    token = "a token is set" if settings.x.bearer_token else f"no token ({variable('x_bearer_token')})"
     yield Finding("X", True, f"{token}; US$ {spent.usd:.3f} of {spent.max_usd:g} spent in {spent.month}")
     yield _search(settings)
 
@@ -369,29 +369,31 @@ def _kafka(settings: Settings) -> Finding:
     from lumbung.stream.kafka import THREE_WAYS
     from lumbung.stream.land import lag
 
-    if settings.kafka is None:
+    if settings.kafka.servers is None:
         lacking = [name for name, program in (("Java", "java"), ("Maven", "mvn")) if not shutil.which(program)]
         own = "one is started for `lumbung tweets` by Java and Maven"
         # Only tweets need it.
         return Finding("Kafka", True, f"none set; {', '.join(lacking)} missing to start one" if lacking else own)
-    host, port = settings.kafka.split(",")[0].rsplit(":", 1)
+    host, port = settings.kafka.servers.split(",")[0].rsplit(":", 1)
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
         behind = sum(lag(settings, open_lake(settings)).values())
     except OSError as error:
-        return Finding("Kafka", False, f"{settings.kafka} does not answer ({error})", THREE_WAYS)
+        return Finding("Kafka", False, f"{settings.kafka.servers} does not answer ({error})", THREE_WAYS)
     except LumbungError as error:
-        if error.where != settings.kafka_topic:  # else the first run makes the topic
+        if error.where != settings.kafka.topic:  # else the first run makes the topic
             raise
-        return Finding("Kafka", True, f"{settings.kafka} answers; {settings.kafka_topic}: {error.what}")
-    return Finding("Kafka", True, f"{settings.kafka}, topic {settings.kafka_topic}: {behind:,} offsets not landed")
+        return Finding("Kafka", True, f"{settings.kafka.servers} answers; {settings.kafka.topic}: {error.what}")
+    return Finding(
+        "Kafka", True, f"{settings.kafka.servers}, topic {settings.kafka.topic}: {behind:,} offsets not landed"
+    )
 
 
 def _search(settings: Settings) -> Finding:
     from lumbung.search.cluster import connect
     from lumbung.search.index import months
 
-    if settings.search is None:
+    if settings.search.url is None:
         return Finding("search", True, f"off: {variable('search')} is not set")
     cluster = connect(settings, waits=(), timeout=CONNECT_SECONDS)
     return Finding("search", True, f"{cluster.address} answers; {len(months(cluster))} months in {cluster.alias}")
@@ -399,11 +401,11 @@ def _search(settings: Settings) -> Finding:
 
 def _notifications(settings: Settings) -> Iterator[Finding]:
     told = []
-    if settings.notify_email:
+    if settings.notify.email:
         connection = MAIL_CONNECTION if MAIL_CONNECTION in environment() else "the connection smtp_default in Airflow"
-        told.append(f"{settings.notify_email}, through {connection}")
-    if settings.notify_webhook:
-        told.append(f"a webhook at {urlsplit(settings.notify_webhook.get_secret_value()).hostname}")
+        told.append(f"{settings.notify.email}, through {connection}")
+    if settings.notify.webhook:
+        told.append(f"a webhook at {urlsplit(settings.notify.webhook.get_secret_value()).hostname}")
     nobody = f"nobody: {variable('notify_email')} and {variable('notify_webhook')} are not set"
     yield Finding("notification", True, f"failed runs are told to {' and '.join(told) or nobody}")
 
@@ -451,7 +453,7 @@ def _first_line(error: Exception) -> str:
 def _safe(finding: Finding, settings: Settings) -> Finding:
     """The finding without secrets, whoever put them into a message, and with a remedy only where one is needed."""
     dsn = settings.source_dsn.get_secret_value() if settings.source_dsn else ""
-    webhook = settings.notify_webhook.get_secret_value() if settings.notify_webhook else ""
+    webhook = settings.notify.webhook.get_secret_value() if settings.notify.webhook else ""
     airflow = settings.airflow_url.get_secret_value() if settings.airflow_url else ""
     passwords = [
         urlsplit(dsn).password or "",

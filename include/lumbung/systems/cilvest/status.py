@@ -68,20 +68,24 @@ def _spool(settings: Settings) -> dict[str, Any]:
 def _kafka(settings: Settings, lake: Lake) -> dict[str, Any]:
     from lumbung.stream.land import lag
 
-    if settings.kafka is None:
+    if settings.kafka.servers is None:
         return {"address": "none yet; the first run starts one, or set LUMBUNG_KAFKA"}
     try:
         behind = lag(settings, lake)
     except LumbungError as error:
-        return {"address": settings.kafka, "lag": f"unknown: {error.what}"}
-    return {"address": settings.kafka, "topic": settings.kafka_topic, "lag (offsets not landed)": sum(behind.values())}
+        return {"address": settings.kafka.servers, "lag": f"unknown: {error.what}"}
+    return {
+        "address": settings.kafka.servers,
+        "topic": settings.kafka.topic,
+        "lag (offsets not landed)": sum(behind.values()),
+    }
 
 
 def _x(settings: Settings) -> dict[str, Any]:
     from lumbung.stream import x
 
     now = x.status(settings)
-    token = "set" if settings.x_bearer_token else "not set"
+    token = "set" if settings.x.bearer_token else "not set"
     return {
         "token": token,
         f"US$ spent in {now.month}": round(now.usd, 3),

@@ -168,10 +168,10 @@ def ship(run: Run, source: str) -> Step:
     from lumbung.stream.ship import ship
 
     if source == NO_SOURCE:
-        return Step(table=run.settings.kafka_topic, note="source none: nothing is shipped here")
+        return Step(table=run.settings.kafka.topic, note="source none: nothing is shipped here")
     sent = ship(run.settings)
     return Step(
-        table=run.settings.kafka_topic,
+        table=run.settings.kafka.topic,
         rows_in=sent.lines + sent.bad,
         rows_out=sent.lines,
         rows_rejected=sent.bad,

@@ -51,7 +51,7 @@ def postgres():
 @pytest.fixture
 def find(tmp_path, sources):
     def found(**fields):
-        settings = Settings(**{"home": tmp_path / "home", "data_source": sources, **fields})
+        settings = Settings.of(**{"home": tmp_path / "home", "data_source": sources, **fields})
         findings = list(checks(settings))
         text = json.dumps([vars(one) for one in findings])
         for secret in (PASSWORD, "s3cr@t", "hooks/T0P"):
@@ -295,10 +295,10 @@ def test_what_tweets_need_is_told_and_only_what_is_set_can_be_missing(find):
 
 
 def test_the_lag_of_a_kafka_is_told(find, tweets):
-    assert "there is no such topic" in find(kafka=tweets.settings.kafka)["Kafka"].found
+    assert "there is no such topic" in find(kafka=tweets.settings.kafka.servers)["Kafka"].found
     tweets.cluster.ensure_topics()
     tweets.produce(b"one", b"two")
-    found = find(kafka=tweets.settings.kafka, kafka_topic=tweets.topic)["Kafka"].found
+    found = find(kafka=tweets.settings.kafka.servers, kafka_topic=tweets.topic)["Kafka"].found
     assert found.endswith(f"topic {tweets.topic}: 2 offsets not landed")
 
 

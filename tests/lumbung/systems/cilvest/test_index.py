@@ -54,7 +54,7 @@ def test_a_server_that_is_down_turns_the_step_red_and_nothing_else(house, monkey
     run = house.take()
     connect = servers.connect
     with monkeypatch.context() as patch, pytest.raises(UnavailableError):
-        down = house.settings.model_copy(update={"search": "http://127.0.0.1:9"})
+        down = house.settings.replace(search="http://127.0.0.1:9")
         patch.setattr(servers, "connect", lambda _: connect(down, waits=()))
         run.index()
     assert house.rows("SELECT COUNT(*) AS n FROM {dwh.fact_tweet}") == [{"n": 1}]
@@ -66,8 +66,8 @@ def command(house, monkeypatch):
     """A command of `lumbung tweets` on the house's lake and server; gives what it says, on one line."""
     settings = house.settings
     for name in ("home", "search", "search_username", "search_alias"):
-        monkeypatch.setenv(variable(name), f"{getattr(settings, name)}")
-    monkeypatch.setenv(variable("search_password"), settings.search_password.get_secret_value())
+        monkeypatch.setenv(variable(name), f"{settings.value(name)}")
+    monkeypatch.setenv(variable("search_password"), settings.search.password.get_secret_value())
 
     def call(*arguments):
         done = CliRunner().invoke(app, arguments, catch_exceptions=False)
@@ -90,7 +90,7 @@ def test_a_new_mapping_is_filled_used_and_the_old_one_dropped_by_commands(house,
     with pytest.raises(LumbungError, match="readers use mapping version 1"):
         command("drop-version", "1")
     assert "use mapping version 2; before: 1" in command("move-alias")
-    alias = house.settings.search_alias
+    alias = house.settings.search.alias
     assert "Would delete: " in command("drop-version", "1", "--dry-run")
     assert command("drop-version", "1") == f"Deleted: {alias}-2026-11-v1"
     assert {one.version for one in search.months(cluster)} == {2}

@@ -209,8 +209,8 @@ def test_a_landed_file_that_is_gone_fails_the_day_by_name(house, at_once):
 def test_a_poisoned_message_is_a_reject_with_its_reason_and_the_rest_goes_on(house):
     house.give("a", tweet(1, "saham"))
     run = house.run().up_to("ship")
-    producer = Producer({"bootstrap.servers": house.settings.kafka})
-    producer.produce(house.settings.kafka_topic, value=b'{"tweet": {}}', partition=0)
+    producer = Producer({"bootstrap.servers": house.settings.kafka.servers})
+    producer.produce(house.settings.kafka.topic, value=b'{"tweet": {}}', partition=0)
     assert producer.flush(60) == 0
     for stage in STAGES[STAGES.index("land") : STAGES.index("load")]:
         getattr(run, stage)()
@@ -227,8 +227,8 @@ def test_the_report_is_about_tweets_where_nothing_else_is_published(make_tweet_h
     house = make_tweet_house(Catalog())
     house.give("a", tweet(1, "saham"))
     run = house.run().up_to("ship")
-    producer = Producer({"bootstrap.servers": house.settings.kafka})
-    producer.produce(house.settings.kafka_topic, value=b"no tweet", partition=0)
+    producer = Producer({"bootstrap.servers": house.settings.kafka.servers})
+    producer.produce(house.settings.kafka.topic, value=b"no tweet", partition=0)
     assert producer.flush(60) == 0
     for stage in STAGES[STAGES.index("land") :]:
         getattr(run, stage)()
