@@ -1,0 +1,44 @@
+"""The systems that are gathered: every folder beside this module that has a `system.py`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+
+from lumbung import systems
+from lumbung.core.errors import LumbungError
+from lumbung.pipeline.system import System
+
+
+@cache
+def all_systems() -> tuple[System, ...]:
+    """Every system, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(systems.__path__) if module.ispkg)
+    return tuple(importlib.import_module(f"{systems.__name__}.{name}.system").SYSTEM for name in names)
+
+
+def system(name: str) -> System:
+    """The system of this name, as contracts write it.
+
+    Raises:
+        LumbungError: there is none.
+    """
+    return _only("name", name)
+
+
+def by_dag(dag_id: str) -> System:
+    """The system that a DAG gathers.
+
+    Raises:
+        LumbungError: there is none.
+    """
+    return _only("dag_id", dag_id)
+
+
+def _only(attribute: str, value: str) -> System:
+    for candidate in all_systems():
+        if getattr(candidate, attribute) == value:
+            return candidate
+    known = ", ".join(getattr(candidate, attribute) for candidate in all_systems())
+    raise LumbungError(f"there is no system with {attribute} {value}", where="lumbung.systems", remedy=f"use {known}")
