@@ -238,7 +238,7 @@ def test_killed_in_the_middle_of_a_bulk_and_run_again(cluster, documents, proxy,
     index_day(cluster, DAY, batches(tweet(one) for one in range(4990, 5010)))
     code = """
 import os
-from search_tweets import DAY, batches, tweet
+from support.search_tweets import DAY, batches, tweet
 from lumbung.search.cluster import connect
 from lumbung.search.index import index_day
 from lumbung.core.settings import load
