@@ -247,7 +247,7 @@ index_day(connect(load()), DAY, batches(tweet(one) for one in range(5000)))
     settings = search_settings(search=proxy.url)
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parent),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
         "LUMBUNG_SEARCH": settings.search.url,
         "LUMBUNG_SEARCH_ALIAS": settings.search.alias,
         "LUMBUNG_SEARCH_USERNAME": settings.search.username,
