@@ -13,7 +13,7 @@ import sqlglot
 
 from benchmarks.extract import rival, source
 from benchmarks.results import Measure, Took, in_turn, watched
-from lumbung.catalog import query as sql
+from lumbung.catalog import query as queries
 from lumbung.catalog.contract import Catalog
 from lumbung.core.settings import Settings, variable
 from lumbung.local.bigquery import BigQuery
@@ -25,9 +25,9 @@ SYSTEM = "pinter_skuy"
 def statements() -> list[str]:
     """The project's queries as statements for DuckDB, in the order of their references."""
     made = [f"CREATE SCHEMA {name}" for name in ("dwh", "datamart")]
-    for contract in sql.build_order(Catalog().contracts.values()):
+    for contract in queries.build_order(Catalog().contracts.values()):
         if contract.system == SYSTEM:
-            query = sql.render(contract, lambda address: address).replace("`", "")
+            query = queries.render(contract, lambda address: address).replace("`", "")
             (query,) = sqlglot.transpile(
                 query.replace("@snapshot_date", f"DATE '{DAY}'"), read="bigquery", write="duckdb"
             )

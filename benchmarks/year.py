@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from statistics import mean
 
 from benchmarks.results import Measure, Took
-from faults.ground import Ground
+from faults.environment import FaultEnvironment
 from support.pipeline import sources_of
 
 FIRST = date(2025, 11, 1)
@@ -20,11 +20,11 @@ ROWS = 50
 def measure(days: int, say: Callable[[str], object]) -> list[Measure]:
     """Run day after day, fifty at least, into one warehouse."""
     seconds: list[float] = []
-    with Ground() as ground, ground.house() as house:
+    with FaultEnvironment() as environment, environment.harness() as harness:
         for number in range(max(days, EACH)):
-            house.fill(sources_of(f"day {number}", ROWS))
+            harness.fill(sources_of(f"day {number}", ROWS))
             began = time.perf_counter()
-            house.take(FIRST + timedelta(days=number))
+            harness.take(FIRST + timedelta(days=number))
             seconds.append(time.perf_counter() - began)
             if (number + 1) % TOLD == 0:
                 say(f"days {number + 2 - TOLD} to {number + 1}: {mean(seconds[-TOLD:]):.2f} s each")

@@ -17,22 +17,23 @@ TASK_MODULES = (
     "lumbung.pipeline.operations",
     "lumbung.pipeline.publish",
     "lumbung.pipeline.references",
+    "lumbung.pipeline.rejects",
     "lumbung.sources.csv_file",
     "lumbung.sources.json_file",
     "lumbung.sources.postgres",
-    "lumbung_airflow.notify",
-    "lumbung_airflow.operators",
-    "lumbung_airflow.timetable",
-    "lumbung_airflow.tweets",
+    "lumbung_airflow.dag",
 )
 
 if "scheduler" in sys.argv:
     for module in TASK_MODULES:
         importlib.import_module(module)
 
-    from lumbung.catalog import query as sql
+    from lumbung.catalog import query
     from lumbung.catalog.contract import Catalog
     from lumbung.core.errors import LumbungError
+    from lumbung.systems import registry
+
+    registry.all_systems()
 
     with contextlib.suppress(LumbungError):  # the DAG file meets the same fault, and Airflow's page shows it
-        sql.build_order(Catalog().contracts.values())
+        query.build_order(Catalog().contracts.values())

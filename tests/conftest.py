@@ -18,8 +18,8 @@ from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
 from lumbung.pipeline.snapshot import DataFile
 from support import elasticsearch_server, source_database, stream
-from support.pipeline import House
-from support.tweet_house import TweetHouse
+from support.pipeline import PipelineHarness
+from support.tweet_harness import TweetHarness
 
 ROOT = Path(__file__).parents[1]
 PYTHON = ROOT / ".venv-bigquery/bin/python"
@@ -140,23 +140,23 @@ def small_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 @pytest.fixture(scope="session")
-def new_house(
+def new_harness(
     tmp_path_factory: pytest.TempPathFactory, bigquery_server: str, source_server: Postgres, small_catalog: Catalog
-) -> Callable[..., House]:
-    """Make a lake, a warehouse and sources, to be closed by who asks for them; options as `House`'s."""
+) -> Callable[..., PipelineHarness]:
+    """Make a lake, a warehouse and sources, to be closed by who asks for them; options as `PipelineHarness`'s."""
 
-    def new(**options: object) -> House:
+    def new(**options: object) -> PipelineHarness:
         options = {"server": bigquery_server, "postgres": source_server, "catalog": small_catalog, **options}
-        return House(tmp_path_factory.mktemp("house"), **options)
+        return PipelineHarness(tmp_path_factory.mktemp("harness"), **options)
 
     return new
 
 
 @pytest.fixture
-def make_house(new_house: Callable[..., House]) -> Iterator[Callable[..., House]]:
-    """Make a lake, a warehouse and sources for one test; options as `House`'s."""
+def make_harness(new_harness: Callable[..., PipelineHarness]) -> Iterator[Callable[..., PipelineHarness]]:
+    """Make a lake, a warehouse and sources for one test; options as `PipelineHarness`'s."""
     with contextlib.ExitStack() as stack:
-        yield lambda **options: stack.enter_context(contextlib.closing(new_house(**options)))
+        yield lambda **options: stack.enter_context(contextlib.closing(new_harness(**options)))
 
 
 @pytest.fixture(scope="session")
@@ -171,32 +171,32 @@ def small_tweet_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 @pytest.fixture
-def make_tweet_house(
+def make_tweet_harness(
     tmp_path_factory: pytest.TempPathFactory, bigquery_server: str, kafka: stream.Broker, small_tweet_catalog: Catalog
-) -> Iterator[Callable[..., TweetHouse]]:
+) -> Iterator[Callable[..., TweetHarness]]:
     """Make an archive, a spool, a topic, a lake and a warehouse for one test; two small tables are made by queries."""
     with contextlib.ExitStack() as stack:
 
-        def make(catalog: Catalog = small_tweet_catalog, **options: object) -> TweetHouse:
+        def make(catalog: Catalog = small_tweet_catalog, **options: object) -> TweetHarness:
             home = tmp_path_factory.mktemp("tweets")
-            house = TweetHouse(home, bigquery_server, kafka.address, catalog, **options)
-            return stack.enter_context(contextlib.closing(house))
+            harness = TweetHarness(home, bigquery_server, kafka.address, catalog, **options)
+            return stack.enter_context(contextlib.closing(harness))
 
         yield make
 
 
 @pytest.fixture
-def house(make_house: Callable[..., House]) -> House:
+def harness(make_harness: Callable[..., PipelineHarness]) -> PipelineHarness:
     """A lake, a warehouse and sources of this test; two small tables are made by queries."""
-    return make_house()
+    return make_harness()
 
 
 @pytest.fixture
-def read(house: House) -> Callable[[DataFile], list[dict[str, object]]]:
-    """The rows of a Parquet file in the house's lake."""
+def read(harness: PipelineHarness) -> Callable[[DataFile], list[dict[str, object]]]:
+    """The rows of a Parquet file in the harness's lake."""
 
     def rows(file: DataFile) -> list[dict[str, object]]:
-        with house.lake.local(file.path) as path:
+        with harness.lake.local(file.path) as path:
             return pq.read_table(path).to_pylist()
 
     return rows

@@ -1,8 +1,9 @@
-"""Tasks that clean tweets on Dataproc; a DAG imports them only where settings say Dataproc, as that takes seconds."""
+"""Tasks that run a Spark job on Dataproc; a DAG imports them only where settings say Dataproc: that takes seconds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from airflow.providers.google.cloud.operators.dataproc import (
     DataprocCreateBatchOperator,
@@ -10,63 +11,80 @@ from airflow.providers.google.cloud.operators.dataproc import (
     DataprocDeleteClusterOperator,
     DataprocSubmitJobOperator,
 )
-from airflow.sdk import BaseOperator, TriggerRule
+from airflow.sdk import BaseOperator, Context, TriggerRule
 
 from lumbung.core.settings import Settings
+from lumbung.pipeline.run import Run, Step
 from lumbung.spark import dataproc
+from lumbung.systems.registry import system
+from lumbung_airflow.operators import StepOperator
 
-# One name a run, which a rerun finds again: what a killed run has left is used or replaced, and deleted.
 RUN = "{{ macros.uuid.uuid5(macros.uuid.NAMESPACE_OID, dag.dag_id ~ ' ' ~ run_id).hex[:12] }}"
-NAME = f"lumbung-tweets-{RUN}"
-LABELS = {"system": "cilvest", "run": RUN}
+
+
+class PlanOperator(StepOperator):
+    """Put in the lake what the job needs, by the system's own step; skipped where there is nothing to do."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Keep the step, and return `asdict(lumbung.spark.dataproc.Staged)`."""
+        super().execute(context)
+        return asdict(self.staged)
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        step, self.staged = system(self.system).step(self.task_id)(run, self.target(context))
+        return step
 
 
 @dataclass(frozen=True)
-class Cleaning:
+class SparkTasks:
     """The tasks, by what others wait for.
 
     Attributes:
         first: comes after the plan.
-        cleaned: has succeeded when the clean files are there.
+        done: has succeeded when the job's files are there.
         last: is over when nothing is left that costs.
     """
 
     first: BaseOperator
-    cleaned: BaseOperator
+    done: BaseOperator
     last: BaseOperator
 
 
-def cleaning(settings: Settings, *, plan: str) -> Cleaning:
-    """Make the tasks, in the DAG at hand.
+def spark_tasks(settings: Settings, plan: BaseOperator, *, job: str, system_name: str) -> SparkTasks:
+    """Make the tasks, in the DAG at hand: the job `clean`, and the cluster that it runs on.
 
     Args:
         settings: say whether on a cluster or serverless, and where.
-        plan: id of the task that returns `asdict(lumbung.spark.dataproc.stage(...))`.
+        plan: the task that returns `asdict(lumbung.spark.dataproc.stage(...))`.
+        job: what the job is called, in the names of clusters and batches.
+        system_name: whose job it is, in labels.
     """
     place = {"project_id": settings.project_id, "region": settings.dataproc.region}
-    told = "{{ ti.xcom_pull(task_ids='" + plan + "')['%s'] }}"
-    staged = dataproc.Staged(told % "main", told % "package", told % "plan")
+    # One name a run, which a rerun finds again: what a killed run has left is used or replaced, and deleted.
+    name, labels = f"lumbung-{job}-{RUN}", {"system": system_name, "run": RUN}
+    field = "{{ ti.xcom_pull(task_ids='" + plan.task_id + "')['%s'] }}"
+    staged = dataproc.Staged(field % "main", field % "package", field % "plan")
     if settings.spark.engine == "dataproc-serverless":
         # An id of each try: a batch cannot be run again, and one that has the id would be waited for instead.
         clean = DataprocCreateBatchOperator(
             task_id="clean",
-            batch=dataproc.batch(settings, staged, dict(LABELS)),
-            batch_id=NAME + "-{{ ti.try_number }}",
+            batch=dataproc.batch(settings, staged, labels),
+            batch_id=name + "-{{ ti.try_number }}",
             **place,
         )
-        return Cleaning(clean, clean, clean)
+        return SparkTasks(clean, clean, clean)
     create_cluster = DataprocCreateClusterOperator(
         task_id="create_cluster",
-        cluster_name=NAME,
+        cluster_name=name,
         cluster_config=dataproc.cluster(settings),
-        labels=dict(LABELS),
+        labels=labels,
         **place,
     )
-    clean = DataprocSubmitJobOperator(task_id="clean", job=dataproc.job(NAME, staged, dict(LABELS)), **place)
+    clean = DataprocSubmitJobOperator(task_id="clean", job=dataproc.job(name, staged, labels), **place)
     # Not a teardown: that is left out where its setup failed, and a create that failed may have left a cluster.
     delete_cluster = DataprocDeleteClusterOperator(
-        task_id="delete_cluster", cluster_name=NAME, trigger_rule=TriggerRule.ALL_DONE, **place
+        task_id="delete_cluster", cluster_name=name, trigger_rule=TriggerRule.ALL_DONE, **place
     )
     create_cluster >> clean >> delete_cluster
     create_cluster >> delete_cluster
-    return Cleaning(create_cluster, clean, delete_cluster)
+    return SparkTasks(create_cluster, clean, delete_cluster)

@@ -16,15 +16,19 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
-from lumbung.core.errors import LumbungError, SourceUnavailableError
+from lumbung.core.errors import LumbungError
+from lumbung.systems.registry import rejects, system
 from lumbung_airflow.day import run_day
 
 if TYPE_CHECKING:
     from lumbung.core.settings import Settings
     from lumbung.pipeline.run import Run, Step
+    from lumbung.pipeline.target import Target
     from lumbung.storage.warehouse import Warehouse
 
-START, SNAPSHOT = "start", "snapshot"
+START = "start"
+# The versions that a run is about, as XCom keys: of its own day, and of the whole tables.
+OWN, TARGET = "own", "target"
 
 
 class StepOperator(BaseOperator):
@@ -34,8 +38,9 @@ class StepOperator(BaseOperator):
         system: whose tables the run makes.
 
     Raises:
+        AirflowSkipException: there was nothing to do.
         AirflowFailException: the step cannot succeed by being tried again.
-        AirflowException: the warehouse did not answer; Airflow tries again.
+        AirflowException: what failed may pass; Airflow tries again.
     """
 
     template_fields: Sequence[str] = ()
@@ -50,7 +55,8 @@ class StepOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do the step and keep what it did."""
-        from lumbung.pipeline import run as runs
+        from lumbung.pipeline.operations import record
+        from lumbung.pipeline.run import Step
 
         began = datetime.now(UTC)
         try:
@@ -58,13 +64,22 @@ class StepOperator(BaseOperator):
             try:
                 step = self.step(run, context)
             except LumbungError as error:
-                runs.record(run, self.task_id, began, runs.Step(table=self.table, note=f"failed: {error}"))
+                record(run, self.task_id, began, Step(table=self.table, note=f"failed: {error}"))
                 raise
-            runs.record(run, self.task_id, began, step)
+            record(run, self.task_id, began, step)
         except LumbungError as error:  # also of a setting, the credentials, or a lake that cannot be written
             raise _airflow_error(error) from None
         self.log.info("%s", _sentence(step))
+        if step.skipped:
+            raise AirflowSkipException(step.note)
         return asdict(step)
+
+    def target(self, context: Context, key: str = TARGET) -> Target:
+        """The version that the run was decided to be about."""
+        from lumbung.pipeline.target import Target
+
+        content = context["ti"].xcom_pull(task_ids=system(self.system).decision_task, key=key)
+        return Target.from_xcom(content)
 
     @property
     def table(self) -> str:
@@ -89,6 +104,7 @@ class StepOperator(BaseOperator):
             refresh=started["refresh"],
             refresh_from=first and date.fromisoformat(first),
             identity=started["identity"],
+            options=context["params"],
         )
 
 
@@ -178,35 +194,39 @@ class ExtractOperator(SourceOperator):
         )
 
 
-class SnapshotOperator(StepOperator):
-    """Check references between the day's snapshots and decide which version the tables are built from."""
+class VersionOperator(StepOperator):
+    """Decide which versions the tables are built from; skipped where there is nothing to build from."""
+
+    def step(self, run: Run, context: Context) -> Step:
+        """Decide, and give the versions to the steps that come after."""
+        decision = system(self.system).decide(run)
+        for key, target in ((OWN, decision.own), (TARGET, decision.target)):
+            if target:
+                context["ti"].xcom_push(key=key, value=target.to_xcom())
+        return decision.step
+
+
+class OwnStepOperator(StepOperator):
+    """A step that only this system has: the function of its `steps.py` that has the task's name.
+
+    Args:
+        after_decision: whether it comes after the task that decides the versions; then it is given the target.
+    """
+
+    def __init__(self, *, after_decision: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.after_decision = after_decision
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung.pipeline.references import make_version
-        from lumbung.pipeline.run import Step
-        from lumbung.pipeline.snapshot import newest_version
-
-        own = make_version(run.sources, run.system, run.day, run.lake)
-        target = newest_version(run.lake, run.system) or own
-        for name, version in (("own", own), ("target", target)):
-            context["ti"].xcom_push(key=name, value=[f"{version.day}", version.generation])
-        members = own.members.values()
-        return Step(
-            table=run.system,
-            rows_in=sum(one.rows_read for one in members),
-            rows_out=sum(one.file.rows for one in members),
-            rows_rejected=sum(one.rows_rejected for one in members),
-            note=f"version {own.day} generation {own.generation}; dwh from {target.day} generation {target.generation}",
-        )
+        work = system(self.system).step(self.task_id)
+        return work(run, self.target(context)) if self.after_decision else work(run)
 
 
 class LoadOperator(SourceOperator):
-    """Load one source's rows of the day into its staging partition."""
+    """Load one staging table."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        from lumbung.pipeline.load import load
-
-        return load(run, run.catalog[self.table], run.version(_version(context, "target")))
+        return system(self.system).load(run, run.catalog[self.table], self.target(context))
 
 
 class BuildOperator(StepOperator):
@@ -223,7 +243,7 @@ class BuildOperator(StepOperator):
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
         from lumbung.pipeline.build import build
 
-        return build(run, run.catalog[self.address], run.version(_version(context, "target")))
+        return build(run, run.catalog[self.address], self.target(context))
 
 
 class PublishOperator(StepOperator):
@@ -232,27 +252,20 @@ class PublishOperator(StepOperator):
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
         from lumbung.pipeline.publish import publish
 
-        return publish(run, run.version(_version(context, "own")), run.version(_version(context, "target")))
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Publish; skip when nothing was to be published."""
-        step = super().execute(context)
-        if not step["rows_out"]:
-            raise AirflowSkipException(step["note"])
-        return step
+        return publish(run, self.target(context, OWN), self.target(context))
 
 
 class RejectedOperator(StepOperator):
-    """Rebuild the day's `staging.rejected_row`; it runs whatever became of the extracts."""
+    """Rebuild `staging.rejected_row` of the run's day and of days with new rejects; it runs whatever failed before."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
-        from lumbung.pipeline.operations import load_rejected
+        from lumbung.pipeline.rejects import load_rejected
 
-        return load_rejected(run)
+        return load_rejected(run, system(self.system).days_with_rejects(run), rejects)
 
 
 class AuditOperator(StepOperator):
-    """Drop the run's build tables and rebuild the day's `ops.run_audit`; it runs whatever became of the others."""
+    """Drop the run's build tables and rebuild the day's `ops.run_audit`; it runs whatever failed before."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
         from lumbung.pipeline.operations import load_audit
@@ -287,19 +300,9 @@ def _dsn(connection: str) -> str | None:
     return address._replace(scheme="postgresql", query=urlencode(options, quote_via=quote)).geturl()
 
 
-def _version(context: Context, name: str) -> tuple[str, int]:
-    day, generation = context["ti"].xcom_pull(task_ids=SNAPSHOT, key=name)
-    return day, generation
-
-
 def _airflow_error(error: LumbungError) -> AirflowException:
-    from lumbung.search.cluster import UnavailableError as SearchUnavailableError
-    from lumbung.storage.warehouse import UnavailableError
-    from lumbung.stream.kafka import KafkaUnavailableError
-
-    passing = (UnavailableError, SourceUnavailableError, KafkaUnavailableError, SearchUnavailableError)
-    retried = isinstance(error, passing)
-    return AirflowException(str(error)) if retried else AirflowFailException(str(error))
+    """What Airflow does next is decided by the class: it tries again, or fails the task at once."""
+    return AirflowException(str(error)) if error.transient else AirflowFailException(str(error))
 
 
 def _sentence(step: Step) -> str:

@@ -14,7 +14,7 @@ def load():
     spec = importlib.util.spec_from_file_location("tweets_dag", FILE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.start.dag
+    return module.daily.start.dag
 
 
 @pytest.fixture

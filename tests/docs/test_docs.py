@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from lumbung.catalog import query as sql
+from lumbung.catalog import audit as audits
+from lumbung.catalog import query as queries
 from lumbung.catalog.contract import Catalog
 from lumbung.cli.main import app
 from lumbung.core.settings import NAMES, variable
@@ -110,13 +111,13 @@ def test_the_cost_of_a_day_is_counted_right():
     for contract in Catalog().contracts.values():
         if not contract.sql_path.exists():
             continue
-        count("build", sql.render(contract, names))
-        for statement in (sql.audit(contract, names) or "").split("ASSERT (")[1:]:
+        count("build", queries.render(contract, names))
+        for statement in (audits.script(contract, names) or "").split("ASSERT (")[1:]:
             count("audit, `ASSERT`s", statement)
-        if warnings := sql.warnings(contract, names):
+        if warnings := audits.warnings(contract, names):
             count("audit, warnings", warnings)
     found["**a day**"] = [sum(counts) for counts in zip(*found.values(), strict=True)]
     page = TEXTS[ROOT / "docs/bigquery.md"].replace("**", "")
-    for part, (queries, referred) in found.items():
-        row = f"| {part} | {queries} | {referred} | {referred * MINIMUM_MB} MB |".replace("**", "")
+    for part, (count_of_queries, referred) in found.items():
+        row = f"| {part} | {count_of_queries} | {referred} | {referred * MINIMUM_MB} MB |".replace("**", "")
         assert row in page, f"docs/bigquery.md should say {row}"

@@ -1,5 +1,5 @@
-"""The fault harness: each scenario disturbs runs, and compares every table with that of a run in peace.
+"""The fault harness: each scenario disturbs runs, and compares every table with that of an undisturbed run.
 
-`make faults` runs all of it, `test_faults.py` a short form of each. Scenarios are functions that take a `Ground` and
-`Options`, and give a `Result`.
+`make faults` runs all of it, `test_faults.py` a short form of each. Scenarios are functions that take a
+`FaultEnvironment` and `Options`, and give a `Result`.
 """

@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from faults.environment import FaultEnvironment
 from faults.files import run_files
-from faults.ground import Ground
 from faults.kills import run_kills
 from faults.order import run_order, run_together
 from faults.outages import run_outages
@@ -42,11 +42,11 @@ def main() -> int:
     given = vars(parser.parse_args())
     names, file = given.pop("scenarios") or list(SCENARIOS), given.pop("json")
     results = []
-    with Ground() as ground:
+    with FaultEnvironment() as environment:
         for name in names:
             options = replace(usual, **given, say=lambda line, name=name: console.err.print(f"{name}: {line}"))
             try:
-                result = SCENARIOS[name](ground, options)
+                result = SCENARIOS[name](environment, options)
             except Exception:  # noqa: BLE001 - the other scenarios are run nevertheless
                 result = Result(name, faults=[traceback.format_exc()])
             results.append(result)

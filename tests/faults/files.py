@@ -14,16 +14,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from faults.ground import Ground, day_of
+from faults.environment import FaultEnvironment, day_of
 from faults.result import Options, Result, scenario
-from lumbung.catalog import query as sql
+from lumbung.catalog import audit, query
 from lumbung.catalog.contract import Catalog, Contract
 from lumbung.core.errors import LumbungError
 from lumbung.pipeline.extract import extract
-from lumbung.pipeline.snapshot import DataFile, Snapshot
+from lumbung.pipeline.snapshot import Snapshot
 from lumbung.storage.lake import FolderLake
+from lumbung.storage.manifest import DataFile
 from lumbung.systems.pinter_skuy.generate import generate
-from support.pipeline import SYSTEM, House, checksum
+from support.pipeline import SYSTEM, PipelineHarness
 
 FILES = {
     "student": "student.json",
@@ -54,14 +55,14 @@ STRAYS = (
 )
 
 
-def run_files(ground: Ground, options: Options) -> Result:
+def run_files(environment: FaultEnvironment, options: Options) -> Result:
     """Extract every mutated file; take some of them through the warehouse."""
-    catalog = Catalog(ground.catalog)
+    catalog = Catalog(environment.catalog)
     with scenario("mutated files") as result, tempfile.TemporaryDirectory(prefix="lumbung-faults-") as folder:
         good = Path(folder, "good")
         generate(good, enrollments=ENROLLMENTS, seed=options.seed)
-        with ground.house() as house:
-            _begin(house, good)
+        with environment.harness() as harness:
+            _begin(harness, good)
             seen = Counter[bool]()
             for number in range(options.files):
                 choice = random.Random(f"{options.seed} {number}")
@@ -75,8 +76,8 @@ def run_files(ground: Ground, options: Options) -> Result:
                 faults, loaded = _extracted(catalog[f"staging.{entity}"], data, content, result.facts)
                 seen[loaded] += 1
                 if seen[loaded] % SAMPLED == 1:
-                    faults += _published(house, FILES[entity], content, result.facts)
-                    house.file(FILES[entity], (good / FILES[entity]).read_bytes())
+                    faults += _published(harness, FILES[entity], content, result.facts)
+                    harness.file(FILES[entity], (good / FILES[entity]).read_bytes())
                 result.faults += [f"{place}: {fault}" for fault in faults]
                 shutil.rmtree(data)
                 if (number + 1) % 100 == 0:
@@ -227,54 +228,54 @@ def _rows(lake: FolderLake, file: DataFile | None) -> list[dict[str, object]]:
         return pq.read_table(path, partitioning=None).to_pylist()
 
 
-def _begin(house: House, good: Path) -> None:
+def _begin(harness: PipelineHarness, good: Path) -> None:
     for name in FILES.values():
-        house.file(name, (good / name).read_bytes())
+        harness.file(name, (good / name).read_bytes())
     lines = (good / "course_enrollment.csv").read_text().splitlines()
     columns = lines[0].split(",")
-    house.fill({"course_enrollment": [dict(zip(columns, line.split(","), strict=True)) for line in lines[1:]]})
-    house.take(day_of(0))
+    harness.fill({"course_enrollment": [dict(zip(columns, line.split(","), strict=True)) for line in lines[1:]]})
+    harness.take(day_of(0))
 
 
-def _published(house: House, name: str, content: bytes, facts: Counter[str]) -> list[str]:
+def _published(harness: PipelineHarness, name: str, content: bytes, facts: Counter[str]) -> list[str]:
     """What does not hold of the warehouse after a run on the file; the day is taken again for each file."""
-    before = checksum(house.warehouse, "dwh", "datamart")
-    house.file(name, content)
-    run = house.run(day_of(0), refresh=True)
+    before = harness.checksum("dwh", "datamart")
+    harness.file(name, content)
+    run = harness.run(day_of(0), refresh=True)
     try:
         run.all()
     except LumbungError as error:
         facts["sampled: refused"] += 1
         if "\n" in str(error):
             return [f"the run says {error}"]
-        return (
-            [] if checksum(house.warehouse, "dwh", "datamart") == before else ["a refused run has changed the tables"]
-        )
+        return [] if harness.checksum("dwh", "datamart") == before else ["a refused run has changed the tables"]
     except Exception:  # noqa: BLE001 - what this looks for
         return [traceback.format_exc()]
     facts["sampled: published"] += 1
-    return [*unbalanced(house, run.own), *failed_checks(house)]
+    return [*unbalanced(harness, run.own), *failed_checks(harness)]
 
 
-def failed_checks(house: House) -> list[str]:
+def failed_checks(harness: PipelineHarness) -> list[str]:
     """Published tables that fail a check of their contracts."""
     faults = []
-    for contract in house.catalog.queries(SYSTEM):
-        if script := sql.audit(contract, house.warehouse.table):
+    for contract in query.tables(harness.catalog, SYSTEM):
+        if script := audit.script(contract, harness.warehouse.table):
             try:
-                house.warehouse.script(script, contract.address, {})
+                harness.warehouse.script(script, contract.address, {})
             except LumbungError as error:
                 faults.append(f"published: {error}")
     return faults
 
 
-def unbalanced(house: House, version: object) -> list[str]:
+def unbalanced(harness: PipelineHarness, version: object) -> list[str]:
     """Sources of a version of which not every row is in staging or among the rejects."""
     faults = []
     for entity, member in version.members.items():
         where = f"WHERE snapshot_date = '{version.day}'"
-        (loaded,) = house.rows(f"SELECT COUNT(*) AS n FROM {{staging.{entity}}} {where}")
-        (rejected,) = house.rows(f"SELECT COUNT(*) AS n FROM {{staging.rejected_row}} {where} AND entity = '{entity}'")
+        (loaded,) = harness.rows(f"SELECT COUNT(*) AS n FROM {{staging.{entity}}} {where}")
+        (rejected,) = harness.rows(
+            f"SELECT COUNT(*) AS n FROM {{staging.rejected_row}} {where} AND entity = '{entity}'"
+        )
         if member.rows_read != loaded["n"] + rejected["n"]:
             faults.append(f"{entity}: {member.rows_read} read, {loaded['n']} loaded, {rejected['n']} rejected")
     return faults

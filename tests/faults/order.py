@@ -6,69 +6,74 @@ import json
 import random
 from collections.abc import Sequence
 
-from faults.ground import Ground, day_of, fill
+from faults.environment import FaultEnvironment, day_of, fill
 from faults.kills import undisturbed
 from faults.result import Options, Result, scenario
-from support.pipeline import House, contents
+from support.harness import contents
+from support.pipeline import PipelineHarness
 
 AT_ONCE = 4
 RERUNS = 0.3  # of the days, so many are run once more somewhere
 
 
-def run_order(ground: Ground, options: Options) -> Result:
+def run_order(environment: FaultEnvironment, options: Options) -> Result:
     """Run the days in random order, 1 to 4 at a time, some twice; the snapshots are taken beforehand, in order."""
     choice = random.Random(options.seed)
     days = list(range(options.days))
-    with scenario("days in random order") as result, ground.house() as peaceful, ground.house() as house:
-        for one in (peaceful, house):
+    with (
+        scenario("days in random order") as result,
+        environment.harness() as peaceful,
+        environment.harness() as harness,
+    ):
+        for one in (peaceful, harness):
             _take_snapshots(one, days)
         for day in days:
-            _run(ground, peaceful, [day], result)
+            _run(environment, peaceful, [day], result)
         expected = contents(peaceful.warehouse)
         order = [*days, *choice.sample(days, max(1, int(RERUNS * len(days))))]
         choice.shuffle(order)
         while order:
             some = [order.pop() for _ in range(min(len(order), choice.randint(1, AT_ONCE)))]
-            _run(ground, house, some, result)
+            _run(environment, harness, some, result)
             options.say(f"days {', '.join(map(str, some))}; {len(order)} runs left")
-        result.compare("after all days", expected, contents(house.warehouse))
+        result.compare("after all days", expected, contents(harness.warehouse))
     return result
 
 
-def run_together(ground: Ground, options: Options) -> Result:
+def run_together(environment: FaultEnvironment, options: Options) -> Result:
     """Run a day twice at once, from its extract on; then a backfill of two days beside a run of the last of them."""
     with scenario("runs at the same time") as result:
         rounds = max(1, options.days // 10)
-        expected, _ = undisturbed(ground, 3)
+        expected, _ = undisturbed(environment, 3)
         for number in range(rounds):
-            with ground.house() as house:
-                fill(house, 0)
-                _run(ground, house, [0, 0], result)
+            with environment.harness() as harness:
+                fill(harness, 0)
+                _run(environment, harness, [0, 0], result)
                 # Each may have taken a snapshot of its own: that many generations there are then.
                 result.compare(
-                    f"round {number}, a day twice at once", _plain(expected[0]), _plain(contents(house.warehouse))
+                    f"round {number}, a day twice at once", _plain(expected[0]), _plain(contents(harness.warehouse))
                 )
-                _take_snapshots(house, [1, 2])
-                beside = ground.start(house, day_of(2))
+                _take_snapshots(harness, [1, 2])
+                beside = environment.start(harness, day_of(2))
                 for day in (1, 2):
-                    _run(ground, house, [day], result)
+                    _run(environment, harness, [day], result)
                 _judge("the run beside the backfill", beside.wait(), result)
                 result.compare(
-                    f"round {number}, a run and a backfill", _plain(expected[2]), _plain(contents(house.warehouse))
+                    f"round {number}, a run and a backfill", _plain(expected[2]), _plain(contents(harness.warehouse))
                 )
             options.say(f"round {number + 1} of {rounds}")
     return result
 
 
-def _take_snapshots(house: House, days: Sequence[int]) -> None:
+def _take_snapshots(harness: PipelineHarness, days: Sequence[int]) -> None:
     for day in days:
-        fill(house, day)
-        house.run(day_of(day)).extract()
+        fill(harness, day)
+        harness.run(day_of(day)).extract()
 
 
-def _run(ground: Ground, house: House, days: Sequence[int], result: Result) -> None:
+def _run(environment: FaultEnvironment, harness: PipelineHarness, days: Sequence[int], result: Result) -> None:
     """Run days at once; all of them must end well."""
-    for day, run in [(day, ground.start(house, day_of(day))) for day in days]:
+    for day, run in [(day, environment.start(harness, day_of(day))) for day in days]:
         _judge(f"day {day} of {list(days)}", run.wait(), result)
 
 

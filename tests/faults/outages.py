@@ -15,12 +15,13 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from faults.ground import Ground, day_of, fill
+from faults.environment import FaultEnvironment, day_of, fill
 from faults.kills import broken, half_published, undisturbed
 from faults.result import Options, Result, scenario
 from lumbung.local.postgres import SOURCE
+from support.harness import contents
 from support.http_proxy import Drop, Proxy, Request
-from support.pipeline import House, contents
+from support.pipeline import PipelineHarness
 
 DISK = "8m"
 LEFT = 150_000  # bytes at most that the full disk has left; a run writes about that much into the lake
@@ -29,38 +30,38 @@ SPOILED = 0.05  # of the requests
 BACK = -timedelta(days=3)
 REASONS = {429: "rateLimitExceeded", 500: "internalError", 503: "backendError"}
 
-Disturb = Callable[[Ground, House, random.Random], str | None]
+Disturb = Callable[[FaultEnvironment, PipelineHarness, random.Random], str | None]
 Spoil = Callable[[Proxy, Request, random.Random], object]
 
 
-def run_outages(ground: Ground, options: Options) -> Result:
+def run_outages(environment: FaultEnvironment, options: Options) -> Result:
     """Disturb a run in each way; then, with all mended, run the day again."""
     with scenario("outages") as result:
-        expected, _ = undisturbed(ground, 2)
+        expected, _ = undisturbed(environment, 2)
         for name in options.outages or WAYS:
             disturb, began = WAYS[name], time.monotonic()
-            with ground.house() as house, contextlib.ExitStack() as mounts:
-                fill(house, 0)
-                _run(ground, house, 0, name, result)
+            with environment.harness() as harness, contextlib.ExitStack() as mounts:
+                fill(harness, 0)
+                _run(environment, harness, 0, name, result)
                 if name == "the disk is full":
-                    mounts.enter_context(_small_disk(house))
-                fill(house, 1)
+                    mounts.enter_context(_small_disk(harness))
+                fill(harness, 1)
                 result.tries += 1
-                said = disturb(ground, house, random.Random(options.seed))
+                said = disturb(environment, harness, random.Random(options.seed))
                 result.facts["refused" if said else "ended well"] += 1
                 options.say(f"{name}, after {time.monotonic() - began:.0f} s: {said or 'the run ended well'}")
                 if said is None or (said and (not said.startswith("refused: ") or "\n" in said)):
                     result.faults.append(f"{name}: the run said {said}")
-                faults = (*broken(house.lake), *half_published(house, expected[0], expected[1]))
+                faults = (*broken(harness.lake), *half_published(harness, expected[0], expected[1]))
                 result.faults += [f"{name}: {fault}" for fault in faults]
-                fill(house, 1)
-                _run(ground, house, 1, name, result)
-                result.compare(name, expected[1], contents(house.warehouse))
+                fill(harness, 1)
+                _run(environment, harness, 1, name, result)
+                result.compare(name, expected[1], contents(harness.warehouse))
     return result
 
 
-def _run(ground: Ground, house: House, number: int, name: str, result: Result) -> None:
-    if said := ground.take(house, day_of(number)):
+def _run(environment: FaultEnvironment, harness: PipelineHarness, number: int, name: str, result: Result) -> None:
+    if said := environment.take(harness, day_of(number)):
         result.faults.append(f"{name}: the undisturbed run of day {number} said {said}")
 
 
@@ -92,9 +93,9 @@ def _mounted(folder: Path, *arguments: object) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _small_disk(house: House) -> Iterator[None]:
+def _small_disk(harness: PipelineHarness) -> Iterator[None]:
     """The lake on a small file system of its own."""
-    lake, disk = house.settings.lake_folder, house.settings.home / "disk"
+    lake, disk = harness.settings.lake_folder, harness.settings.home / "disk"
     disk.mkdir()
     with _mounted(disk, "-t", "tmpfs", "-o", f"size={DISK},mode=1777", "tmpfs", disk):
         shutil.move(lake, disk / "lake")
@@ -102,45 +103,48 @@ def _small_disk(house: House) -> Iterator[None]:
         yield
 
 
-def _disk_full(ground: Ground, house: House, choice: random.Random) -> str | None:
-    disk = house.settings.home / "disk"
+def _disk_full(environment: FaultEnvironment, harness: PipelineHarness, choice: random.Random) -> str | None:
+    disk = harness.settings.home / "disk"
     filler = disk / "filler"
     filler.write_bytes(b"0" * max(0, shutil.disk_usage(disk).free - choice.randrange(LEFT)))
     try:
-        return ground.take(house, day_of(1))
+        return environment.take(harness, day_of(1))
     finally:
         filler.unlink()
 
 
-def _read_only(ground: Ground, house: House, choice: random.Random) -> str | None:
-    lake = house.settings.lake_folder
+def _read_only(environment: FaultEnvironment, harness: PipelineHarness, choice: random.Random) -> str | None:
+    lake = harness.settings.lake_folder
     with _mounted(lake, "--bind", lake, lake):
         mount("-o", "remount,bind,ro", lake)
-        return ground.take(house, day_of(1))
+        return environment.take(harness, day_of(1))
 
 
-def _clock_back(ground: Ground, house: House, choice: random.Random) -> str | None:
-    said = ground.take(house, day_of(1), clock=BACK)
-    return said or ground.take(house, day_of(0), clock=2 * BACK)
+def _clock_back(environment: FaultEnvironment, harness: PipelineHarness, choice: random.Random) -> str | None:
+    said = environment.take(harness, day_of(1), clock=BACK)
+    return said or environment.take(harness, day_of(0), clock=2 * BACK)
 
 
-def _source_restarts(ground: Ground, house: House, choice: random.Random) -> str | None:
-    house.sql(f"INSERT INTO course_enrollment SELECT 's' || n, 'c' || n FROM generate_series(1, {ROWS}) AS n")
-    run = ground.start(house, day_of(1))
+def _source_restarts(environment: FaultEnvironment, harness: PipelineHarness, choice: random.Random) -> str | None:
+    harness.sql(f"INSERT INTO course_enrollment SELECT 's' || n, 'c' || n FROM generate_series(1, {ROWS}) AS n")
+    run = environment.start(harness, day_of(1))
     reading = (
         "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%%course_enrollment%%' AND pid <> %s"
     )
-    with ground.postgres.connect(SOURCE) as connection:
+    with environment.postgres.connect(SOURCE) as connection:
         connection.autocommit = True
         while run.process.is_alive and not connection.execute(reading, [connection.info.backend_pid]).fetchone():
             time.sleep(0.001)
-    ground.postgres.stop()
-    ground.revive(house)
+    environment.postgres.stop()
+    environment.revive(harness)
     return run.wait()
 
 
 def _spoiled(
-    spoil: Callable[[Proxy, Request, random.Random], object], ground: Ground, house: House, choice: random.Random
+    spoil: Callable[[Proxy, Request, random.Random], object],
+    environment: FaultEnvironment,
+    harness: PipelineHarness,
+    choice: random.Random,
 ) -> str | None:
     """A run behind a proxy that spoils some requests."""
     lock = threading.Lock()
@@ -150,8 +154,8 @@ def _spoiled(
             chosen = choice.random() < SPOILED
         return spoil(proxy, request, choice) if chosen else None
 
-    with Proxy(ground.bigquery.address, product="", spoil=some) as proxy:
-        return ground.take(house, day_of(1), server=proxy.url)
+    with Proxy(environment.bigquery.address, product="", spoil=some) as proxy:
+        return environment.take(harness, day_of(1), server=proxy.url)
 
 
 def _busy(proxy: Proxy, request: Request, choice: random.Random) -> tuple[int, bytes]:

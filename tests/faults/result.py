@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lumbung.catalog.contract import SQL_ROOT
-from support.pipeline import digest
+from support.harness import digest
 
 
 @dataclass(frozen=True)

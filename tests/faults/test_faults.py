@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from faults.environment import FaultEnvironment
 from faults.files import run_files
-from faults.ground import Ground
 from faults.kills import run_kills
 from faults.order import run_together
 from faults.outages import can_mount, run_outages
@@ -19,24 +19,24 @@ from lumbung.catalog.contract import Catalog
 from support import stream
 
 SHORT = Options(kills=3, files=60, days=3, outages=("the disk is full", "PostgreSQL restarts while it is read"))
-Scenario = Callable[[Ground, Options], Result]
+Scenario = Callable[[FaultEnvironment, Options], Result]
 
 
 @pytest.fixture(scope="module")
-def ground(small_catalog: Catalog) -> Iterator[Ground]:
-    with Ground(small_catalog.root) as ground:
-        yield ground
+def environment(small_catalog: Catalog) -> Iterator[FaultEnvironment]:
+    with FaultEnvironment(small_catalog.root) as environment:
+        yield environment
 
 
 @pytest.mark.parametrize("scenario", [run_kills, run_tweet_kills, run_files, run_together, run_outages])
 def test_a_scenario_holds(
-    ground: Ground, scenario: Scenario, small_tweet_catalog: Catalog, missing: Callable[[str], None]
+    environment: FaultEnvironment, scenario: Scenario, small_tweet_catalog: Catalog, missing: Callable[[str], None]
 ) -> None:
     if scenario is run_outages and not can_mount():
         missing("the right to mount a small disk")
     if scenario is run_tweet_kills and not stream.has_parts():
         missing("Java and Maven")
-    result = scenario(ground, replace(SHORT, tweet_catalog=small_tweet_catalog.root))
+    result = scenario(environment, replace(SHORT, tweet_catalog=small_tweet_catalog.root))
     assert not result.faults
     assert result.tries
     assert (result.lost, result.doubled, result.differing) == (0, 0, 0)

@@ -6,12 +6,12 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 
-from faults.ground import AnyHouse, Ground
+from faults.environment import AnyHarness, FaultEnvironment
 from faults.kills import Line, kill_line
 from faults.result import Options, Result
 from lumbung.catalog.contract import Catalog
 from support import stream
-from support.tweet_house import TweetHouse, tweet
+from support.tweet_harness import TweetHarness, tweet
 
 # Of the kills of enrollments, so many are tried here: a run takes longer.
 SHARE = 0.25
@@ -23,17 +23,17 @@ class Tweets(Line):
 
     name, targets = "kills of a run of tweets", ("task", "warehouse", "broker", "all")
 
-    def __init__(self, ground: Ground, broker: stream.Broker, catalog: Catalog) -> None:
-        self.ground, self.broker, self.catalog, self._numbers = ground, broker, catalog, itertools.count()
+    def __init__(self, environment: FaultEnvironment, broker: stream.Broker, catalog: Catalog) -> None:
+        self.environment, self.broker, self.catalog, self._numbers = environment, broker, catalog, itertools.count()
 
     @contextlib.contextmanager
-    def house(self) -> Iterator[AnyHouse]:
-        folder = self.ground.folder / f"tweets-{next(self._numbers)}"
-        house = TweetHouse(folder, self.ground.bigquery.address, self.broker.address, self.catalog)
-        with contextlib.closing(house):
-            yield house
+    def harness(self) -> Iterator[AnyHarness]:
+        folder = self.environment.folder / f"tweets-{next(self._numbers)}"
+        harness = TweetHarness(folder, self.environment.bigquery.address, self.broker.address, self.catalog)
+        with contextlib.closing(harness):
+            yield harness
 
-    def fill(self, house: AnyHouse, number: int) -> None:
+    def fill(self, harness: AnyHarness, number: int) -> None:
         """Add an archive file: tweets of three days, one twice, a late one, an edit, a retweet, a line that is none."""
         made = [
             tweet(
@@ -45,19 +45,19 @@ class Tweets(Line):
             )
             for one in range(1, 40)
         ]
-        assert isinstance(house, TweetHouse)
-        house.give(f"{number:03}", *made, made[0], b"no JSON")
+        assert isinstance(harness, TweetHarness)
+        harness.give(f"{number:03}", *made, made[0], b"no JSON")
 
     def kill(self, target: str) -> None:
-        {"warehouse": self.ground.kill_warehouse, "broker": self.broker.kill}[target]()
+        {"warehouse": self.environment.kill_warehouse, "broker": self.broker.kill}[target]()
 
-    def revive(self, house: AnyHouse) -> None:
-        self.ground.revive(house)
+    def revive(self, harness: AnyHarness) -> None:
+        self.environment.revive(harness)
         self.broker.start()
 
 
-def run_tweet_kills(ground: Ground, options: Options) -> Result:
+def run_tweet_kills(environment: FaultEnvironment, options: Options) -> Result:
     """Kill the task's process, the BigQuery server, the Kafka broker, or all of them at once."""
-    with stream.running(ground.folder / "kafka") as broker:
-        line = Tweets(ground, broker, Catalog(options.tweet_catalog))
-        return kill_line(ground, options, line, max(1, int(SHARE * options.kills)))
+    with stream.running(environment.folder / "kafka") as broker:
+        line = Tweets(environment, broker, Catalog(options.tweet_catalog))
+        return kill_line(environment, options, line, max(1, int(SHARE * options.kills)))

@@ -19,21 +19,21 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.local import services as parts
 from lumbung.local.postgres import Postgres
-from support.pipeline import House
-from support.tweet_house import TweetHouse
+from support.pipeline import PipelineHarness
+from support.tweet_harness import TweetHarness
 
 
 def take(order: dict[str, Any]) -> None:
-    """Run a day of a house as a command does: the servers that are missing are started."""
+    """Run a day of a harness as a command does: the servers that are missing are started."""
     with parts.running(Settings.of(home=Path(order["base"]), data_source=Path(order["seed"]))) as there:
         folder, server = Path(order["home"]), order["server"] or there.emulator_host
         catalog, name = Catalog(Path(order["catalog"])), order["name"]
-        house = (
-            TweetHouse(folder, server, order["kafka"], catalog, name=name)
+        harness = (
+            TweetHarness(folder, server, order["kafka"], catalog, name=name)
             if order["kafka"]
-            else House(folder, server, Postgres(Path(order["base"])), catalog, name=name)
+            else PipelineHarness(folder, server, Postgres(Path(order["base"])), catalog, name=name)
         )
-        house.take(order["day"], refresh=bool(order["refresh"]), run_id=order["run_id"])
+        harness.take(order["day"], refresh=bool(order["refresh"]), run_id=order["run_id"])
 
 
 def set_clock(seconds: float) -> None:

@@ -6,19 +6,19 @@ from lumbung.core.settings import ROOT
 LOADED = """
 import runpy, sys
 import airflow.sdk, airflow_local_settings
-from lumbung.catalog import query as sql
-before, parsed = set(sys.modules), sql._parsed.cache_info().misses
+from lumbung.catalog import query
+before, parsed = set(sys.modules), query._parsed.cache_info().misses
 for name in ("enrollment.py", "tweets.py"):
     runpy.run_path(f"dags/{name}")
 print(sorted(name for name in set(sys.modules) - before if name.startswith(("lumbung", "sqlglot"))))
-print(sql._parsed.cache_info().misses - parsed)
+print(query._parsed.cache_info().misses - parsed)
 """
 BROKEN = """
-from lumbung.catalog import query as sql
+from lumbung.catalog import query
 from lumbung.core.errors import LumbungError
 def build_order(contracts):
     raise LumbungError("no GoogleSQL", where="fact_course.sql", remedy="mend the query")
-sql.build_order = build_order
+query.build_order = build_order
 import airflow_local_settings
 """
 

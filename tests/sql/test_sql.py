@@ -17,9 +17,10 @@ from google.api_core.exceptions import BadRequest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from lumbung.catalog import query as sql
+from lumbung.catalog import audit as audits
+from lumbung.catalog import query as queries
 from lumbung.catalog.contract import Catalog
-from lumbung.storage.warehouse import schema
+from lumbung.storage.columns import bigquery_schema
 
 HERE = Path(__file__).parent
 CATALOG = Catalog()
@@ -54,22 +55,22 @@ def in_any_order(rows):
 def test_query_gives_the_rows_expected(case, client):
     contract = CATALOG[f"{case.parent.parent.name}.{case.parent.name}"]
     given = {path.stem: path for path in (case / "given").glob("*")}
-    assert given.keys() == sql.dependencies(contract), "a case gives each table its query and checks look at"
+    assert given.keys() == queries.dependencies(contract), "a case gives each table its query and checks look at"
 
     def names(address):
         return f"local.sql_cases.{CASES.index(case)}__{address.replace('.', '__')}"
 
     for address, path in given.items():
-        load = bigquery.LoadJobConfig(schema=schema(CATALOG[address]), write_disposition="WRITE_TRUNCATE")
+        load = bigquery.LoadJobConfig(schema=bigquery_schema(CATALOG[address]), write_disposition="WRITE_TRUNCATE")
         rows = read_rows(path, CATALOG[address])
         client.load_table_from_json(rows, names(address), job_config=load).result()
 
     params = yaml.safe_load((case / "params.yaml").read_text()) if (case / "params.yaml").exists() else {}
     parameter = bigquery.ScalarQueryParameter("snapshot_date", "DATE", params.get("snapshot_date", DAY))
-    if contract.is_incremental:
+    if contract.incremental:
         parameter = bigquery.ArrayQueryParameter("tweet_dates", "DATE", params.get("tweet_dates", [DAY]))
     client.query_and_wait(
-        sql.render(contract, names),
+        queries.render(contract, names),
         job_config=bigquery.QueryJobConfig(
             query_parameters=[parameter], destination=names(contract.address), write_disposition="WRITE_TRUNCATE"
         ),
@@ -82,16 +83,16 @@ def test_query_gives_the_rows_expected(case, client):
     (expected,) = case.glob("expect.*")
     assert in_any_order(dict(row.items()) for row in made) == in_any_order(read_rows(expected, contract))
 
-    audit = sql.audit(contract, names)
+    audit = audits.script(contract, names)
     if (case / "refused.txt").exists():
         with pytest.raises(BadRequest) as refusal:
             client.query_and_wait(audit)
         assert (case / "refused.txt").read_text().strip() in str(refusal.value)
     else:
         client.query_and_wait(audit)
-    if warnings := sql.warnings(contract, names):
+    if warnings := audits.warnings(contract, names):
         warned = [row.check for row in client.query_and_wait(warnings)]
-        assert set(warned) <= set(sql.check_names(contract))
+        assert set(warned) <= set(audits.check_names(contract))
 
 
 def test_every_query_has_a_case():
@@ -100,8 +101,8 @@ def test_every_query_has_a_case():
 
 
 def test_the_project_s_tables_can_be_built():
-    order = [contract.address for contract in sql.build_order(CATALOG.contracts.values())]
+    order = [contract.address for contract in queries.build_order(CATALOG.contracts.values())]
     assert sorted(order) == sorted(contract.address for contract in QUERIES)
     for contract in QUERIES:
         before = order[: order.index(contract.address)]
-        assert {table for table in sql.dependencies(contract) if CATALOG[table].sql_path.exists()} <= set(before)
+        assert {table for table in queries.dependencies(contract) if CATALOG[table].sql_path.exists()} <= set(before)

@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from google.cloud import dataproc_v1 as api
 
 from lumbung.core.settings import Settings
-from lumbung_airflow.dataproc import cleaning
+from lumbung_airflow.dataproc import spark_tasks
 
 os.environ["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"] = '{"conn_type": "google_cloud_platform"}'
 WHEN = datetime(2026, 11, 25, tzinfo=UTC)
@@ -43,10 +43,11 @@ def make(spark, nothing=False):
         def load():
             pass
 
-        planned, spark_tasks, loaded = plan(), cleaning(settings, plan="plan"), load()
+        planned, loaded = plan(), load()
+        spark_job = spark_tasks(settings, planned.operator, job="tweets", system_name="cilvest")
         version() >> [planned, loaded]
-        planned >> spark_tasks.first
-        spark_tasks.cleaned >> loaded
+        planned >> spark_job.first
+        spark_job.done >> loaded
     return dag
 
 

@@ -1,15 +1,12 @@
-"""A day of the pipeline as the DAG runs it, but in this process, stage by stage and without Airflow."""
+"""The pipeline of enrollments as the DAG runs it, but in this process, stage by stage and without Airflow."""
 
 from __future__ import annotations
 
 import csv
-import dataclasses
-import hashlib
 import io
-import itertools
 import json
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,23 +14,13 @@ from urllib.parse import quote
 from lumbung.catalog.contract import Catalog
 from lumbung.core.settings import Settings
 from lumbung.local.postgres import SOURCE, Postgres
-from lumbung.pipeline import operations as ledger
-from lumbung.pipeline import run as runs
 from lumbung.pipeline import snapshot
-from lumbung.pipeline.build import build, tables
 from lumbung.pipeline.extract import extract
-from lumbung.pipeline.load import load
-from lumbung.pipeline.publish import drop_builds, publish
-from lumbung.pipeline.references import make_version
-from lumbung.pipeline.run import Run, Step
-from lumbung.storage.lake import open_lake
-from lumbung.storage.warehouse import BUILD, Warehouse
+from lumbung.pipeline.run import Step
+from support.harness import NUMBERS, DayRun, Harness
 
 SYSTEM = "pinter_skuy"
 ENROLLMENT = ["student_id", "course_id"]
-# When a row was published or read is the only thing that differs between equal warehouses.
-MOMENTS = {"published_at", "extracted_at"}
-NUMBERS = itertools.count()
 
 
 def sources() -> dict[str, list[dict[str, str | None]]]:
@@ -77,38 +64,25 @@ def _student(key: str, city: str) -> dict[str, str | None]:
     return {"id": key, **names, "city": city, "phone_number": "+62"}
 
 
-class House:
+class PipelineHarness(Harness):
     """Sources, a lake and a warehouse of one test; the servers are shared."""
 
     def __init__(
         self, home: Path, server: str, postgres: Postgres, catalog: Catalog | None = None, *, name: str = ""
     ) -> None:
-        """Make a house; with the name of one, go on with that."""
-        there, name = name, name or f"t{next(NUMBERS)}_"
-        self.folder, self.name = home, name
-        self.postgres, self.schema, self.catalog = postgres, name, catalog or Catalog()
+        """Make a harness; with the name of one, go on with that."""
+        is_new, name = not name, name or f"t{next(NUMBERS)}_"
+        self.postgres, self.schema = postgres, name
         # Under the data sets' prefix and in a schema of their own, tests do not see each other.
         dsn = f"{postgres.url(SOURCE)}?options={quote(f'-csearch_path={name}')}"
         (home / "sources").mkdir(parents=True, exist_ok=True)
-        self.settings = Settings(
+        settings = Settings.of(
             home=home, data_source=home / "sources", source_dsn=dsn, emulator_host=server, dataset_prefix=name
         )
-        self.warehouse, self.lake = Warehouse(self.settings), open_lake(self.settings)
-        if not there:
+        super().__init__(home, name, settings, catalog or Catalog())
+        if is_new:
             self.sql(f"CREATE SCHEMA {name}; CREATE TABLE {name}.course_enrollment (student_id text, course_id text)")
             self.fill(sources())
-
-    def close(self) -> None:
-        """Drop the data sets: each one that is there slows down the local server."""
-        for name in (*self.catalog.datasets(), BUILD):
-            self.warehouse.client.delete_dataset(
-                self.warehouse.dataset(name), delete_contents=True, not_found_ok=True, retry=None
-            )
-
-    def move(self, server: str) -> None:
-        """Go on with the warehouse at another address."""
-        self.settings = self.settings.replace(emulator_host=server)
-        self.warehouse = Warehouse(self.settings)
 
     def sql(self, statements: str) -> None:
         """Change the source database."""
@@ -149,82 +123,20 @@ class House:
         run.all()
         return run
 
-    def rows(self, sql: str) -> list[dict]:
-        """A query's rows; `{staging.student}` stands for a table."""
-        for address in self.catalog.contracts:
-            sql = sql.replace(f"{{{address}}}", f"`{self.warehouse.table(address)}`")
-        return self.warehouse.rows(sql).to_pylist()
-
     def rejected(self, day: date | str) -> list[tuple[str, int | None, str]]:
         """Entity, line and reason of the day's rejects, as analysts see them."""
-        found = self.rows(
+        rows = self.rows(
             f"SELECT entity, line, reason FROM {{staging.rejected_row}} WHERE snapshot_date = '{day}'"
             " ORDER BY entity, line, reason, raw"
         )
-        return [(row["entity"], row["line"], row["reason"]) for row in found]
-
-    def contents(self, *datasets: str) -> dict[str, list[str]]:
-        """The rows of every table of the data sets, by default of all but `ops` and `build`."""
-        return contents(self.warehouse, *datasets)
-
-    def checksum(self, *datasets: str) -> dict[str, str]:
-        """Rows and their checksum of every table of the data sets, by default of all but `ops` and `build`."""
-        return checksum(self.warehouse, *datasets)
+        return [(row["entity"], row["line"], row["reason"]) for row in rows]
 
 
-class DayInProcess:
-    """A run of a system's day: what all systems' runs have. A test that calls no further stage has killed it."""
+class Day(DayRun):
+    """One run of pinter-skuy's day; options as `DayRun`'s."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        warehouse: Warehouse,
-        catalog: Catalog,
-        system: str,
-        day: date,
-        *,
-        run_id: str | None = None,
-        refresh: bool = False,
-        started_at: datetime | None = None,
-    ) -> None:
-        self.catalog = catalog
-        self.run = Run(
-            settings=settings,
-            warehouse=warehouse,
-            system=system,
-            run_id=run_id or f"run {next(NUMBERS)}",
-            day=day,
-            started_at=started_at or datetime.now(UTC),
-            refresh=refresh,
-        )
-        self.run.__dict__["catalog"] = catalog  # where `Run` keeps it once it is read
-
-    def _do(self, task: str, work: Callable[[], Step]) -> Step:
-        began = datetime.now(UTC)
-        step = work()
-        runs.record(self.run, task, began, step)
-        return step
-
-    def start(self) -> None:
-        self.run = dataclasses.replace(self.run, identity=runs.start(self.run))
-        self.run.__dict__["catalog"] = self.catalog
-
-    def build(self) -> list[Step]:
-        return [
-            self._do(f"build.{one.address}", lambda one=one: build(self.run, one, self.target))
-            for one in tables(self.run)
-        ]
-
-    def audit(self) -> None:
-        drop_builds(self.run)
-        ledger.load_audit(self.run)
-
-
-class Day(DayInProcess):
-    """One run of pinter-skuy's day; options as `DayInProcess`'s."""
-
-    def __init__(self, house: House, day: date, **options: Any) -> None:
-        super().__init__(house.settings, house.warehouse, house.catalog, SYSTEM, day, **options)
+    def __init__(self, harness: PipelineHarness, day: date, **options: Any) -> None:
+        super().__init__(harness, SYSTEM, day, **options)
 
     def extract(self, *entities: str) -> dict[str, tuple[snapshot.Snapshot, bool]]:
         """Take the sources given, by default all; each is tried, then the first error is raised."""
@@ -248,21 +160,14 @@ class Day(DayInProcess):
         return taken
 
     def snapshot(self) -> None:
-        self.own = make_version(self.run.sources, SYSTEM, self.run.day, self.run.lake)
-        self.target = snapshot.newest_version(self.run.lake, SYSTEM)
-
-    def rejected(self) -> Step:
-        return self._do("rejected_row", lambda: ledger.load_rejected(self.run))
+        self.decide()
 
     def load(self, *entities: str) -> list[Step]:
         return [
-            self._do(f"load.{one.table}", lambda one=one: load(self.run, one, self.target))
-            for one in self.run.sources
-            if not entities or one.table in entities
+            self._do(f"load.{source.table}", lambda source=source: self.system.load(self.run, source, self.target))
+            for source in self.run.sources
+            if not entities or source.table in entities
         ]
-
-    def publish(self) -> Step:
-        return self._do("publish", lambda: publish(self.run, self.own, self.target))
 
     def stages(self) -> Iterator[None]:
         """All stages; it stops before the first one, and after each."""
@@ -293,25 +198,3 @@ class Day(DayInProcess):
             self.publish()
         finally:
             self.audit()
-
-
-def contents(warehouse: Warehouse, *datasets: str) -> dict[str, list[str]]:
-    """The rows of every table of the data sets, but for the moments of publishing and extracting."""
-    return {
-        f"{dataset}.{item.table_id}": sorted(
-            json.dumps({k: v for k, v in row.items() if k not in MOMENTS}, default=str, sort_keys=True)
-            for row in warehouse.client.list_rows(item.reference)
-        )
-        for dataset in datasets or ("staging", "dwh", "datamart")
-        for item in warehouse.client.list_tables(warehouse.dataset(dataset))
-    }
-
-
-def checksum(warehouse: Warehouse, *datasets: str) -> dict[str, str]:
-    """Rows and their checksum of every table of the data sets, by default of all but `ops` and `build`."""
-    return {name: digest(rows) for name, rows in contents(warehouse, *datasets).items()}
-
-
-def digest(rows: list[str]) -> str:
-    """How many rows there are, and their checksum."""
-    return f"{len(rows)} {hashlib.sha256('\n'.join(rows).encode()).hexdigest()[:12]}"

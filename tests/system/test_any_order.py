@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lumbung.storage.warehouse import UnavailableError
+from lumbung.storage.client_errors import UnavailableError
 from support.pipeline import sources_of
 
 DAYS = ["2026-11-10", "2026-11-11", "2026-11-12"]
@@ -18,19 +18,19 @@ def sources_at(moment):
     return sources_of(moment, [*DAYS, LATER].index(moment))
 
 
-def take(house, moment):
-    house.fill(sources_at(moment))
-    return house.take(moment[:10], refresh=moment == LATER)
+def take(harness, moment):
+    harness.fill(sources_at(moment))
+    return harness.take(moment[:10], refresh=moment == LATER)
 
 
 @pytest.fixture(scope="module")
-def in_order(new_house):
+def in_order(new_harness):
     """The warehouse after each day was run once, in order, and the second day again."""
-    with contextlib.closing(new_house()) as house:
+    with contextlib.closing(new_harness()) as harness:
         for moment in (*DAYS, LATER):
-            take(house, moment)
-        house.expected = house.checksum()
-        yield house
+            take(harness, moment)
+        harness.expected = harness.checksum()
+        yield harness
 
 
 def test_whole_tables_show_the_newest_day_and_daily_tables_each_day(in_order):
@@ -48,23 +48,23 @@ def test_whole_tables_show_the_newest_day_and_daily_tables_each_day(in_order):
     [(DAYS[2], DAYS[1], DAYS[0], LATER), (DAYS[1], DAYS[2], LATER, DAYS[0], DAYS[1])],
     ids=["backwards", "with reruns"],
 )
-def test_in_any_order(make_house, in_order, order):
-    house = make_house()
+def test_in_any_order(make_harness, in_order, order):
+    harness = make_harness()
     for moment in order:
-        take(house, moment)
-    assert house.checksum() == in_order.expected
+        take(harness, moment)
+    assert harness.checksum() == in_order.expected
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_runs_that_interleave_and_are_killed(make_house, in_order, seed):
+def test_runs_that_interleave_and_are_killed(make_harness, in_order, seed):
     """Stages of several runs in a random order, some runs killed at a random place and run again."""
-    house, choice = make_house(), random.Random(seed)
+    harness, choice = make_harness(), random.Random(seed)
     for day in DAYS:  # the first snapshots, so that all that follows sees the same lake
-        house.fill(sources_at(day))
-        house.run(day).extract()
-    house.fill(sources_at(LATER))
-    runs = [(day, house.run(day).stages()) for day in choice.sample(DAYS, 3)]
-    runs.append((DAYS[1], house.run(DAYS[1], refresh=True).stages()))
+        harness.fill(sources_at(day))
+        harness.run(day).extract()
+    harness.fill(sources_at(LATER))
+    runs = [(day, harness.run(day).stages()) for day in choice.sample(DAYS, 3)]
+    runs.append((DAYS[1], harness.run(DAYS[1], refresh=True).stages()))
     told, kills = [], 3
     while runs:
         index = choice.randrange(len(runs))
@@ -73,44 +73,44 @@ def test_runs_that_interleave_and_are_killed(make_house, in_order, seed):
         if kills and choice.random() < 0.15:
             kills -= 1
             told.append("killed")
-            runs[index] = (day, house.run(day).stages())
+            runs[index] = (day, harness.run(day).stages())
         elif next(stages, "over") == "over":
             del runs[index]
-    if len(house.lake.names(f"version/pinter_skuy/dt={DAYS[1]}")) < 2:
-        house.take(DAYS[1], refresh=True)  # the refresh was killed before it took anything
-    assert house.checksum() == in_order.expected, told
+    if len(harness.lake.names(f"version/pinter_skuy/dt={DAYS[1]}")) < 2:
+        harness.take(DAYS[1], refresh=True)  # the refresh was killed before it took anything
+    assert harness.checksum() == in_order.expected, told
 
 
-def test_runs_at_the_same_time(make_house, in_order):
-    house = make_house()
+def test_runs_at_the_same_time(make_harness, in_order):
+    harness = make_harness()
     for day in DAYS:
-        house.fill(sources_at(day))
-        house.run(day).extract()
-    house.fill(sources_at(LATER))
-    runs = [*(house.run(day) for day in DAYS), house.run(DAYS[1], refresh=True), house.run(DAYS[2])]
+        harness.fill(sources_at(day))
+        harness.run(day).extract()
+    harness.fill(sources_at(LATER))
+    runs = [*(harness.run(day) for day in DAYS), harness.run(DAYS[1], refresh=True), harness.run(DAYS[2])]
     with ThreadPoolExecutor(5) as pool:
         for done in [pool.submit(run.all) for run in runs]:
             done.result()
-    assert house.checksum() == in_order.expected
+    assert harness.checksum() == in_order.expected
 
 
-def test_all_tables_in_another_order(make_house):
+def test_all_tables_in_another_order(make_harness):
     """The same with every table of the project."""
-    one, other = make_house(catalog=None), make_house(catalog=None)
-    for house, days in ((one, DAYS[:2]), (other, DAYS[1::-1])):
+    one, other = make_harness(catalog=None), make_harness(catalog=None)
+    for harness, days in ((one, DAYS[:2]), (other, DAYS[1::-1])):
         for day in days:
-            take(house, day)
+            take(harness, day)
     assert one.checksum() == other.checksum()
     assert len(one.checksum()) == 18
 
 
-def test_a_warehouse_killed_in_the_middle_of_a_load(make_house, in_order, start_bigquery, tmp_path, monkeypatch):
+def test_a_warehouse_killed_in_the_middle_of_a_load(make_harness, in_order, start_bigquery, tmp_path, monkeypatch):
     process, url = start_bigquery(tmp_path / "data")
-    house = make_house(server=url)
+    harness = make_harness(server=url)
     for moment in (DAYS[0], DAYS[1], LATER):
-        take(house, moment)
-    house.fill(sources_at(DAYS[2]))
-    run = house.run(DAYS[2])
+        take(harness, moment)
+    harness.fill(sources_at(DAYS[2]))
+    run = harness.run(DAYS[2])
     for stage in (run.start, run.extract, run.snapshot, run.rejected):
         stage()
     run.load("course", "course_category")
@@ -129,14 +129,14 @@ def test_a_warehouse_killed_in_the_middle_of_a_load(make_house, in_order, start_
         def __getattr__(self, name):
             return getattr(self.file, name)
 
-    upload = house.warehouse.client.load_table_from_file
+    upload = harness.warehouse.client.load_table_from_file
     monkeypatch.setattr(
-        house.warehouse.client, "load_table_from_file", lambda file, *a, **k: upload(Cut(file), *a, **k)
+        harness.warehouse.client, "load_table_from_file", lambda file, *a, **k: upload(Cut(file), *a, **k)
     )
     with pytest.raises(UnavailableError, match=rf"{url} does not answer.*[Ss]ee that it runs, then run again"):
         run.load("student")
 
     _, again = start_bigquery(tmp_path / "data")
-    house.move(again)
-    take(house, DAYS[2])
-    assert house.checksum() == in_order.expected
+    harness.move(again)
+    take(harness, DAYS[2])
+    assert harness.checksum() == in_order.expected

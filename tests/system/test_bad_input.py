@@ -19,55 +19,55 @@ ENROLLMENTS = sources()["course_enrollment"]
 
 
 @pytest.fixture(scope="module")
-def house(new_house):
+def harness(new_harness):
     """Sources, lake and warehouse with one good day; each case takes a day of its own."""
-    with contextlib.closing(new_house()) as house:
-        house.take(GOOD)
-        house.before = untouched(house)
-        yield house
+    with contextlib.closing(new_harness()) as harness:
+        harness.take(GOOD)
+        harness.before = untouched(harness)
+        yield harness
 
 
 @pytest.fixture
-def mended(house):
+def mended(harness):
     """The good sources, again after the test."""
-    settings = house.settings
-    yield house
-    house.settings = settings
-    house.sql(
+    settings = harness.settings
+    yield harness
+    harness.settings = settings
+    harness.sql(
         "DROP TABLE IF EXISTS course_enrollment; CREATE TABLE course_enrollment (student_id text, course_id text)"
     )
-    house.fill(sources())
+    harness.fill(sources())
 
 
 DAYS = (GOOD - timedelta(days=number) for number in range(1, 100))
 
 
 def csv(text):
-    return lambda house: house.file("mentor.csv", text)
+    return lambda harness: harness.file("mentor.csv", text)
 
 
 def students(text):
-    return lambda house: house.file("student.json", text if isinstance(text, bytes) else json.dumps(text).encode())
+    return lambda harness: harness.file("student.json", text if isinstance(text, bytes) else json.dumps(text).encode())
 
 
 def fill(**tables):
-    return lambda house: house.fill(tables)
+    return lambda harness: harness.fill(tables)
 
 
 def sql(statements):
-    return lambda house: house.sql(statements)
+    return lambda harness: harness.sql(statements)
 
 
 def dsn(pattern, replacement):
-    def change(house):
-        address = re.sub(pattern, replacement, house.settings.source_dsn.get_secret_value())
-        house.settings = house.settings.replace(source_dsn=SecretStr(address))
+    def change(harness):
+        address = re.sub(pattern, replacement, harness.settings.source_dsn.get_secret_value())
+        harness.settings = harness.settings.replace(source_dsn=SecretStr(address))
 
     return change
 
 
-def absent(house):
-    (house.settings.data_source / "mentor.csv").unlink()
+def absent(harness):
+    (harness.settings.data_source / "mentor.csv").unlink()
 
 
 REFUSED = {
@@ -144,13 +144,13 @@ def test_a_refused_day_writes_its_rejects_and_touches_nothing_else(mended, case)
     assert untouched(mended) == mended.before
 
 
-def untouched(house):
+def untouched(harness):
     """All tables but the rejects; staging's on the good day, since tests below load others."""
     staged = {
-        name: house.rows(f"SELECT * FROM {{staging.{name}}} WHERE snapshot_date = '{GOOD}' ORDER BY 1, 2")
+        name: harness.rows(f"SELECT * FROM {{staging.{name}}} WHERE snapshot_date = '{GOOD}' ORDER BY 1, 2")
         for name in sources()
     }
-    return house.checksum("dwh", "datamart"), staged
+    return harness.checksum("dwh", "datamart"), staged
 
 
 def test_a_password_is_in_no_message(mended):

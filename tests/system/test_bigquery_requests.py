@@ -22,6 +22,7 @@ from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import CheckError
 from lumbung.pipeline.prune import prune
 from lumbung.storage.warehouse import Warehouse
+from lumbung.systems import registry
 from lumbung.systems.pinter_skuy import answers
 from support.bigquery_recorder import Request, recording
 from support.bigquery_rules import DATA_EDITOR, JOB_USER, RULES, method_of, permissions, violations
@@ -44,14 +45,14 @@ def server(start_bigquery, data_dir):
 
 
 @pytest.fixture
-def house_at(make_house):
-    """A house of other settings."""
+def harness_at(make_harness):
+    """A harness of other settings."""
 
     def make(url, catalog=None, **settings):
-        house = make_house(server=url, **({"catalog": catalog} if catalog else {}))
-        house.settings = house.settings.replace(**settings)
-        house.warehouse = Warehouse(house.settings)
-        return house
+        harness = make_harness(server=url, **({"catalog": catalog} if catalog else {}))
+        harness.settings = harness.settings.replace(**settings)
+        harness.warehouse = Warehouse(harness.settings)
+        return harness
 
     return make
 
@@ -78,16 +79,16 @@ def test_both_kinds_of_upload_are_recorded(server, size):
     assert sent.query["uploadType"] == ("multipart" if size else "resumable")
 
 
-def test_days_and_a_backfilled_one_send_only_what_bigquery_takes(server, house_at, small_catalog):
+def test_days_and_a_backfilled_one_send_only_what_bigquery_takes(server, harness_at, small_catalog):
     with recording(server) as (url, recorder):
-        house = house_at(url, Catalog(), dataset_prefix="")
-        house.take(FIRST)
+        harness = harness_at(url, Catalog(), dataset_prefix="")
+        harness.take(FIRST)
         first = len(recorder.requests)
-        house.catalog = small_catalog
-        house.take(SECOND)
-        house.take(PAST)
-        found = answers.answers(house.warehouse)
-        pruned = prune(house.settings, house.warehouse, keep=1)
+        harness.catalog = small_catalog
+        harness.take(SECOND)
+        harness.take(PAST)
+        found = answers.answers(harness.warehouse)
+        pruned = prune(harness.settings, harness.warehouse, registry.all_systems(), keep=1)
     requests = recorder.requests
     assert violations(requests, "US") == []
 
@@ -110,9 +111,9 @@ def test_days_and_a_backfilled_one_send_only_what_bigquery_takes(server, house_a
     assert permissions(requests[first:]) <= DATA_EDITOR | JOB_USER
 
 
-def test_a_team_s_settings_are_in_every_request(server, house_at):
+def test_a_team_s_settings_are_in_every_request(server, harness_at):
     with recording(server) as (url, recorder):
-        house_at(url, **TEAM).take(FIRST)
+        harness_at(url, **TEAM).take(FIRST)
     assert violations(recorder.requests, TEAM["location"], max_bytes_billed=TEAM["max_bytes_billed"]) == []
     targets = [job["destinationTable"] for kind in ("load", "copy") for job in jobs(recorder.requests, kind)]
     assert {target["datasetId"] for target in targets} == {
@@ -120,13 +121,13 @@ def test_a_team_s_settings_are_in_every_request(server, house_at):
     }
 
 
-def test_a_failed_audit_publishes_nothing_and_breaks_no_rule(server, house_at, small_catalog, tmp_path):
+def test_a_failed_audit_publishes_nothing_and_breaks_no_rule(server, harness_at, small_catalog, tmp_path):
     root = tmp_path / "sql"
     shutil.copytree(small_catalog.root, root)
     with (root / "dwh" / "dim_student.yaml").open("a") as contract:
         contract.write('  - {expression: "student_id IS NULL"}\n')
     with recording(server) as (url, recorder), pytest.raises(CheckError, match="dim_student"):
-        house_at(url, Catalog(root)).take(FIRST)
+        harness_at(url, Catalog(root)).take(FIRST)
     assert violations(recorder.requests, "US") == []
     assert jobs(recorder.requests, "copy") == []
     assert "tables.delete" in map(method_of, recorder.requests)
@@ -206,17 +207,17 @@ class FoundBlobs(list):
         self.prefixes = set()
 
 
-def test_a_lake_in_a_bucket_is_loaded_by_address(server, house_at, data_dir, monkeypatch):
+def test_a_lake_in_a_bucket_is_loaded_by_address(server, harness_at, data_dir, monkeypatch):
     monkeypatch.setattr(storage, "Client", lambda: FakeStorage(data_dir / "gcs" / BUCKET))
     with recording(server) as (url, recorder):
-        house = house_at(url, lake_uri=f"gs://{BUCKET}/lake")
-        house.take(FIRST)
+        harness = harness_at(url, lake_uri=f"gs://{BUCKET}/lake")
+        harness.take(FIRST)
 
     def read(uri):
         return (data_dir / "gcs" / uri.removeprefix("gs://")).read_bytes()
 
     assert violations(recorder.requests, "US", read=read) == []
-    assert house.rows("SELECT student_id FROM {dwh.dim_student} ORDER BY 1")[0] == {"student_id": "s1"}
+    assert harness.rows("SELECT student_id FROM {dwh.dim_student} ORDER BY 1")[0] == {"student_id": "s1"}
     by_address = [one for one in jobs(recorder.requests, "load") if one.get("sourceUris")]
     assert {one["destinationTable"]["tableId"].partition("$")[0] for one in by_address} == {
         contract.table for contract in Catalog().sources(SYSTEM)

@@ -10,8 +10,7 @@ import pytest
 
 from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import LumbungError
-from lumbung.pipeline import operations as ledger
-from lumbung.pipeline import run as runs
+from lumbung.pipeline import operations
 from lumbung.pipeline.run import Step
 from lumbung.pipeline.snapshot import folder
 from lumbung.report import render
@@ -54,27 +53,27 @@ def hostile_sources():
 
 
 @pytest.fixture(scope="module")
-def house(new_house):
-    """A house with all tables, after a run on hostile sources."""
-    with contextlib.closing(new_house(catalog=Catalog())) as house:
-        house.fill(hostile_sources())
-        house.take(DAY)
-        yield house
+def harness(new_harness):
+    """A harness with all tables, after a run on hostile sources."""
+    with contextlib.closing(new_harness(catalog=Catalog())) as harness:
+        harness.fill(hostile_sources())
+        harness.take(DAY)
+        yield harness
 
 
 @pytest.mark.parametrize("entity", sources())
-def test_every_value_arrives_in_staging_as_it_was(house, entity):
+def test_every_value_arrives_in_staging_as_it_was(harness, entity):
     given = {tuple(row.items()) for row in hostile_sources()[entity] if row.get("student_id") != VALUES[1]}
     columns = list(sources()[entity][0])
-    found = house.rows(f"SELECT {', '.join(columns)} FROM {{staging.{entity}}}")
+    found = harness.rows(f"SELECT {', '.join(columns)} FROM {{staging.{entity}}}")
     assert {tuple(row.items()) for row in found} == given
     assert len(found) == len(VALUES)
 
 
-def test_every_value_arrives_in_the_marts(house):
-    found = house.rows("SELECT course_type, course_title, city FROM {datamart.course_enrollment_summary}")
+def test_every_value_arrives_in_the_marts(harness):
+    found = harness.rows("SELECT course_type, course_title, city FROM {datamart.course_enrollment_summary}")
     assert sorted(row["course_title"] for row in found) == sorted(VALUES)
-    assert len(house.rejected(DAY)) == 5
+    assert len(harness.rejected(DAY)) == 5
 
 
 class Tags(HTMLParser):
@@ -90,47 +89,47 @@ class Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
-def test_the_report_page_shows_values_and_has_no_tag_of_theirs(house):
+def test_the_report_page_shows_values_and_has_no_tag_of_theirs(harness):
     """`test_report_browser.py` opens such a page in a real browser."""
-    page = render(report_data(house.warehouse, house.lake, house.settings))
+    page = render(report_data(harness.warehouse, harness.lake, harness.settings))
     assert "&lt;script&gt;document.title" in page
     found = Tags(page)
     assert not found.tags & {"script", "img", "iframe", "object"}
     assert not {name for name in found.attributes if name.startswith("on")}
 
 
-def test_nothing_was_written_outside_of_the_lake_and_nothing_in_it_has_a_sources_name(house):
-    lake = house.settings.lake_folder
+def test_nothing_was_written_outside_of_the_lake_and_nothing_in_it_has_a_sources_name(harness):
+    lake = harness.settings.lake_folder
     outside = {
-        path.relative_to(house.settings.home).parts[0] for path in house.settings.home.rglob("*") if path.is_file()
+        path.relative_to(harness.settings.home).parts[0] for path in harness.settings.home.rglob("*") if path.is_file()
     }
     assert outside == {"lake", "sources"}
     assert all("passwd" not in str(path) and "DROP" not in str(path) for path in lake.rglob("*"))
 
 
-def test_run_ids_and_tables_of_a_run_are_plain_names(house):
-    run = dataclasses.replace(house.run(DAY).run, run_id="../../../x'; DROP TABLE t; --`")
-    runs.record(run, "extract.student", run.started_at, Step(table="staging.student"))
-    assert runs.records(run.lake, DAY, run.run_id)[0]["run_id"] == run.run_id
-    ledger.load_audit(run)
-    assert house.rows('SELECT run_id FROM {ops.run_audit} WHERE run_id LIKE "%x\'%"') == [{"run_id": run.run_id}]
+def test_run_ids_and_tables_of_a_run_are_plain_names(harness):
+    run = dataclasses.replace(harness.run(DAY).run, run_id="../../../x'; DROP TABLE t; --`")
+    operations.record(run, "extract.student", run.started_at, Step(table="staging.student"))
+    assert operations.records(run.lake, DAY, run.run_id)[0]["run_id"] == run.run_id
+    operations.load_audit(run)
+    assert harness.rows('SELECT run_id FROM {ops.run_audit} WHERE run_id LIKE "%x\'%"') == [{"run_id": run.run_id}]
     assert "'" not in run.warehouse.build_table("dwh.dim_student", run.run_id)
 
 
 @pytest.mark.parametrize("path", ["../out", "raw/../../out", "/etc/passwd", "raw/x/../../../out"])
-def test_the_lake_refuses_paths_that_leave_it(house, path):
-    for act in (house.lake.read, lambda one: house.lake.write(one, b""), lambda one: house.lake.create(one, b"")):
+def test_the_lake_refuses_paths_that_leave_it(harness, path):
+    for act in (harness.lake.read, lambda one: harness.lake.write(one, b""), lambda one: harness.lake.create(one, b"")):
         with pytest.raises(LumbungError, match="leaves the lake"):
             act(path)
     with pytest.raises(LumbungError, match="leaves the lake"):
-        house.lake.names(folder("pinter_skuy", f"{path}/../../../../..", DAY))
+        harness.lake.names(folder("pinter_skuy", f"{path}/../../../../..", DAY))
 
 
-def test_the_lake_refuses_a_link_that_leaves_it(house):
-    link = house.settings.lake_folder / "raw" / "link"
+def test_the_lake_refuses_a_link_that_leaves_it(harness):
+    link = harness.settings.lake_folder / "raw" / "link"
     link.symlink_to("/etc")
     with pytest.raises(LumbungError, match="leaves the lake"):
-        house.lake.read("raw/link/hostname")
+        harness.lake.read("raw/link/hostname")
     link.unlink()
 
 

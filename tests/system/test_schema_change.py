@@ -18,39 +18,39 @@ def edited(catalog: Catalog, folder: Path, change) -> Catalog:
     return Catalog(folder / "sql")
 
 
-def test_a_column_is_added_and_old_snapshots_go_on_loading(make_house, small_catalog, tmp_path):
-    house = make_house()
-    house.take(OLD)
-    house.catalog = edited(
+def test_a_column_is_added_and_old_snapshots_go_on_loading(make_harness, small_catalog, tmp_path):
+    harness = make_harness()
+    harness.take(OLD)
+    harness.catalog = edited(
         small_catalog,
         tmp_path,
         lambda text: text.replace("columns:\n", "columns:\n  - {name: email, description: Where to write to.}\n", 1),
     )
     students = [{**one, "email": f"{one['id']}@example.com"} for one in sources()["student"]]
-    house.file("student.json", json.dumps(students).encode())
-    house.take(NEW)
-    house.take(OLD)  # from its snapshot, which has no such column
-    emails = house.rows("SELECT CAST(snapshot_date AS STRING) AS day, id, email FROM {staging.student} ORDER BY 1, 2")
+    harness.file("student.json", json.dumps(students).encode())
+    harness.take(NEW)
+    harness.take(OLD)  # from its snapshot, which has no such column
+    emails = harness.rows("SELECT CAST(snapshot_date AS STRING) AS day, id, email FROM {staging.student} ORDER BY 1, 2")
     assert [(row["day"], row["email"]) for row in emails] == [
         *((OLD, None) for _ in students),
         *((NEW, one["email"]) for one in students),
     ]
 
 
-def test_a_column_is_taken_out_and_old_snapshots_go_on_loading(make_house, small_catalog, tmp_path):
-    house = make_house()
-    house.take(OLD)
-    house.catalog = edited(
+def test_a_column_is_taken_out_and_old_snapshots_go_on_loading(make_harness, small_catalog, tmp_path):
+    harness = make_harness()
+    harness.take(OLD)
+    harness.catalog = edited(
         small_catalog,
         tmp_path,
         lambda text: "".join(line for line in text.splitlines(keepends=True) if "name: phone_number" not in line),
     )
     # The query still names the column, which the table keeps: it is null from now on.
     students = [{key: value for key, value in one.items() if key != "phone_number"} for one in sources()["student"]]
-    house.file("student.json", json.dumps(students).encode())
-    house.take(NEW)
-    house.take(OLD)
-    rows = house.rows(
+    harness.file("student.json", json.dumps(students).encode())
+    harness.take(NEW)
+    harness.take(OLD)
+    rows = harness.rows(
         "SELECT CAST(snapshot_date AS STRING) AS day, COUNT(phone_number) AS phones FROM {staging.student} GROUP BY 1"
     )
     assert {row["day"]: row["phones"] for row in rows} == {OLD: 0, NEW: 0}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from support import x_server
-from support.tweet_house import tweet
+from support.tweet_harness import tweet
 
 Make = Callable[..., "Home"]  # noqa: F821 - tests/system/conftest.py
 GIVEN = [

@@ -4,24 +4,24 @@ import json
 
 import pytest
 
-from lumbung.storage.warehouse import UnavailableError
+from lumbung.storage.client_errors import UnavailableError
 from support.http_proxy import Proxy
 
 
 @pytest.fixture
-def ready(house):
-    """A house, a run of it that is ready to load, and a proxy before the warehouse from here on."""
-    run = house.run("2026-11-10")
+def ready(harness):
+    """A harness, a run of it that is ready to load, and a proxy before the warehouse from here on."""
+    run = harness.run("2026-11-10")
     for stage in (run.start, run.extract, run.snapshot, run.rejected):
         stage()
-    server = house.settings.emulator_host
+    server = harness.settings.emulator_host
     with Proxy(server, product="") as proxy:
-        house.move(proxy.url)
-        again = house.run("2026-11-10")
+        harness.move(proxy.url)
+        again = harness.run("2026-11-10")
         for stage in (again.start, again.extract, again.snapshot):
             stage()
         yield again, proxy
-    house.move(server)
+    harness.move(server)
 
 
 def test_a_server_that_stopped_under_a_job_is_away_and_no_fault_of_the_data(ready):

@@ -30,9 +30,7 @@ class Column(Strict):
     """A column; `required` means never null (and, in a source's row, never blank if it is a key)."""
 
     name: Name
-    type: Literal["STRING", "INT64", "NUMERIC", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "JSON", "ARRAY<STRING>"] = (
-        "STRING"
-    )
+    type: Type = "STRING"
     required: bool = False
     description: str
 
@@ -107,9 +105,31 @@ class Check(Strict):
         names = ("unique", "not_null", "references", "rows", "equal_rows", "expression")
         return [name for name in names if getattr(self, name) is not None]
 
+    @property
+    def other_tables(self) -> list[str]:
+        """The addresses of the tables it compares with."""
+        return [table for table in (self.references and self.references.table, self.equal_rows) if table]
+
 
 class Contract(Strict):
-    """What a table is: its grain, columns, checks and, in staging, its source."""
+    """What a table is: its grain, columns, checks and, in staging, its source.
+
+    Attributes:
+        dataset: the folder of the file.
+        table: the file's name.
+        description: what a row tells, for people.
+        grain: what a row is.
+        system: whose table it is.
+        key: columns that identify a row (of a partition, if there is one).
+        columns: all columns, in order.
+        partition: the DATE column that it is partitioned by.
+        incremental: whether a run rebuilds only the days that changed and takes the others from what is published;
+            its query gets them in the parameter `days_parameter`.
+        references: of a source, columns that must exist as the key of another source of the system.
+        checks: what else must hold once it is built.
+        source: where its rows come from, if it is loaded from a source.
+        path: the contract's file.
+    """
 
     dataset: Name
     table: Name
@@ -119,6 +139,7 @@ class Contract(Strict):
     key: list[Name]
     columns: list[Column]
     partition: Name | None = None
+    incremental: bool = False
     references: list[Reference] = []
     checks: list[Check] = []
     source: Source | None = None
@@ -138,6 +159,8 @@ class Contract(Strict):
             raise ValueError(f"no such columns: {', '.join(unknown)}")
         if self.source and self.partition != "snapshot_date":
             raise ValueError("a table with a source is partitioned by snapshot_date")
+        if self.incremental and self.partition is None:
+            raise ValueError("an incremental table needs a partition")
         return self
 
     @property
@@ -158,19 +181,19 @@ class Contract(Strict):
     @property
     def is_daily(self) -> bool:
         """Whether a run writes its own day's partition only."""
-        return self.partition is not None and not self.is_incremental
+        return self.partition is not None and not self.incremental
 
     @property
-    def is_incremental(self) -> bool:
-        """Whether a run makes the days anew that changed, and takes the others from what is published."""
-        return self.partition == "tweet_date"
+    def days_parameter(self) -> str:
+        """The query parameter of an incremental table that holds the days to rebuild, as ARRAY<DATE>."""
+        return f"{self.partition}s"
 
 
 class Catalog:
     """Every contract under a folder, by address.
 
     Raises:
-        LumbungError: a file that is no contract, or lies under another address than its own.
+        LumbungError: a file that is not a contract, or lies under another address than its own.
     """
 
     def __init__(self, root: Path = SQL_ROOT) -> None:
@@ -189,10 +212,6 @@ class Catalog:
         """The system's staging tables that have a source, by name."""
         return [c for c in self.contracts.values() if c.system == system and c.source]
 
-    def queries(self, system: str) -> list[Contract]:
-        """The system's tables that are made by a query."""
-        return [c for c in self.contracts.values() if c.system == system and c.sql_path.exists()]
-
     def datasets(self) -> list[str]:
         """Every dataset a contract lives in."""
         return sorted({c.dataset for c in self.contracts.values()})
@@ -203,7 +222,7 @@ def _read(path: Path) -> Contract:
         content = yaml.load(path.read_text(), Loader=LOADER)  # noqa: S506 - a safe loader
         return Contract.model_validate({**content, "dataset": path.parent.name, "table": path.stem, "path": path})
     except (yaml.YAMLError, TypeError) as error:
-        raise LumbungError(f"not a YAML contract ({error})", where=str(path), remedy="mend the file") from error
+        raise LumbungError(f"not a YAML contract ({error})", where=str(path), remedy="fix the file") from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise LumbungError(faults, where=str(path), remedy="mend the contract") from error
+        raise LumbungError(faults, where=str(path), remedy="fix the contract") from error

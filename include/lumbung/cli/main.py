@@ -172,10 +172,11 @@ def prune(
     """Delete old lake snapshots and staging partitions; never what is published."""
     from lumbung.cli import console
     from lumbung.pipeline.prune import prune as run_prune
+    from lumbung.systems.registry import all_systems
 
     settings = settings_module.load()
     with reading(settings) as warehouse:
-        pruned = run_prune(settings, warehouse, keep=keep, dry_run=dry_run)
+        pruned = run_prune(settings, warehouse, all_systems(), keep=keep, dry_run=dry_run)
     console.out.print(f"{'Would delete' if dry_run else 'Deleted'}: {pruned}")
 
 

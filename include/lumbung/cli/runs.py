@@ -142,7 +142,7 @@ def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str
 
 
 def _records(settings: Settings, day: date, run_id: str) -> dict[str, dict[str, Any]]:
-    from lumbung.pipeline.run import records
+    from lumbung.pipeline.operations import records
     from lumbung.storage.lake import open_lake
 
     return {one["task"]: one for one in records(open_lake(settings), day, run_id)}

@@ -235,7 +235,7 @@ def prune(
 def reindex() -> None:
     """Fill the search index of a new mapping version; readers stay on the old one until `move-alias`."""
     from lumbung.cli import console
-    from lumbung.systems.cilvest import steps as tweets
+    from lumbung.systems.cilvest import index as tweets
 
     columns = ("day", "tweets", "deleted", "superseded")
     done = []
@@ -332,7 +332,7 @@ def _kafka(settings: Settings) -> Iterator[Settings]:
 def _index() -> Iterator[Cluster]:
     """The search server, with the one right to change its indices."""
     from lumbung.storage.lake import open_lake
-    from lumbung.systems.cilvest.steps import INDEXING
+    from lumbung.systems.cilvest.index import INDEXING
 
     settings = settings_module.load()
     cluster = _cluster(settings)

@@ -1,8 +1,13 @@
 """The error every part of Lumbung raises: what happened, where, and what to do."""
 
+from typing import ClassVar
+
 
 class LumbungError(Exception):
     """A failure a person can act on.
+
+    Attributes:
+        transient: whether it may pass: Airflow tries the task again.
 
     Args:
         what: what happened, one sentence without a full stop.
@@ -10,10 +15,12 @@ class LumbungError(Exception):
         remedy: what to do about it.
     """
 
+    transient: ClassVar[bool] = False
+
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
         self.what, self.where, self.remedy = what, where, remedy
         sentences = [f"{where}: {what}" if where else what, remedy[:1].upper() + remedy[1:]]
-        super().__init__(" ".join(one if one.endswith(("?", ".")) else f"{one}." for one in sentences if one))
+        super().__init__(" ".join(text if text.endswith(("?", ".")) else f"{text}." for text in sentences if text))
 
 
 class SettingError(LumbungError):
@@ -25,7 +32,9 @@ class SourceError(LumbungError):
 
 
 class SourceUnavailableError(SourceError):
-    """A source does not answer; trying again may help."""
+    """A source does not answer."""
+
+    transient = True
 
 
 class CheckError(LumbungError):

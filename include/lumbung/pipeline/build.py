@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from lumbung.catalog import query as sql
+from lumbung.catalog import audit, query
 from lumbung.catalog.contract import Contract
+from lumbung.pipeline.publish import complete_own
 from lumbung.pipeline.run import Run, Step
-from lumbung.pipeline.snapshot import Target
-
-
-def tables(run: Run) -> list[Contract]:
-    """The tables that a run builds, in the order of their references."""
-    return [one for one in sql.build_order(run.catalog.contracts.values()) if one.system == run.system]
+from lumbung.pipeline.target import Target
 
 
 def build(run: Run, contract: Contract, target: Target) -> Step:
     """Build a table and check it.
 
-    A daily table is built from the run's own day, every other one from the target version's. Of an incremental one the
-    days that changed are built; the others are taken from what is published, so the build has all of them.
+    A daily table is built from the run's own day, every other one from the target's. Of an incremental one the days
+    that changed are built; the others are taken from what is published, so the build has all of them.
+
+    Args:
+        run: the run.
+        contract: the table.
+        target: the version that the whole tables are built from.
 
     Raises:
         CheckError: a check of severity `fail` does not hold.
     """
-    from lumbung.pipeline.publish import complete_own  # it imports this module
-
     complete_own(run)
-    built = {one.address for one in run.catalog.queries(run.system)}
+    built = {table.address for table in run.tables}
 
     def name(address: str) -> str:
         if address in built:
@@ -36,18 +35,18 @@ def build(run: Run, contract: Contract, target: Target) -> Step:
 
     labels = {**run.labels, "table": contract.table}
     day = run.day if contract.is_daily else target.day
-    query = sql.render(contract, name)
-    parameters: dict[str, Any] = {sql.VERSION: day}
-    if contract.is_incremental:
-        parameters = {sql.CHANGED: target.changed}
+    statement = query.render(contract, name)
+    parameters: dict[str, Any] = {query.SNAPSHOT_DATE: day}
+    if contract.incremental:
+        parameters = {contract.days_parameter: target.changed}
         if not target.is_whole:
-            query = sql.with_other_days(contract, query, run.warehouse.table(contract.address))
-    job = run.warehouse.build(contract, query, name(contract.address), parameters, labels)
+            statement = query.with_other_days(contract, statement, run.warehouse.table(contract.address))
+    job = run.warehouse.build(contract, statement, name(contract.address), parameters, labels)
     checks = {}
-    if script := sql.audit(contract, name):
+    if script := audit.script(contract, name):
         run.warehouse.script(script, f"{contract.address}, day {day}", labels)
-        checks = dict.fromkeys(sql.check_names(contract), "passed")
-    if counts := sql.warnings(contract, name):
+        checks = dict.fromkeys(audit.check_names(contract), "passed")
+    if counts := audit.warnings(contract, name):
         for row in run.warehouse.rows(counts).to_pylist():
             checks[row["check"]] = f"warning: {row['violations']}" if row["violations"] else "passed"
     return Step.written(

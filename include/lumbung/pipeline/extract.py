@@ -12,9 +12,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,12 +20,12 @@ from lumbung.catalog.contract import Contract
 from lumbung.core import day as business_day
 from lumbung.core.errors import SourceError
 from lumbung.pipeline import snapshot
-from lumbung.pipeline.snapshot import DataFile, Snapshot
-from lumbung.sources import Reject, read
-from lumbung.storage.lake import Lake, sha256
-
-REJECT_SCHEMA = pa.schema([("line", pa.int64()), ("raw", pa.string()), ("reason", pa.string())])
-MEMORY_LIMIT = "96MB"  # more makes it no faster: measured with ten million rows
+from lumbung.pipeline.rejects import RejectWriter, place, too_many
+from lumbung.pipeline.snapshot import Snapshot
+from lumbung.sources import Batch, Reject, read
+from lumbung.storage.duck import engine, literal, parquet, quote, store
+from lumbung.storage.lake import Lake
+from lumbung.storage.manifest import commit
 
 
 def extract(
@@ -61,28 +59,29 @@ def extract(
         SourceError: the source is missing, empty or unreadable, or has more rejects than its contract allows. The
             rejects are in the lake; no snapshot is committed.
     """
-    where = snapshot.folder(contract.system, contract.table, day)
-    there = snapshot.committed(lake, contract.system, contract.table, day)
-    if there and (there.extracted_at >= started_at or not (refresh or _due(there, started_at))):
-        return there, False
-    with tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
-        taking = _Taking(contract, day, lake, Path(folder))
+    folder = snapshot.folder(contract.system, contract.table, day)
+    previous = snapshot.committed(lake, contract.system, contract.table, day)
+    if previous and (previous.extracted_at >= started_at or not (refresh or _is_due(previous, started_at))):
+        return previous, False
+    with tempfile.TemporaryDirectory(prefix="lumbung-") as local:
+        attempt = _Attempt(contract, day, lake, Path(local))
         try:
-            refusal = taking.run(read(contract, data_source=data_source, dsn=dsn))
+            refusal = attempt.run(read(contract, data_source=data_source, dsn=dsn))
         except SourceError as error:
             refusal = error
-        document = taking.document(where, refusal)
-    taken = snapshot.commit(lake, where, lambda generation: document.model_copy(update={"generation": generation}))
+        document = attempt.document(folder, refusal)
+    committed = commit(lake, folder, lambda generation: document.model_copy(update={"generation": generation}))
     if refusal:
         raise refusal
-    return taken, True
+    return committed, True
 
 
-def _due(there: Snapshot, started_at: datetime) -> bool:
-    return there.provisional and started_at < business_day.ends_at(there.day + timedelta(days=1))
+def _is_due(previous: Snapshot, started_at: datetime) -> bool:
+    """Whether a snapshot from before its day was over is to be taken again."""
+    return previous.provisional and started_at < business_day.ends_at(previous.day + timedelta(days=1))
 
 
-class _Taking:
+class _Attempt:
     """One attempt at a source: rows and rejects on local disk, then in the lake."""
 
     def __init__(self, contract: Contract, day: date, lake: Lake, folder: Path) -> None:
@@ -91,11 +90,11 @@ class _Taking:
         self.schema = pa.schema([*((name, pa.string()) for name in self.columns), ("snapshot_date", pa.date32())])
         self.extracted_at = datetime.now(UTC)
         self.rows = self.folder / "rows.parquet"
-        self.rejects = RejectFile(self.folder / "rejects.parquet")
+        self.rejects = RejectWriter(self.folder / "rejects.parquet")
         self.read = self.kept = 0
         self.first_reject: Reject | None = None
 
-    def run(self, batches: Iterable[Any]) -> SourceError | None:
+    def run(self, batches: Iterable[Batch]) -> SourceError | None:
         """Read all batches; the error, if the contract does not allow what came."""
         lines = array("q")
         with pq.ParquetWriter(self.rows, self.schema, compression="zstd") as writer:
@@ -140,9 +139,9 @@ class _Taking:
                 SELECT * FROM compared WHERE times > 1 AND (differs OR n > first)
             """)
             repeats = db.execute("SELECT n, raw, times, differs, first FROM repeat ORDER BY n")
-            while found := repeats.fetchmany(10_000):
-                self._reject([self._repeat(lines, *one) for one in found])
-                self.kept -= len(found)
+            while rows := repeats.fetchmany(10_000):
+                self._reject([self._repeat(lines, *row) for row in rows])
+                self.kept -= len(rows)
             kept = self.folder / "kept.parquet"
             db.execute(
                 f"COPY (SELECT * EXCLUDE (file_row_number) FROM {source}"
@@ -165,23 +164,30 @@ class _Taking:
         assert source
         first = self.first_reject
         if first and (
-            refusal := too_many(self.contract, self.day, self.rejects.count, self.read, first.reason, first.line)
+            refusal := too_many(
+                self.contract,
+                self.day,
+                rejected=self.rejects.count,
+                read=self.read,
+                reason=first.reason,
+                line=first.line,
+            )
         ):
             return refusal
         if self.kept < source.min_rows:
             rejected = f"; {self.rejects.count} rejected, the first: {first.reason}" if first else ""
             return SourceError(
                 f"{self.kept} rows, where the contract expects at least {source.min_rows}{rejected}",
-                where=_place(source.label, self.day, first.line if first else None),
+                where=place(source.label, self.day, first.line if first else None),
                 remedy=f"fill the source, or lower min_rows in {self.contract.dataset}/{self.contract.path.name}",
             )
         return None
 
-    def document(self, where: str, refusal: SourceError | None) -> Snapshot:
+    def document(self, folder: str, refusal: SourceError | None) -> Snapshot:
         """The manifest, its files put into the lake; the generation is not chosen yet."""
         unique = uuid.uuid4().hex[:12]
         rejects = self.rejects.close()
-        late = self.extracted_at >= business_day.ends_at(self.day)
+        is_over = self.extracted_at >= business_day.ends_at(self.day)
         return Snapshot(
             system=self.contract.system,
             entity=self.contract.table,
@@ -192,77 +198,10 @@ class _Taking:
             rows_read=self.read,
             rows_kept=0 if refusal else self.kept,
             rows_rejected=self.rejects.count,
-            file=None if refusal else store(self.lake, self.rows, f"{where}/part-{unique}.parquet"),
-            rejects=store(self.lake, rejects, f"{where}/rejects-{unique}.parquet") if self.rejects.count else None,
+            file=None if refusal else store(self.lake, self.rows, f"{folder}/part-{unique}.parquet"),
+            rejects=store(self.lake, rejects, f"{folder}/rejects-{unique}.parquet") if self.rejects.count else None,
             source=self.contract.source.label if self.contract.source else "",
             extracted_at=self.extracted_at,
-            provisional=not late,
-            note=str(refusal) if refusal else f"rows of {self.extracted_at:%Y-%m-%d %H:%M} UTC" if late else "",
+            provisional=not is_over,
+            note=str(refusal) if refusal else f"rows of {self.extracted_at:%Y-%m-%d %H:%M} UTC" if is_over else "",
         )
-
-
-class RejectFile:
-    """Rejects on local disk, written as they come."""
-
-    def __init__(self, file: Path) -> None:
-        self.file, self.count = file, 0
-        self._writer = pq.ParquetWriter(file, REJECT_SCHEMA, compression="zstd")
-
-    def add(self, rejects: Sequence[Reject]) -> None:
-        """Append rejects."""
-        if rejects:
-            rows = [{"line": one.line, "raw": one.raw, "reason": one.reason} for one in rejects]
-            self._writer.write_table(pa.Table.from_pylist(rows, REJECT_SCHEMA))
-            self.count += len(rejects)
-
-    def close(self) -> Path:
-        """The finished file."""
-        self._writer.close()
-        return self.file
-
-
-def too_many(
-    contract: Contract, day: date, rejected: int, read: int, reason: str, line: int | None = None
-) -> SourceError | None:
-    """The error, if more of the rows read are rejected than the contract allows (one always is)."""
-    assert contract.source
-    allowed = max(1, int(contract.source.max_rejects * read))
-    if rejected <= allowed:
-        return None
-    return SourceError(
-        f"{rejected} of {read} rows are rejected, {allowed} allowed; the first: {reason}",
-        where=_place(contract.source.label, day, line),
-        remedy=f"mend the source (the rejects are in staging.rejected_row), or raise max_rejects in"
-        f" {contract.dataset}/{contract.path.name}",
-    )
-
-
-def _place(label: str, day: date, line: int | None) -> str:
-    return f"{label}{f':{line}' if line else ''}, day {day}"
-
-
-def engine(folder: Path) -> duckdb.DuckDBPyConnection:
-    """An in-memory engine that spills to `folder`."""
-    return duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(folder / "spill")})
-
-
-def quote(name: str) -> str:
-    """A quoted identifier of the engine."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: object) -> str:
-    """A quoted string of the engine."""
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def parquet(file: Path) -> str:
-    """The engine's table of a Parquet file, with `file_row_number`."""
-    return f"read_parquet({literal(file)}, file_row_number = true)"
-
-
-def store(lake: Lake, file: Path, path: str) -> DataFile:
-    """Move a Parquet file into the lake."""
-    rows, size, checksum = pq.read_metadata(file).num_rows, file.stat().st_size, sha256(file)
-    lake.put(file, path)
-    return DataFile(path=path, rows=rows, bytes=size, sha256=checksum)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import LumbungError
 from lumbung.pipeline import snapshot
-from lumbung.pipeline.extract import engine, literal, parquet, quote
 from lumbung.pipeline.run import Run, Step
-from lumbung.pipeline.snapshot import Target, Version
+from lumbung.pipeline.target import Target
+from lumbung.storage.duck import engine, literal, parquet, quote
+from lumbung.storage.state import Marker
 from lumbung.storage.warehouse import Job, new_job_id
 
 
-def load(run: Run, contract: Contract, target: Version) -> Step:
+def load(run: Run, contract: Contract, target: Target) -> Step:
     """Load the run's day, and the target version's day where that is another one and not loaded yet.
 
     Under a lease the newest version of the day is read again and loaded, so whichever run comes last, the partition
@@ -34,38 +33,30 @@ def load(run: Run, contract: Contract, target: Version) -> Step:
 
     Returns:
         What was loaded for the run's day.
+
+    Raises:
+        LumbungError: a day has no committed version, or another number of rows was loaded than the snapshot has.
     """
     with run.lake.lease(f"load/{contract.address}"):
-        if target.day != run.day and loaded_generation(run, contract, target.day) != (target.generation, True):
-            _load(run, contract, target.day)
+        if target.day != run.day:
+            marker = run.state.marker(contract.table, target.day)
+            if not (marker and marker.loaded and marker.generation == target.generation):
+                _load(run, contract, target.day)
         return _load(run, contract, run.day)
 
 
-def loaded_generation(run: Run, contract: Contract, day: date) -> tuple[int, bool]:
-    """The version's generation a partition holds or is about to hold, and whether the load ended; (0, False): none."""
-    held = marker(run, contract.table, day)
-    return held.get("generation", 0), held.get("loaded", False)
+def is_unchanged(run: Run, target: Target) -> bool:
+    """Whether every staging partition that the target's tables are built from still is that version's."""
+    for partition in target.partitions:
+        if f"staging.{partition.table}" not in run.catalog.contracts:
+            continue
+        marker = run.state.marker(partition.table, partition.day)
+        if marker is None or (marker.key or marker.generation) != partition.holds:
+            return False
+    return True
 
 
-def marker(run: Run, table: str, day: date) -> dict[str, Any]:
-    """What is known of a staging partition: generation, the key where there is one, whether its load ended."""
-    found: dict[str, Any] | None = run.lake.read_json(_path(run, table, day))
-    return found or {}
-
-
-def unchanged(run: Run, version: Target) -> bool:
-    """Whether every staging partition that the version's tables are built from still is that version's."""
-    held = {(table, day): marker(run, table, day) for table, day in version.partitions}
-    return all(
-        held[place].get("key", held[place].get("generation")) == what
-        for place, what in version.partitions.items()
-        if f"staging.{place[0]}" in run.catalog.contracts
-    )
-
-
-def replace(
-    run: Run, contract: Contract, day: date, source: Path | Sequence[str], rows: int, held: dict[str, Any]
-) -> Job:
+def replace(run: Run, contract: Contract, day: date, source: Path | Sequence[str], *, rows: int, marker: Marker) -> Job:
     """Replace a staging partition, its marker written before and after; the lease of its loads is held.
 
     Args:
@@ -73,23 +64,19 @@ def replace(
         contract: the staging table.
         day: the partition.
         source: a local file, or addresses of files that BigQuery reads itself.
-        rows: how many there are in it.
-        held: what the marker tells of the partition then.
+        rows: how many rows there are in it.
+        marker: the version that the partition holds then.
 
     Raises:
         LumbungError: another number of rows was loaded.
     """
-    there = marker(run, contract.table, day)
-    if there and not there["loaded"]:
-        run.warehouse.settle([there["job_id"]])
-    job_id = new_job_id("load", contract.address)
-
-    def mark(loaded: bool) -> None:
-        content = json.dumps({**held, "loaded": loaded, "job_id": job_id}).encode()
-        run.lake.write(_path(run, contract.table, day), content)
-
-    mark(False)
-    job = run.warehouse.load(contract, source, day, {**run.labels, "table": contract.table}, job_id=job_id)
+    previous = run.state.marker(contract.table, day)
+    if previous and not previous.loaded:  # a load job of a killed run would overwrite this one
+        run.warehouse.settle([previous.job_id])
+    marker = marker.model_copy(update={"job_id": new_job_id("load", contract.address), "loaded": False})
+    run.state.write_marker(contract.table, day, marker)
+    labels = {**run.labels, "table": contract.table}
+    job = run.warehouse.load(contract, source, day, labels, job_id=marker.job_id)
     run.warehouse.describe(contract, {"layer": contract.dataset})
     if job.rows != rows:
         raise LumbungError(
@@ -97,12 +84,8 @@ def replace(
             where=f"{contract.address}, day {day}",
             remedy="run the day again",
         )
-    mark(True)
+    run.state.write_marker(contract.table, day, marker.model_copy(update={"loaded": True}))
     return job
-
-
-def _path(run: Run, table: str, day: date) -> str:
-    return f"{run.state}/staging/{table}/dt={day}.json"
 
 
 def _load(run: Run, contract: Contract, day: date) -> Step:
@@ -117,11 +100,12 @@ def _load(run: Run, contract: Contract, day: date) -> Step:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lumbung-")))
             source = _conformed(stack.enter_context(run.lake.local(member.file.path)), contract, folder)
         elif run.settings.lake_folder is not None:
-            # BigQuery takes no file addresses, so a file goes up with the job; gs:// it reads by itself.
+            # BigQuery takes no file addresses, so a file is uploaded with the job; gs:// it reads itself.
             source = stack.enter_context(run.lake.local(member.file.path))
         else:
             source = [run.lake.address(member.file.path)]
-        job = replace(run, contract, day, source, member.file.rows, {"generation": version.generation})
+        marker = Marker(generation=version.generation)
+        job = replace(run, contract, day, source, rows=member.file.rows, marker=marker)
     return Step.written(
         contract.address,
         rows_in=member.rows_read,
@@ -136,12 +120,12 @@ def _load(run: Run, contract: Contract, day: date) -> Step:
 
 def _conformed(file: Path, contract: Contract, folder: Path) -> Path:
     """A snapshot from before the contract changed, in today's columns: new ones are null, old ones left out."""
-    there = set(pq.read_schema(file).names)
+    names = set(pq.read_schema(file).names)
     columns = ", ".join(
-        quote(column.name) if column.name in there else f"NULL::VARCHAR AS {quote(column.name)}"
+        quote(column.name) if column.name in names else f"NULL::VARCHAR AS {quote(column.name)}"
         for column in contract.columns
     )
-    target = folder / "conformed.parquet"
+    conformed = folder / "conformed.parquet"
     with engine(folder) as db:
-        db.execute(f"COPY (SELECT {columns} FROM {parquet(file)}) TO {literal(target)} (FORMAT parquet)")
-    return target
+        db.execute(f"COPY (SELECT {columns} FROM {parquet(file)}) TO {literal(conformed)} (FORMAT parquet)")
+    return conformed

@@ -1,9 +1,10 @@
-"""The tables that are rebuilt from files in the lake: rejected rows, the runs' audit, freshness."""
+"""What the runs did, for people who operate them: the audit of each task, and how fresh each system's tables are."""
 
 from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,110 +13,72 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lumbung.catalog.contract import Contract
-from lumbung.pipeline import run as runs
-from lumbung.pipeline import snapshot
 from lumbung.pipeline.run import Run, Step
-from lumbung.pipeline.snapshot import DataFile
+from lumbung.storage import state
+from lumbung.storage.columns import arrow_schema
 from lumbung.storage.lake import Lake
-from lumbung.stream.land import landings
+from lumbung.storage.warehouse import short
 
-ARROW = {
-    "STRING": pa.string(),
-    "INT64": pa.int64(),
-    "FLOAT64": pa.float64(),
-    "DATE": pa.date32(),
-    "TIMESTAMP": pa.timestamp("us", "UTC"),
-}
+AUDIT, FRESHNESS = "ops.run_audit", "datamart.freshness"
 
 
-def load_rejected(run: Run, day: date | None = None) -> Step:
-    """Rebuild a day's partition of `staging.rejected_row` from the newest attempts at all sources, and from landings.
+def record(run: Run, task: str, started_at: datetime, step: Step) -> None:
+    """Keep what a task did in the lake, for `ops.run_audit`.
 
     Args:
         run: the run.
-        day: the day; None: the run's.
+        task: the task's id.
+        started_at: when it started.
+        step: what it did.
     """
-    day = day or run.day
-    contract = run.catalog["staging.rejected_row"]
-    with run.lake.lease(f"load/{contract.address}"), tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
-        file = Path(folder) / "rejected.parquet"
-        rows = 0
-        with pq.ParquetWriter(file, _schema(contract)) as writer:
-            for system, entity, rejects in _rejects(run.lake, day):
-                with run.lake.local(rejects.path) as part:
-                    for batch in pq.ParquetFile(part).iter_batches():
-                        stamped = _stamp(batch, contract, day, system, entity)
-                        writer.write_batch(stamped)
-                        rows += stamped.num_rows
-        job = run.warehouse.load(contract, file, day, {**run.labels, "table": contract.table})
-        run.warehouse.describe(contract, {"layer": contract.dataset})
-    return Step.written(contract.address, rows_out=rows, bytes=job.bytes, seconds=job.seconds, job_id=job.job_id)
+    line = {"day": f"{run.day}", "run_id": run.run_id, "task": task, "started_at": started_at.isoformat()}
+    content = json.dumps({**line, **asdict(step)}, ensure_ascii=False).encode()
+    run.lake.write(f"audit/dt={run.day}/{short(run.run_id)}/{task}.json", content)
+
+
+def records(lake: Lake, day: date, run_id: str | None = None) -> list[dict[str, Any]]:
+    """What the day's tasks did, of one run or of all, in the order they started."""
+    folder = f"audit/dt={day}"
+    runs = [short(run_id)] if run_id else lake.names(folder)
+    documents = [lake.read_json(f"{folder}/{run}/{name}") for run in runs for name in lake.names(f"{folder}/{run}")]
+    return sorted(filter(None, documents), key=lambda task: (task["started_at"], task["task"]))
 
 
 def load_audit(run: Run) -> Step:
-    """Rebuild the day's partition of `ops.run_audit` from what all of the day's tasks left."""
-    contract = run.catalog["ops.run_audit"]
-    with run.lake.lease(f"load/{contract.address}"):
-        rows = [_audit_row(one, contract) for one in runs.records(run.lake, run.day)]
+    """Rebuild the day's partition of `ops.run_audit` from what all of the day's tasks have recorded."""
+    contract = run.catalog[AUDIT]
+    with run.lake.lease(f"load/{AUDIT}"):
+        rows = [_audit_row(task, contract) for task in records(run.lake, run.day)]
         return _load_rows(run, contract, rows, run.day)
 
 
 def load_freshness(run: Run) -> Step:
-    """Rebuild `datamart.freshness` from what every system has published."""
-    contract = run.catalog["datamart.freshness"]
-    with run.lake.lease(f"load/{contract.address}"):
-        root = run.state.rpartition("/")[0]
-        documents = [run.lake.read_json(f"{root}/{system}/published.json") for system in run.lake.names(root)]
+    """Rebuild `datamart.freshness` from what every system has published in this warehouse."""
+    contract = run.catalog[FRESHNESS]
+    with run.lake.lease(f"load/{FRESHNESS}"):
+        documents = [system.published() for system in state.of_warehouse(run.lake, run.identity)]
         rows = [
             {
-                "system": one["system"],
-                "published_day": date.fromisoformat(one["day"]),
-                "generation": one["generation"],
-                "extracted_at": datetime.fromisoformat(one["extracted_at"]),
-                "published_at": datetime.fromisoformat(one["published_at"]),
-                "state": "provisional" if one["provisional"] else "final",
+                "system": published.system,
+                "published_day": published.day,
+                "generation": published.generation,
+                "extracted_at": published.extracted_at,
+                "published_at": published.published_at,
+                "state": "provisional" if published.provisional else "final",
             }
-            for one in documents
-            if one
+            for published in documents
+            if published
         ]
         return _load_rows(run, contract, rows, None)
 
 
-def _rejects(lake: Lake, day: date) -> list[tuple[str, str, DataFile]]:
-    """Files of a day's rejects: of the newest attempt at each source, of references between them, and from Kafka."""
-    found: list[tuple[str, str, DataFile]] = []
-    for system in lake.names("raw"):
-        version = snapshot.version_of(lake, system, day, refused=True)
-        for entity in lake.names(f"raw/{system}"):
-            taken = snapshot.attempted(lake, system, entity, day)
-            if taken is None:
-                continue
-            member = version.members.get(entity) if version else None
-            checked = member.rejects if member and member.generation == taken.generation else None
-            found += [(system, entity, file) for file in (taken.rejects, checked) if file]
-    for landing in landings(lake):
-        if landing.rejects and landing.rejects.day == day:
-            found.append(("cilvest", "tweet", landing.rejects))
-    return found
-
-
-def _stamp(batch: pa.RecordBatch, contract: Contract, day: date, system: str, entity: str) -> pa.RecordBatch:
-    fixed = {"snapshot_date": day, "system": system, "entity": entity}
-    schema = _schema(contract)
-    columns = [
-        pa.array([fixed[name]] * batch.num_rows, schema.field(name).type) if name in fixed else batch.column(name)
-        for name in schema.names
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _audit_row(one: dict[str, Any], contract: Contract) -> dict[str, Any]:
+def _audit_row(task: dict[str, Any], contract: Contract) -> dict[str, Any]:
     row = {
-        **one,
-        "day": date.fromisoformat(one["day"]),
-        "table_name": one["table"],
-        "checks": json.dumps(one["checks"], ensure_ascii=False),
-        "started_at": datetime.fromisoformat(one["started_at"]),
+        **task,
+        "day": date.fromisoformat(task["day"]),
+        "table_name": task["table"],
+        "checks": json.dumps(task["checks"], ensure_ascii=False),
+        "started_at": datetime.fromisoformat(task["started_at"]),
     }
     return {column.name: row.get(column.name) for column in contract.columns}
 
@@ -123,11 +86,7 @@ def _audit_row(one: dict[str, Any], contract: Contract) -> dict[str, Any]:
 def _load_rows(run: Run, contract: Contract, rows: list[dict[str, Any]], day: date | None) -> Step:
     with tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
         file = Path(folder) / f"{contract.table}.parquet"
-        pq.write_table(pa.Table.from_pylist(rows, _schema(contract)), file)
+        pq.write_table(pa.Table.from_pylist(rows, arrow_schema(contract)), file)
         job = run.warehouse.load(contract, file, day, {**run.labels, "table": contract.table})
     run.warehouse.describe(contract, {"layer": contract.dataset})
     return Step.written(contract.address, rows_out=len(rows), bytes=job.bytes, seconds=job.seconds, job_id=job.job_id)
-
-
-def _schema(contract: Contract) -> pa.Schema:
-    return pa.schema([(column.name, ARROW[column.type]) for column in contract.columns])

@@ -15,10 +15,12 @@ import duckdb
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import LumbungError, SourceError
 from lumbung.pipeline import snapshot
-from lumbung.pipeline.extract import RejectFile, engine, literal, parquet, quote, store, too_many
-from lumbung.pipeline.snapshot import DataFile, Member, Snapshot, Version
+from lumbung.pipeline.rejects import RejectWriter, too_many
+from lumbung.pipeline.snapshot import Member, Snapshot, Version
 from lumbung.sources import Reject
+from lumbung.storage.duck import engine, literal, parquet, quote, store
 from lumbung.storage.lake import Lake
+from lumbung.storage.manifest import DataFile, commit
 
 
 def make_version(contracts: Sequence[Contract], system: str, day: date, lake: Lake) -> Version:
@@ -58,7 +60,7 @@ def make_version(contracts: Sequence[Contract], system: str, day: date, lake: La
 
     try:
         with lake.lease(f"version/{system}"):  # not while old snapshots are pruned
-            version = snapshot.commit(lake, f"{snapshot.version_folder(system)}/dt={day:%Y-%m-%d}", make)
+            version = commit(lake, f"{snapshot.version_folder(system)}/dt={day:%Y-%m-%d}", make)
     except _Unchanged as unchanged:
         return unchanged.version
     if refusals:
@@ -116,8 +118,8 @@ def _check(
                 if rejects:
                     first = db.execute("SELECT reason FROM dangling ORDER BY n LIMIT 1").fetchall()[0][0]
                     total = taken.rows_rejected + rejects.rows
-                    if refusal := too_many(contract, taken.day, total, taken.rows_read, first):
-                        refusals.append(refusal)
+                    refusal = too_many(contract, taken.day, rejected=total, read=taken.rows_read, reason=first)
+                    refusals += [refusal] if refusal else []
             members[contract.table] = Member(
                 generation=taken.generation,
                 columns=taken.columns,
@@ -159,7 +161,7 @@ def _drop_dangling(
         return taken.file, None
     where = snapshot.folder(contract.system, contract.table, taken.day)
     unique = uuid.uuid4().hex[:12]
-    rejects = RejectFile(folder / f"{contract.table}-rejects.parquet")
+    rejects = RejectWriter(folder / f"{contract.table}-rejects.parquet")
     found = db.execute("SELECT raw, reason FROM dangling ORDER BY n")
     while some := found.fetchmany(10_000):
         rejects.add([Reject(line=None, raw=raw, reason=reason) for raw, reason in some])

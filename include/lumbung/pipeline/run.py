@@ -1,29 +1,41 @@
-"""One run of a system for a day: what every step of it needs, and what a step leaves behind."""
+"""One run of a system for a day: what every step of it needs, and what a step did."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
+from lumbung.catalog import query
 from lumbung.catalog.contract import Catalog, Contract
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
-from lumbung.pipeline import snapshot
-from lumbung.pipeline.snapshot import Version
 from lumbung.storage.lake import Lake, open_lake
-from lumbung.storage.warehouse import CREATE, WRITE, Warehouse
+from lumbung.storage.state import State
+from lumbung.storage.warehouse import CREATE, WRITE, Warehouse, short
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a step did; one row of `ops.run_audit`."""
+    """What a step did; one row of `ops.run_audit`.
+
+    Attributes:
+        table: what it is about: a table's address, or what else was read or written.
+        rows_in: rows read.
+        rows_out: rows written.
+        rows_rejected: rows rejected.
+        bytes: bytes written or processed.
+        seconds: how long the warehouse's job took.
+        job_id: the job.
+        write_disposition: of the job.
+        create_disposition: of the job.
+        checks: what came of each check, by its name.
+        note: what else a person should know.
+        skipped: whether there was nothing to do, so that the steps after it are skipped too.
+    """
 
     table: str
     rows_in: int | None = None
@@ -36,16 +48,17 @@ class Step:
     create_disposition: str | None = None
     checks: dict[str, str] = field(default_factory=dict)
     note: str = ""
+    skipped: bool = False
 
     @classmethod
-    def written(cls, table: str, **facts: Any) -> Step:
+    def written(cls, table: str, **values: Any) -> Step:
         """A step whose job wrote a table."""
-        return cls(table=table, write_disposition=WRITE, create_disposition=CREATE, **facts)
+        return cls(table=table, write_disposition=WRITE, create_disposition=CREATE, **values)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run, made anew in each of its tasks.
+    """A run; each of its tasks makes its own.
 
     Attributes:
         settings: the process's settings.
@@ -55,8 +68,9 @@ class Run:
         day: the business day.
         started_at: when the run started.
         refresh: whether to take the sources again.
-        refresh_from: with `refresh`, the first of several days that are made anew; None: only `day`.
+        refresh_from: with `refresh`, the first of several days that are rebuilt; None: only `day`.
         identity: which warehouse it is (`Warehouse.identity`), once that is known.
+        options: what else the run was asked for: the parameters of its DAG.
     """
 
     settings: Settings
@@ -68,6 +82,7 @@ class Run:
     refresh: bool = False
     refresh_from: date | None = None
     identity: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def lake(self) -> Lake:
@@ -79,38 +94,29 @@ class Run:
         """All contracts."""
         return Catalog()
 
-    @cached_property
+    @property
     def sources(self) -> list[Contract]:
-        """The system's staging tables."""
+        """The system's staging tables that have a source."""
         return self.catalog.sources(self.system)
 
+    @cached_property
+    def tables(self) -> list[Contract]:
+        """The tables that the run builds, in the order of their references."""
+        return query.tables(self.catalog, self.system)
+
+    @property
+    def state(self) -> State:
+        """What the lake knows of this warehouse and system."""
+        return State(self.lake, self.identity, self.system)
+
     def refreshes(self, day: date) -> bool:
-        """Whether the run makes a day anew, even if nothing came."""
+        """Whether the run rebuilds a day even if nothing came."""
         return self.refresh and (self.refresh_from or self.day) <= day <= self.day
 
     @property
     def labels(self) -> dict[str, str]:
         """Labels of the run's jobs."""
         return {"system": self.system, "day": f"{self.day:%Y-%m-%d}", "run": short(self.run_id)}
-
-    @property
-    def state(self) -> str:
-        """Folder of what the lake knows of this warehouse and system."""
-        return f"state/{re.sub(r'[^A-Za-z0-9_@.-]', '-', self.identity)}/{self.system}"
-
-    def version(self, order: tuple[str, int]) -> Version:
-        """The version of a day and generation, as a task passes it on."""
-        day, generation = order
-        where = f"{snapshot.version_folder(self.system)}/dt={day}/manifest-{generation:06}.json"
-        content = self.lake.read(where)
-        if content is None:
-            raise LumbungError("no such version", where=self.lake.address(where), remedy="run the day again")
-        return Version.model_validate_json(content)
-
-
-def short(run_id: str) -> str:
-    """A short name for a run id, safe in table names and paths."""
-    return hashlib.sha256(run_id.encode()).hexdigest()[:12]
 
 
 def start(run: Run) -> str:
@@ -144,18 +150,3 @@ def refuse_expired(run: Run, days: Iterable[date]) -> None:
                 where=f"{run.warehouse.dataset('staging')}, day {day}",
                 remedy="run a later day, or take the project out of the sandbox and lift the expiration",
             )
-
-
-def record(run: Run, task: str, started_at: datetime, step: Step) -> None:
-    """Keep what a task did in the lake, for `ops.run_audit`."""
-    line = {"day": f"{run.day}", "run_id": run.run_id, "task": task, "started_at": started_at.isoformat()}
-    content = json.dumps({**line, **asdict(step)}, ensure_ascii=False).encode()
-    run.lake.write(f"audit/dt={run.day}/{short(run.run_id)}/{task}.json", content)
-
-
-def records(lake: Lake, day: date, run_id: str | None = None) -> list[dict[str, Any]]:
-    """What the day's tasks did, of one run or of all."""
-    where = f"audit/dt={day}"
-    runs = [short(run_id)] if run_id else lake.names(where)
-    found = [lake.read_json(f"{where}/{one}/{name}") for one in runs for name in lake.names(f"{where}/{one}")]
-    return sorted((one for one in found if one), key=lambda one: (one["started_at"], one["task"]))

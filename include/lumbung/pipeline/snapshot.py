@@ -7,37 +7,12 @@ by day and generation, and no clock takes part.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any, Literal, Protocol
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from lumbung.pipeline.target import Partition, Target
 from lumbung.storage.lake import Lake
-
-MANIFEST = re.compile(r"^manifest-(\d{6})\.json$")
-
-
-class Document(BaseModel):
-    """A JSON document of the lake."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Manifest(Document):
-    """A document that is written once more for each generation."""
-
-    generation: int
-
-
-class DataFile(Document):
-    """A Parquet file: path in the lake, rows, bytes and checksum."""
-
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
+from lumbung.storage.manifest import DataFile, Document, Manifest, newest
 
 
 class Snapshot(Manifest):
@@ -92,58 +67,16 @@ class Version(Manifest):
         """The generation of each source's snapshot."""
         return {entity: member.generation for entity, member in self.members.items()}
 
-    @property
-    def extracted_at(self) -> datetime:
-        """When the latest of its sources was read."""
-        return max(member.extracted_at for member in self.members.values())
-
-    @property
-    def provisional(self) -> bool:
-        """Whether a source was read before the day was over."""
-        return any(member.provisional for member in self.members.values())
-
-    @property
-    def changed(self) -> list[date]:
-        """None: only incremental tables are made by days that changed."""
-        return []
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether there are no other days than those that changed."""
-        return True
-
-    @property
-    def partitions(self) -> dict[tuple[str, date], int | str]:
-        """The staging partitions its tables are built from, by table and day, and what each must hold."""
-        return {(entity, self.day): self.generation for entity in self.members}
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What else to write down when it is published."""
-        return {}
-
-
-class Target(Protocol):
-    """What a run's tables are built from: a `Version`, or what stands for one where there are no snapshots."""
-
-    @property
-    def system(self) -> str: ...  # noqa: D102
-    @property
-    def day(self) -> date: ...  # noqa: D102
-    @property
-    def generation(self) -> int: ...  # noqa: D102
-    @property
-    def extracted_at(self) -> datetime: ...  # noqa: D102
-    @property
-    def provisional(self) -> bool: ...  # noqa: D102
-    @property
-    def changed(self) -> list[date]: ...  # noqa: D102
-    @property
-    def is_whole(self) -> bool: ...  # noqa: D102
-    @property
-    def partitions(self) -> dict[tuple[str, date], int | str]: ...  # noqa: D102
-    @property
-    def facts(self) -> dict[str, Any]: ...  # noqa: D102
+    def target(self) -> Target:
+        """The version as what tables are built from."""
+        return Target(
+            system=self.system,
+            day=self.day,
+            generation=self.generation,
+            extracted_at=max(member.extracted_at for member in self.members.values()),
+            provisional=any(member.provisional for member in self.members.values()),
+            partitions=[Partition(table=entity, day=self.day, holds=self.generation) for entity in self.members],
+        )
 
 
 def folder(system: str, entity: str, day: date) -> str:
@@ -156,27 +89,9 @@ def version_folder(system: str) -> str:
     return f"version/{system}"
 
 
-def newest[D: Manifest](lake: Lake, where: str, model: type[D], wanted: Callable[[D], bool]) -> D | None:
-    """The manifest of the highest generation that is wanted.
-
-    Args:
-        lake: the lake.
-        where: the manifests' folder.
-        model: what they are.
-        wanted: which will do.
-    """
-    for name in reversed(lake.names(where)):
-        if MANIFEST.match(name):
-            content = lake.read(f"{where}/{name}")
-            document = model.model_validate_json(content) if content else None
-            if document and wanted(document):
-                return document
-    return None
-
-
 def committed(lake: Lake, system: str, entity: str, day: date) -> Snapshot | None:
     """The newest committed snapshot of a source for a day."""
-    return newest(lake, folder(system, entity, day), Snapshot, lambda one: one.state == "committed")
+    return newest(lake, folder(system, entity, day), Snapshot, _is_committed)
 
 
 def attempted(lake: Lake, system: str, entity: str, day: date) -> Snapshot | None:
@@ -185,13 +100,13 @@ def attempted(lake: Lake, system: str, entity: str, day: date) -> Snapshot | Non
     A refused one without, of a source that was away, says nothing of rows: those of the one before still stand.
     """
     where = folder(system, entity, day)
-    return newest(lake, where, Snapshot, lambda one: one.state == "committed" or one.rejects is not None)
+    return newest(lake, where, Snapshot, _has_rows)
 
 
 def version_of(lake: Lake, system: str, day: date, *, refused: bool = False) -> Version | None:
     """The system's newest version for a day; with `refused`, the newest attempt at one."""
     where = f"{version_folder(system)}/dt={day:%Y-%m-%d}"
-    return newest(lake, where, Version, lambda one: refused or one.state == "committed")
+    return newest(lake, where, Version, lambda version: refused or _is_committed(version))
 
 
 def newest_version(lake: Lake, system: str) -> Version | None:
@@ -202,16 +117,9 @@ def newest_version(lake: Lake, system: str) -> Version | None:
     return None
 
 
-def commit[D: Manifest](lake: Lake, where: str, make: Callable[[int], D]) -> D:
-    """Write a manifest under the next free generation.
+def _is_committed(document: Snapshot | Version) -> bool:
+    return document.state == "committed"
 
-    Args:
-        lake: the lake.
-        where: the manifests' folder.
-        make: gives the document for a generation; called again when another process took that generation first.
-    """
-    while True:
-        taken = [int(found[1]) for name in lake.names(where) if (found := MANIFEST.match(name))]
-        document = make(max(taken, default=0) + 1)
-        if lake.create(f"{where}/manifest-{document.generation:06}.json", document.model_dump_json(indent=2).encode()):
-            return document
+
+def _has_rows(attempt: Snapshot) -> bool:
+    return _is_committed(attempt) or attempt.rejects is not None

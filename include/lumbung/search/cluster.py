@@ -26,7 +26,9 @@ Action = tuple[Mapping[str, Any], Mapping[str, Any] | None]
 
 
 class UnavailableError(LumbungError):
-    """The search server did not do it in time; trying again may help."""
+    """The search server did not do it in time."""
+
+    transient = True
 
 
 @dataclass(frozen=True)

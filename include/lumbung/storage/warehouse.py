@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions as api
 from google.api_core.retry import Retry
-from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
 from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import CheckError, LumbungError, SettingError
 from lumbung.core.settings import EMULATOR_VARIABLE, Settings
+from lumbung.storage.client_errors import MissingError, RefusedError, translated
+from lumbung.storage.columns import bigquery_schema, partitioning
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +38,11 @@ BUILD_HOURS = 24
 WRITE = bigquery.WriteDisposition.WRITE_TRUNCATE
 CREATE = bigquery.CreateDisposition.CREATE_IF_NEEDED
 PARTITION_KEY = "%Y%m%d"
-STOPPED = "stopped"  # the reason of a job that was cancelled, or whose server ended
+
+
+def short(run_id: str) -> str:
+    """A short name for a run id, safe in table names and paths."""
+    return hashlib.sha256(run_id.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -48,18 +53,6 @@ class Job:
     rows: int
     bytes: int
     seconds: float
-
-
-class UnavailableError(LumbungError):
-    """The warehouse did not answer; trying again may help."""
-
-
-class MissingError(LumbungError):
-    """Something is not there."""
-
-
-class RefusedError(LumbungError):
-    """BigQuery refused a request."""
 
 
 class Warehouse:
@@ -85,13 +78,17 @@ class Warehouse:
             credentials = AnonymousCredentials
         elif os.environ.get(EMULATOR_VARIABLE) == "":
             del os.environ[EMULATOR_VARIABLE]  # the client would take it for an address
-        with self._answers("the client"):
+        with self._translated("the client"):
             self.client = bigquery.Client(
                 project=settings.project_id,
                 credentials=credentials() if credentials else None,
                 location=settings.location,
                 client_options={"api_endpoint": settings.emulator_host} if local else None,
             )
+
+    def _translated(self, where: str) -> contextlib.AbstractContextManager[None]:
+        """Turn the client's errors into ours; `where` is the table or job they are about."""
+        return translated(where, self.settings.emulator_host or "BigQuery")
 
     def dataset(self, name: str) -> str:
         """`<project>.<prefix><dataset>`."""
@@ -104,12 +101,11 @@ class Warehouse:
 
     def build_table(self, address: str, run_id: str) -> str:
         """The full name of a run's private build of a table."""
-        key = hashlib.sha256(run_id.encode()).hexdigest()[:12]
-        return f"{self.dataset(BUILD)}.{key}__{address.replace('.', '__')}"
+        return f"{self.dataset(BUILD)}.{short(run_id)}__{address.replace('.', '__')}"
 
     def ensure_datasets(self, names: Sequence[str]) -> None:
         """Make the data sets that are missing; the build one's tables expire by themselves."""
-        with self._answers(self.settings.project_id):
+        with self._translated(self.settings.project_id):
             there = {item.dataset_id for item in self.client.list_datasets(retry=self._retry)}
         for name in [*names, BUILD]:
             if f"{self.settings.dataset_prefix}{name}" in there:
@@ -119,7 +115,7 @@ class Warehouse:
             dataset.labels = {"managed_by": "lumbung"}
             if name == BUILD:
                 dataset.default_table_expiration_ms = BUILD_HOURS * 3600 * 1000
-            with self._answers(self.dataset(name)):
+            with self._translated(self.dataset(name)):
                 self.client.create_dataset(dataset, exists_ok=True, retry=self._retry)
 
     def identity(self) -> str:
@@ -129,7 +125,7 @@ class Warehouse:
             SettingError: the data sets are in another location than LUMBUNG_LOCATION; BigQuery would not find them.
         """
         name = self.dataset("ops")
-        with self._answers(name):
+        with self._translated(name):
             dataset = self.client.get_dataset(name, retry=self._retry)
         if dataset.location and dataset.location.lower() != self.settings.location.lower():
             raise SettingError(
@@ -141,7 +137,7 @@ class Warehouse:
 
     def partition_limit_days(self, name: str) -> int | None:
         """Days after which a data set's partitions expire (60 in the sandbox); None: never."""
-        with self._answers(self.dataset(name)):
+        with self._translated(self.dataset(name)):
             dataset = self.client.get_dataset(self.dataset(name), retry=self._retry)
         limits = [ms for ms in (dataset.default_partition_expiration_ms, dataset.default_table_expiration_ms) if ms]
         return min(limits) // (24 * 3600 * 1000) if limits else None
@@ -167,11 +163,11 @@ class Warehouse:
         target = self.table(contract.address) + (f"${day.strftime(PARTITION_KEY)}" if day else "")
         config = bigquery.LoadJobConfig(
             source_format=bigquery.SourceFormat.PARQUET,
-            schema=schema(contract),
+            schema=bigquery_schema(contract),
             autodetect=False,
             write_disposition=WRITE,
             create_disposition=CREATE,
-            time_partitioning=_partitioning(contract),
+            time_partitioning=partitioning(contract),
             labels=_labels(labels),
         )
         config.parquet_options = _list_inference()
@@ -208,7 +204,7 @@ class Warehouse:
         config.destination = target
         config.write_disposition = WRITE
         config.create_disposition = CREATE
-        config.time_partitioning = _partitioning(contract)
+        config.time_partitioning = partitioning(contract)
         job, result, seconds = self._query(target, sql, config)
         return Job(job.job_id, int(result.total_rows or 0), int(job.total_bytes_processed or 0), seconds)
 
@@ -233,14 +229,14 @@ class Warehouse:
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """A query's result."""
         _, result, _ = self._query("query", sql, self._query_config(parameters or {}, {"part": "read"}))
-        with self._answers("query"):
+        with self._translated("query"):
             return result.to_arrow(create_bqstorage_client=False)
 
     def dry_run(self, sql: str) -> int:
         """Bytes that a query would process."""
         config = self._query_config({}, {"part": "read"})
         config.dry_run, config.use_query_cache = True, False
-        with self._answers("query"):
+        with self._translated("query"):
             job = self.client.query(sql, job_config=config, retry=self._retry)
         return int(job.total_bytes_processed or 0)
 
@@ -249,7 +245,7 @@ class Warehouse:
         started = []
         for (source, target), job_id in zip(pairs, job_ids, strict=True):
             config = bigquery.CopyJobConfig(write_disposition=WRITE, create_disposition=CREATE, labels=_labels(labels))
-            with self._answers(target):
+            with self._translated(target):
                 start = partial(
                     self.client.copy_table, source, target, job_id=job_id, job_config=config, retry=self._retry
                 )
@@ -257,7 +253,7 @@ class Warehouse:
         began = time.monotonic()
         jobs = []
         for (_, target), job in zip(pairs, started, strict=True):
-            with self._answers(target):
+            with self._translated(target):
                 self._wait(job)
             jobs.append(Job(job.job_id, 0, 0, round(time.monotonic() - began, 3)))
         return jobs
@@ -265,7 +261,7 @@ class Warehouse:
     def settle(self, job_ids: Sequence[str]) -> None:
         """Wait until load or copy jobs of a killed process are over: a late one would undo what is written after it."""
         for job_id in job_ids:
-            with contextlib.suppress(MissingError), self._answers(job_id):
+            with contextlib.suppress(MissingError), self._translated(job_id):
                 self._until_done(self.client.get_job(job_id, retry=self._retry))
 
     def ensure_table(self, contract: Contract) -> None:
@@ -273,16 +269,16 @@ class Warehouse:
         name = self.table(contract.address)
         if self.exists(name):
             return
-        table = bigquery.Table(name, schema=schema(contract))
-        table.time_partitioning = _partitioning(contract)
-        with self._answers(name):
+        table = bigquery.Table(name, schema=bigquery_schema(contract))
+        table.time_partitioning = partitioning(contract)
+        with self._translated(name):
             self.client.create_table(table, exists_ok=True, retry=self._retry)
 
     def describe(self, contract: Contract, labels: Mapping[str, str]) -> None:
         """Put a table's description, labels and column descriptions (back): truncation drops them."""
-        with self._answers(contract.address):
+        with self._translated(contract.address):
             there = self.client.get_table(self.table(contract.address), retry=self._retry).schema
-            ours = {field.name: field for field in schema(contract)}
+            ours = {field.name: field for field in bigquery_schema(contract)}
             # A column that the contract no longer has stays in a partitioned table; a patch may not leave it out.
             columns = [ours.get(field.name, field) for field in there]
             # Not the table that was read: its etag would refuse the patch when another job wrote it in between.
@@ -294,7 +290,7 @@ class Warehouse:
     def exists(self, name: str) -> bool:
         """Whether a table of that full name is there."""
         try:
-            with self._answers(name):
+            with self._translated(name):
                 self.client.get_table(name, retry=self._retry)
         except MissingError:
             return False
@@ -302,12 +298,12 @@ class Warehouse:
 
     def drop(self, name: str) -> None:
         """Delete a table by full name; nothing happens where there is none."""
-        with self._answers(name):
+        with self._translated(name):
             self.client.delete_table(name, not_found_ok=True, retry=self._retry)
 
     def build_tables(self) -> Iterator[tuple[str, datetime | None]]:
         """Full names of the build tables that are there, and when each was made."""
-        with self._answers(self.dataset(BUILD)):
+        with self._translated(self.dataset(BUILD)):
             for item in self.client.list_tables(self.dataset(BUILD), retry=self._retry):
                 yield f"{item.project}.{item.dataset_id}.{item.table_id}", item.created
 
@@ -331,7 +327,7 @@ class Warehouse:
     def _finish(self, where: str, job_id: str, start: Callable[[], Any]) -> tuple[Any, Any, float]:
         """Start a job and wait for it: the job, its result, seconds."""
         began = time.monotonic()
-        with self._answers(where):
+        with self._translated(where):
             job = self._started(job_id, start)
             result = self._wait(job)
         return job, result, round(time.monotonic() - began, 3)
@@ -355,66 +351,11 @@ class Warehouse:
             time.sleep(pause)
             pause = min(pause * 1.5, 2.0)
 
-    @contextlib.contextmanager
-    def _answers(self, where: str) -> Iterator[None]:
-        """Turn the client's errors into ours."""
-        place = self.settings.emulator_host or "BigQuery"
-        try:
-            yield
-        except (DefaultCredentialsError, RefreshError) as error:
-            raise LumbungError(
-                f"no Google credentials ({_first_line(error)})",
-                where="LUMBUNG_PROJECT",
-                remedy="run `gcloud auth application-default login`, or set the Airflow connection"
-                " google_cloud_default; without LUMBUNG_PROJECT the local warehouse is used",
-            ) from error
-        except api.NotFound as error:
-            raise MissingError(_message(error), where=where, remedy="run a day to make the tables") from error
-        except api.Forbidden as error:
-            if any("quota" in str(one.get("reason")).lower() for one in error.errors):
-                raise UnavailableError(_message(error), where=where, remedy="wait, then run again") from error
-            raise LumbungError(_message(error), where=where, remedy="see the roles in docs/bigquery.md") from error
-        except (api.RetryError, api.ServerError, api.TooManyRequests, TransportError, ConnectionError) as error:
-            raise UnavailableError(
-                f"{place} does not answer ({_first_line(error)})",
-                where=where,
-                remedy="see that it runs, then run again",
-            ) from error
-        except api.GoogleAPICallError as error:
-            if any(one.get("reason") == STOPPED for one in error.errors):
-                raise UnavailableError(_message(error), where=where, remedy="run again") from error
-            raise RefusedError(_message(error), where=where, remedy="mend the query or the data") from error
-        except OSError as error:  # requests' connection errors
-            raise UnavailableError(
-                f"{place} does not answer ({_first_line(error)})",
-                where=where,
-                remedy="see that it runs, then run again",
-            ) from error
-
-
-def schema(contract: Contract) -> list[bigquery.SchemaField]:
-    """A contract's columns as BigQuery's schema; `required` is a check, not a mode, as query jobs drop modes."""
-    return [
-        bigquery.SchemaField(
-            column.name,
-            "STRING" if column.type == "ARRAY<STRING>" else column.type,
-            mode="REPEATED" if column.type == "ARRAY<STRING>" else "NULLABLE",
-            description=column.description,
-        )
-        for column in contract.columns
-    ]
-
 
 def _parameter(name: str, value: date | str | Sequence[date]) -> Any:
     if isinstance(value, str | date):
         return bigquery.ScalarQueryParameter(name, "DATE" if isinstance(value, date) else "STRING", value)
     return bigquery.ArrayQueryParameter(name, "DATE", list(value))
-
-
-def _partitioning(contract: Contract) -> bigquery.TimePartitioning | None:
-    if contract.partition is None:
-        return None
-    return bigquery.TimePartitioning(type_=bigquery.TimePartitioningType.DAY, field=contract.partition)
 
 
 def _list_inference() -> Any:
@@ -433,11 +374,3 @@ def _labels(labels: Mapping[str, str]) -> dict[str, str]:
 def new_job_id(kind: str, where: str) -> str:
     """A job id that is not taken."""
     return f"lumbung-{kind}-{re.sub(r'[^A-Za-z0-9_-]', '-', where)[-80:]}-{uuid.uuid4().hex}"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
-def _message(error: api.GoogleAPICallError) -> str:
-    return str(error.message or error).strip().splitlines()[0]

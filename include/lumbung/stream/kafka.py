@@ -42,7 +42,9 @@ QUIET: dict[str, Any] = {"logger": _log}
 
 
 class KafkaUnavailableError(LumbungError):
-    """Kafka does not answer; trying again may help."""
+    """Kafka does not answer."""
+
+    transient = True
 
 
 @dataclass(frozen=True)

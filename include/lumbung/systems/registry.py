@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
+from datetime import date
 from functools import cache
+from typing import TYPE_CHECKING
 
 from lumbung import systems
 from lumbung.core.errors import LumbungError
 from lumbung.pipeline.system import System
+
+if TYPE_CHECKING:
+    from lumbung.pipeline.rejects import RejectedFile
+    from lumbung.storage.lake import Lake
 
 
 @cache
@@ -34,6 +41,12 @@ def by_dag(dag_id: str) -> System:
         LumbungError: there is none.
     """
     return _only("dag_id", dag_id)
+
+
+def rejects(lake: Lake, day: date) -> Iterator[RejectedFile]:
+    """The files of a day's rejects, of all systems."""
+    for candidate in all_systems():
+        yield from candidate.rejects(lake, day)
 
 
 def _only(attribute: str, value: str) -> System:

@@ -1,13 +1,10 @@
-"""What queries read, the order of builds, rendering, and the audit, the latter on a real server."""
+"""What queries read, the order of builds, and rendering."""
 
 import pytest
 import yaml
-from google.api_core.exceptions import BadRequest
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery
 
-from lumbung.catalog import query as sql
-from lumbung.catalog.contract import Catalog, Contract
+from lumbung.catalog import query as queries
+from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import LumbungError
 
 SNAPSHOT = "SELECT id FROM staging.source WHERE snapshot_date = @snapshot_date"
@@ -41,7 +38,7 @@ def tables(tmp_path):
 
 
 def order(catalog):
-    return [contract.address for contract in sql.build_order(catalog.contracts.values())]
+    return [contract.address for contract in queries.build_order(catalog.contracts.values())]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +54,7 @@ def order(catalog):
     ],
 )  # fmt: skip
 def test_upstreams_are_the_tables_a_query_reads(tables, query, reads):
-    assert sql.upstreams(tables({"dwh.t": query})["dwh.t"]) == reads
+    assert queries.upstreams(tables({"dwh.t": query})["dwh.t"]) == reads
 
 
 @pytest.mark.parametrize(
@@ -81,7 +78,7 @@ def test_upstreams_are_the_tables_a_query_reads(tables, query, reads):
 )
 def test_what_is_not_one_select_of_tables_is_refused_with_its_file(tables, query, message):
     with pytest.raises(LumbungError) as refusal:
-        sql.upstreams(tables({"dwh.t": query})["dwh.t"])
+        queries.upstreams(tables({"dwh.t": query})["dwh.t"])
     assert message in str(refusal.value)
     assert "dwh/t.sql: " in str(refusal.value)
     assert "\x1b" not in str(refusal.value)
@@ -97,7 +94,7 @@ def test_a_check_counts_for_the_order(tables):
     tables.add("dwh.z", SNAPSHOT, ("id",), "s")
     catalog = Catalog(catalog.root)
     assert order(catalog) == ["dwh.z", "dwh.b"]
-    assert sql.dependencies(catalog["dwh.b"]) == {"staging.source", "dwh.z"}
+    assert queries.dependencies(catalog["dwh.b"]) == {"staging.source", "dwh.z"}
 
 
 DAILY = {"columns": ("id", "snapshot_date"), "partition": "snapshot_date"}
@@ -174,7 +171,7 @@ def said(tables):
         catalog = tables({})
         for address, (query, partition) in {"staging.said": (None, "tweet_date"), **queries}.items():
             columns = ("id", "tweet_date") if partition else ("id",)
-            tables.add(address, query, columns, "s", partition=partition)
+            tables.add(address, query, columns, "s", partition=partition, incremental=bool(partition))
         return Catalog(catalog.root)
 
     return write
@@ -187,8 +184,8 @@ def test_a_mart_may_read_all_days_of_what_is_made_by_changed_days(said):
         "dwh.g": (TWEETS.replace("staging.said", "dwh.f"), "tweet_date"),
     })  # fmt: skip
     assert order(catalog) == ["dwh.f", "datamart.m", "dwh.g"]
-    assert [one.is_incremental for one in catalog.queries("s")] == [False, True, True]
-    assert not any(one.is_daily for one in catalog.queries("s"))
+    assert [one.incremental for one in queries.tables(catalog, "s")] == [False, True, True]
+    assert not any(one.is_daily for one in queries.tables(catalog, "s"))
 
 
 @pytest.mark.parametrize(
@@ -223,103 +220,9 @@ def test_render_changes_table_names_and_nothing_else(tables):
         "SELECT a.id, b.id AS bid, 'dwh.a' AS s, @snapshot_date AS day\n"
         "FROM a, dwh . b -- é\nJOIN `dwh`.`c` c ON TRUE"
     )})["dwh.t"]  # fmt: skip
-    assert sql.render(contract, lambda address: f"p-1.build.{address.replace('.', '__')}") == (
+    assert queries.render(contract, lambda address: f"p-1.build.{address.replace('.', '__')}") == (
         "-- é: dwh.a stays here, and 'dwh.a'\n"
         "WITH a AS (\n  SELECT id   FROM `p-1.build.dwh__a` AS x\n)\n"
         "SELECT a.id, b.id AS bid, 'dwh.a' AS s, @snapshot_date AS day\n"
         "FROM a, `p-1.build.dwh__b` AS `b` -- é\nJOIN `p-1.build.dwh__c` c ON TRUE"
     )
-
-
-@pytest.fixture(scope="module")
-def client(bigquery_server):
-    with bigquery.Client(
-        project="local", credentials=AnonymousCredentials(), client_options={"api_endpoint": bigquery_server}
-    ) as client:
-        client.create_dataset("audits", exists_ok=True)
-        client.query_and_wait("""
-            CREATE OR REPLACE TABLE audits.parent AS SELECT 'a' AS x, 1 AS y UNION ALL SELECT 'b', 2;
-            CREATE OR REPLACE TABLE audits.child (day DATE, x STRING, y INT64) PARTITION BY day;
-            INSERT INTO audits.child VALUES
-                ('2026-11-20', 'a', 1), ('2026-11-21', 'a', 1), ('2026-11-21', 'b', NULL), ('2026-11-21', "l'été", 2)
-        """)
-        yield client
-
-
-def names(address):
-    return f"local.audits.{address.split('.')[1]}"
-
-
-def child(*checks, key=("x",), required=()):
-    types = {"day": "DATE", "x": "STRING", "y": "INT64"}
-    columns = [{"name": n, "type": t, "description": "-", "required": n in required} for n, t in types.items()]
-    return Contract.model_validate(
-        {"dataset": "dwh", "table": "child", "description": "-", "grain": "-", "system": "s", "key": list(key),
-         "columns": columns, "partition": "day", "checks": list(checks), "path": "child.yaml"}
-    )  # fmt: skip
-
-
-PARENT = {"table": "dwh.parent", "key": ["x"]}
-HOLDING = [
-    {"unique": ["x", "y"]},
-    {"not_null": ["day", "x"]},
-    {"references": {"columns": ["y"], "table": "dwh.parent", "key": ["y"]}},
-    {"rows": {"min": 4, "max": 4}},
-    {"equal_rows": "dwh.child"},
-    {"expression": "y IS NULL OR y > 0 -- always"},
-    {"expression": "x <> 'it\\'s \\\\ \"é\" %s {}'"},
-]
-BROKEN = [
-    ({"unique": ["day"]}, "unique(day)", 1),
-    ({"not_null": ["x", "y"]}, "not_null(x, y)", 1),
-    ({"references": {"columns": ["x"], **PARENT}}, "references(x in dwh.parent)", 1),
-    ({"references": {"columns": ["x", "y"], "table": "dwh.parent", "key": ["x", "y"]}},
-     "references(x, y in dwh.parent)", 1),
-    ({"rows": {"min": 5}}, "rows(min 5)", 1),
-    ({"rows": {"min": 1, "max": 3}}, "rows(min 1, max 3)", 1),
-    ({"equal_rows": "dwh.parent"}, "equal_rows(dwh.parent)", 2),
-    ({"expression": "y > 0"}, "expression(y > 0)", 1),  # null is not true
-    ({"expression": "y > 1\n  AND x <> 'it\\'s \\\\ \"é\" %s {}'"}, """y > 1 AND x <> 'it\\'s \\\\ "é" %s {}')""", 3),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("check", HOLDING, ids=str)
-def test_a_check_that_holds_passes(client, check):
-    client.query_and_wait(sql.audit(child(check), names))
-    (row,) = client.query_and_wait(sql.warnings(child({**check, "severity": "warn"}), names))
-    assert row.violations == 0
-
-
-@pytest.mark.parametrize(("check", "name", "violations"), BROKEN, ids=str)
-def test_a_check_that_is_broken_fails_by_name_or_warns(client, check, name, violations):
-    with pytest.raises(BadRequest) as refusal:
-        client.query_and_wait(sql.audit(child(check), names))
-    assert "dwh.child: check " in str(refusal.value)
-    assert name in str(refusal.value)
-    warning = child({**check, "severity": "warn"})
-    client.query_and_wait(sql.audit(warning, names))
-    (row,) = client.query_and_wait(sql.warnings(warning, names))
-    assert name in row.check
-    assert row.check in sql.check_names(warning)
-    assert row.violations == violations
-
-
-@pytest.mark.parametrize(
-    ("contract", "name"),
-    [(child(key=["y"], required=[]), "not_null(y)"), (child(required=["y"]), "not_null(x, y)")],
-)
-def test_key_and_required_columns_are_checked_unasked(client, contract, name):
-    with pytest.raises(BadRequest) as refusal:
-        client.query_and_wait(sql.audit(contract, names))
-    assert name in str(refusal.value)
-
-
-def test_an_explicit_warning_does_not_soften_the_key():
-    contract = child({"unique": ["x"], "severity": "warn"})
-    assert sql.check_names(contract) == ["unique(x)", "not_null(x)"]
-    assert sql.warnings(contract, names) is None
-
-
-def test_a_table_without_checks_has_no_audit():
-    assert sql.audit(child(key=[]), names) is None
-    assert sql.check_names(child(key=[])) == []

@@ -16,16 +16,16 @@ PAST = date(2026, 11, 10)
 
 
 @pytest.fixture
-def take(house):
+def take(harness):
     """Take a source: the snapshot and whether it was taken now."""
 
     def take_it(entity="mentor", day=PAST, *, started_at=None, refresh=False, dsn=None):
         return extract(
-            house.catalog[f"staging.{entity}"],
+            harness.catalog[f"staging.{entity}"],
             day,
-            lake=house.lake,
-            data_source=house.settings.data_source,
-            dsn=dsn or house.settings.source_dsn.get_secret_value(),
+            lake=harness.lake,
+            data_source=harness.settings.data_source,
+            dsn=dsn or harness.settings.source_dsn.get_secret_value(),
             started_at=started_at or datetime.now(UTC),
             refresh=refresh,
         )
@@ -34,16 +34,18 @@ def take(house):
 
 
 @pytest.fixture
-def committed(house):
-    return lambda entity="mentor", day=PAST: snapshot.committed(house.lake, "pinter_skuy", entity, day)
+def committed(harness):
+    return lambda entity="mentor", day=PAST: snapshot.committed(harness.lake, "pinter_skuy", entity, day)
 
 
 @pytest.fixture
-def attempted(house):
+def attempted(harness):
     def newest(entity="mentor", day=PAST):
         where = snapshot.folder("pinter_skuy", entity, day)
-        manifests = [name for name in house.lake.names(where) if name.startswith("manifest")]
-        return snapshot.Snapshot.model_validate_json(house.lake.read(f"{where}/{manifests[-1]}")) if manifests else None
+        manifests = [name for name in harness.lake.names(where) if name.startswith("manifest")]
+        return (
+            snapshot.Snapshot.model_validate_json(harness.lake.read(f"{where}/{manifests[-1]}")) if manifests else None
+        )
 
     return newest
 
@@ -52,7 +54,7 @@ def mentors(*rows):
     return {"mentor": [dict(zip(("id", "first_name", "last_name"), row, strict=True)) for row in rows]}
 
 
-def test_a_manifest_says_what_the_files_are(house, take, read):
+def test_a_manifest_says_what_the_files_are(harness, take, read):
     began = datetime.now(UTC)
     for entity in ("mentor", "student", "course_enrollment"):
         taken, now = take(entity)
@@ -61,7 +63,7 @@ def test_a_manifest_says_what_the_files_are(house, take, read):
         assert (taken.rows_rejected, taken.rejects) == (0, None)
         assert began <= taken.extracted_at <= datetime.now(UTC)
         assert taken.file.rows == taken.rows_kept
-        with house.lake.local(taken.file.path) as path:
+        with harness.lake.local(taken.file.path) as path:
             assert (path.stat().st_size, sha256(path)) == (taken.file.bytes, taken.file.sha256)
         rows = read(taken.file)
         assert list(rows[0]) == [*taken.columns, "snapshot_date"]
@@ -70,9 +72,9 @@ def test_a_manifest_says_what_the_files_are(house, take, read):
     assert take("mentor")[0].source == "mentor.csv"
 
 
-def test_a_committed_snapshot_is_reused_whatever_became_of_the_source(house, take):
+def test_a_committed_snapshot_is_reused_whatever_became_of_the_source(harness, take):
     first, _ = take()
-    house.fill(mentors(("m9", "Other", "Rows")))
+    harness.fill(mentors(("m9", "Other", "Rows")))
     assert take() == (first, False)
     second, now = take(refresh=True)
     assert (second.generation, now) == (2, True)
@@ -105,7 +107,7 @@ def test_a_past_day_without_a_snapshot_takes_today_s_rows_and_says_so(take):
 
 
 @pytest.mark.parametrize("step", ["put", "create"])
-def test_a_killed_extract_leaves_nothing_to_see(house, take, committed, attempted, monkeypatch, step):
+def test_a_killed_extract_leaves_nothing_to_see(harness, take, committed, attempted, monkeypatch, step):
     class Killed(BaseException):
         pass
 
@@ -113,7 +115,7 @@ def test_a_killed_extract_leaves_nothing_to_see(house, take, committed, attempte
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(house.lake), step, kill)
+        patch.setattr(type(harness.lake), step, kill)
         with pytest.raises(Killed):
             take()
     assert (committed(), attempted()) == (None, None)
@@ -136,8 +138,8 @@ def test_concurrent_extracts_get_generations_of_their_own(take, committed, read)
     assert {len(read(one.file)) for one in taken} == {2}
 
 
-def test_the_first_of_identical_rows_is_kept(house, take, read):
-    house.fill(mentors(("m1", "Sri", None), ("m2", "Ika", "\n,"), ("m1", "Sri", None)))
+def test_the_first_of_identical_rows_is_kept(harness, take, read):
+    harness.fill(mentors(("m1", "Sri", None), ("m2", "Ika", "\n,"), ("m1", "Sri", None)))
     taken, _ = take()
     assert (taken.rows_read, taken.rows_kept, taken.rows_rejected) == (3, 2, 1)
     assert [(row["id"], row["last_name"]) for row in read(taken.file)] == [("m1", None), ("m2", "\n,")]
@@ -151,16 +153,16 @@ def test_the_first_of_identical_rows_is_kept(house, take, read):
     ]
 
 
-def test_a_repeat_across_batches_is_found(house, take, read, monkeypatch):
+def test_a_repeat_across_batches_is_found(harness, take, read, monkeypatch):
     monkeypatch.setattr("lumbung.sources.files.BATCH_ROWS", 2)
-    house.fill(mentors(*[(f"m{number % 40}", "Sri", "Rahayu") for number in range(41)]))
+    harness.fill(mentors(*[(f"m{number % 40}", "Sri", "Rahayu") for number in range(41)]))
     taken, _ = take()
     assert (taken.rows_kept, read(taken.rejects)[0]["reason"]) == (40, "an identical repeat of line 2")
 
 
-def test_all_rows_of_a_key_with_different_contents_are_rejected(house, take, read, attempted):
+def test_all_rows_of_a_key_with_different_contents_are_rejected(harness, take, read, attempted):
     rows = [(f"m{number}", "Sri", "Rahayu") for number in range(400)]
-    house.fill(mentors(*rows, ("m7", "Sri", "Other"), ("m7", "Sri", "Rahayu"), ("m399", "Sri", "Rahayu")))
+    harness.fill(mentors(*rows, ("m7", "Sri", "Other"), ("m7", "Sri", "Rahayu"), ("m399", "Sri", "Rahayu")))
     taken, _ = take()
     assert (taken.rows_read, taken.rows_kept) == (403, 399)
     different = "3 rows with the same id and different contents"
@@ -173,8 +175,8 @@ def test_all_rows_of_a_key_with_different_contents_are_rejected(house, take, rea
     assert "m7" not in {row["id"] for row in read(taken.file)}
 
 
-def test_null_and_the_word_null_are_different(house, take, read, attempted):
-    house.file("student.json", b"[%s]" % b",".join(_student(city) for city in (b"null", b'"null"')))
+def test_null_and_the_word_null_are_different(harness, take, read, attempted):
+    harness.file("student.json", b"[%s]" % b",".join(_student(city) for city in (b"null", b'"null"')))
     with pytest.raises(SourceError, match="2 of 2 rows are rejected, 1 allowed; the first: 2 rows with the same id"):
         take("student")
     assert len(read(attempted("student").rejects)) == 2
@@ -185,9 +187,9 @@ def _student(city):
     return b'{"id":"s1",%s,"city":%s}' % (names, city)
 
 
-def test_a_repeated_row_of_a_table_has_a_number_instead_of_a_line(house, take, read):
+def test_a_repeated_row_of_a_table_has_a_number_instead_of_a_line(harness, take, read):
     row = {"student_id": "s1", "course_id": "c1"}
-    house.fill({"course_enrollment": [row, row]})
+    harness.fill({"course_enrollment": [row, row]})
     taken, _ = take("course_enrollment")
     assert [(one["line"], one["reason"]) for one in read(taken.rejects)] == [(None, "an identical repeat of row 1")]
 
@@ -195,8 +197,8 @@ def test_a_repeated_row_of_a_table_has_a_number_instead_of_a_line(house, take, r
 @pytest.mark.parametrize(
     ("rows", "bad", "fails"), [(2, 1, False), (3, 2, True), (200, 2, False), (200, 3, True), (299, 3, True)]
 )
-def test_one_percent_and_always_one_row_may_be_rejected(house, take, committed, attempted, rows, bad, fails):
-    house.fill(mentors(*[(f"m{number}" if number >= bad else None, "A", "B") for number in range(rows)]))
+def test_one_percent_and_always_one_row_may_be_rejected(harness, take, committed, attempted, rows, bad, fails):
+    harness.fill(mentors(*[(f"m{number}" if number >= bad else None, "A", "B") for number in range(rows)]))
     if not fails:
         assert take()[0].rows_rejected == bad
         return
@@ -213,32 +215,32 @@ def test_one_percent_and_always_one_row_may_be_rejected(house, take, committed, 
 
 
 @pytest.mark.parametrize("entity", ["mentor", "student", "course_enrollment"])
-def test_a_source_without_rows_is_refused(house, take, committed, attempted, entity):
-    house.fill({entity: []})
+def test_a_source_without_rows_is_refused(harness, take, committed, attempted, entity):
+    harness.fill({entity: []})
     with pytest.raises(SourceError, match=r"0 rows, where the contract expects at least 1.*min_rows"):
         take(entity)
     assert committed(entity) is None
     assert attempted(entity).rows_read == 0
 
 
-def test_after_a_refused_refresh_the_old_snapshot_is_used(house, take, committed, attempted):
+def test_after_a_refused_refresh_the_old_snapshot_is_used(harness, take, committed, attempted):
     first, _ = take()
-    house.fill(mentors((None, "A", "B"), (None, "C", "D")))
+    harness.fill(mentors((None, "A", "B"), (None, "C", "D")))
     with pytest.raises(SourceError):
         take(refresh=True)
     assert (attempted().generation, attempted().rejects.rows) == (2, 2)
     assert committed() == first
     assert take() == (first, False)
-    house.fill(mentors(("m1", "A", "B")))
+    harness.fill(mentors(("m1", "A", "B")))
     assert take(refresh=True)[0].generation == 3
 
 
 def test_a_source_that_breaks_half_way_keeps_the_rejects_of_the_batches_before(
-    house, take, committed, attempted, read, monkeypatch
+    harness, take, committed, attempted, read, monkeypatch
 ):
     monkeypatch.setattr("lumbung.sources.files.BATCH_ROWS", 1)
     good = _student(b'"Ambon"')
-    house.file("student.json", b'[{"id":"s0"},%s,{"id":' % good)
+    harness.file("student.json", b'[{"id":"s0"},%s,{"id":' % good)
     with pytest.raises(SourceError, match=r"student\.json"):
         take("student")
     assert committed("student") is None

@@ -15,20 +15,22 @@ from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.local.postgres import SOURCE
-from lumbung.pipeline import operations as ledger
+from lumbung.pipeline import operations, snapshot
 from lumbung.pipeline import run as runs
-from lumbung.pipeline import snapshot
-from lumbung.pipeline.build import build, tables
+from lumbung.pipeline.build import build
 from lumbung.pipeline.extract import extract
 from lumbung.pipeline.load import load
 from lumbung.pipeline.prune import prune
-from lumbung.pipeline.publish import publish, published
+from lumbung.pipeline.publish import publish
 from lumbung.pipeline.references import make_version
+from lumbung.pipeline.rejects import load_rejected
 from lumbung.pipeline.run import Run, Step
-from lumbung.pipeline.snapshot import MANIFEST, Snapshot, Version
+from lumbung.pipeline.snapshot import Snapshot, Version
 from lumbung.storage.lake import FolderLake
+from lumbung.storage.manifest import MANIFEST
 from lumbung.storage.warehouse import Warehouse
 from lumbung.stream.land import LandedFile, Landing
+from lumbung.systems import registry
 from lumbung.systems.pinter_skuy.generate import generate
 from support import source_database
 
@@ -54,7 +56,7 @@ def catalog(tmp_path_factory):
     return Catalog(root)
 
 
-class House:
+class PipelineHarness:
     """A lake, a warehouse and sources of one test."""
 
     def __init__(self, home, server, postgres, catalog):
@@ -81,23 +83,23 @@ class House:
         options = {"data_source": self.settings.data_source, "dsn": dsn, "started_at": now, "refresh": refresh}
         for one in run.sources:
             extract(one, day, lake=run.lake, **options)
-        own = make_version(run.sources, SYSTEM, day, run.lake)
-        target = snapshot.newest_version(run.lake, SYSTEM)
-        runs.record(run, "snapshot", now, Step(table=SYSTEM))
+        own = make_version(run.sources, SYSTEM, day, run.lake).target()
+        target = snapshot.newest_version(run.lake, SYSTEM).target()
+        operations.record(run, "snapshot", now, Step(table=SYSTEM))
         if loads or publishes:
             run = dataclasses.replace(run, identity=runs.start(run))
             run.__dict__["catalog"] = self.catalog
-            ledger.load_rejected(run)
+            load_rejected(run, [day], registry.rejects)
             for one in run.sources:
                 load(run, one, target)
         if publishes:
-            for one in tables(run):
+            for one in run.tables:
                 build(run, one, target)
             publish(run, own, target)
         return run
 
     def prune(self, keep, **options):
-        return prune(self.settings, self.warehouse, keep=keep, **options)
+        return prune(self.settings, self.warehouse, registry.all_systems(), keep=keep, **options)
 
     def paths(self, folder=""):
         return [file.path for file in self.lake.files(folder) if not file.path.startswith("leases/")]
@@ -110,8 +112,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path, bigquery_server, postgres, catalog):
-    return House(tmp_path, bigquery_server, postgres, catalog)
+def harness(tmp_path, bigquery_server, postgres, catalog):
+    return PipelineHarness(tmp_path, bigquery_server, postgres, catalog)
 
 
 def age(lake):
@@ -132,94 +134,98 @@ def assert_files_are_there(lake):
                         assert data is None or (lake.folder / data.path).exists()
 
 
-def test_old_days_go_everywhere_and_new_ones_stay(house):
+def test_old_days_go_everywhere_and_new_ones_stay(harness):
     for day, loads in zip(DAYS[:3], (False, True, True), strict=True):
-        house.take(day, loads=loads)
-    before = house.paths()
-    told = house.prune(1, dry_run=True)
-    assert house.paths() == before, "a dry run deletes nothing"
-    sizes = {file.path: file.bytes for file in house.lake.files("")}
+        harness.take(day, loads=loads)
+    before = harness.paths()
+    told = harness.prune(1, dry_run=True)
+    assert harness.paths() == before, "a dry run deletes nothing"
+    sizes = {file.path: file.bytes for file in harness.lake.files("")}
 
-    pruned = house.prune(1)
+    pruned = harness.prune(1)
     assert pruned == told
     assert pruned.days == {SYSTEM: DAYS[:2]}
-    gone = set(before) - set(house.paths())
+    gone = set(before) - set(harness.paths())
     assert gone == {path for path in before if f"{DAYS[0]}" in path or f"{DAYS[1]}" in path}
     assert (pruned.files, pruned.bytes) == (len(gone), sum(sizes[path] for path in gone))
     assert {path.split("/")[0] for path in gone} == {"raw", "version", "state", "audit"}
-    assert not [path for path in house.lake.folder.rglob("dt=*") if f"{DAYS[2]}" not in path.name]
+    assert not [path for path in harness.lake.folder.rglob("dt=*") if f"{DAYS[2]}" not in path.name]
     for table in SOURCES:
-        assert list(house.partitions(f"staging.{table}")) == [DAYS[2]]
+        assert list(harness.partitions(f"staging.{table}")) == [DAYS[2]]
     assert len(pruned.partitions) == 2 * (len(SOURCES) + 1)
-    assert house.warehouse.table("staging.rejected_row") + "$20261110" in pruned.partitions
+    assert harness.warehouse.table("staging.rejected_row") + "$20261110" in pruned.partitions
     assert f"{SYSTEM} 2026-11-10, 2026-11-11; {len(gone)} files" in str(pruned)
 
-    again = house.prune(1)
+    again = harness.prune(1)
     assert (again.days, again.files, again.partitions) == ({SYSTEM: []}, 0, [])
 
 
-def test_as_many_days_as_asked_for_stay(house):
+def test_as_many_days_as_asked_for_stay(harness):
     for day in DAYS[:3]:
-        house.take(day)
+        harness.take(day)
     # Days without a committed version do not count, and those before the oldest kept one go.
     for entity, day in (("student", DAYS[4]), ("mentor", DAYS[0])):
-        there = house.lake.read(f"raw/{SYSTEM}/{entity}/dt={DAYS[2]}/manifest-000001.json")
+        there = harness.lake.read(f"raw/{SYSTEM}/{entity}/dt={DAYS[2]}/manifest-000001.json")
         refused = Snapshot.model_validate_json(there).model_copy(update={"day": day, "state": "refused", "file": None})
-        house.lake.write(f"raw/{SYSTEM}/{entity}/dt={day}/manifest-000002.json", refused.model_dump_json().encode())
-    assert house.prune(5).files == 0
-    assert house.prune(2).days == {SYSTEM: DAYS[:1]}
-    assert house.lake.names(f"raw/{SYSTEM}/student") == [f"dt={day}" for day in (DAYS[1], DAYS[2], DAYS[4])]
+        harness.lake.write(f"raw/{SYSTEM}/{entity}/dt={day}/manifest-000002.json", refused.model_dump_json().encode())
+    assert harness.prune(5).files == 0
+    assert harness.prune(2).days == {SYSTEM: DAYS[:1]}
+    assert harness.lake.names(f"raw/{SYSTEM}/student") == [f"dt={day}" for day in (DAYS[1], DAYS[2], DAYS[4])]
     with pytest.raises(LumbungError, match="Keep at least 1"):
-        house.prune(0)
+        harness.prune(0)
 
 
-def test_older_generations_of_a_day_that_stays_go(house):
-    house.take(DAYS[0])
-    house.fill(20)
-    house.take(DAYS[0], refresh=True, loads=True)
-    extra = house.lake.read(f"raw/{SYSTEM}/mentor/dt={DAYS[0]}/manifest-000002.json")
+def test_older_generations_of_a_day_that_stays_go(harness):
+    harness.take(DAYS[0])
+    harness.fill(20)
+    harness.take(DAYS[0], refresh=True, loads=True)
+    extra = harness.lake.read(f"raw/{SYSTEM}/mentor/dt={DAYS[0]}/manifest-000002.json")
     # A newer, refused attempt: its rejects are what staging.rejected_row shows.
     refused = Snapshot.model_validate_json(extra).model_copy(update={"generation": 3, "state": "refused", "file": None})
-    house.lake.write(f"raw/{SYSTEM}/mentor/dt={DAYS[0]}/manifest-000003.json", refused.model_dump_json().encode())
+    harness.lake.write(f"raw/{SYSTEM}/mentor/dt={DAYS[0]}/manifest-000003.json", refused.model_dump_json().encode())
 
-    pruned = house.prune(1)
+    pruned = harness.prune(1)
     assert pruned.days == {SYSTEM: []}
     assert pruned.files == 11  # a version, five manifests, five files
     assert not pruned.partitions
     for table in SOURCES:
-        generations = [name for name in house.lake.names(f"raw/{SYSTEM}/{table}/dt={DAYS[0]}") if MANIFEST.match(name)]
+        generations = [
+            name for name in harness.lake.names(f"raw/{SYSTEM}/{table}/dt={DAYS[0]}") if MANIFEST.match(name)
+        ]
         expected = ["manifest-000002.json", "manifest-000003.json"] if table == "mentor" else ["manifest-000002.json"]
         assert generations == expected
-    assert_files_are_there(house.lake)
-    assert house.partitions("staging.course_enrollment") == {DAYS[0]: 20}
-    run = house.take(DAYS[0])
+    assert_files_are_there(harness.lake)
+    assert harness.partitions("staging.course_enrollment") == {DAYS[0]: 20}
+    run = harness.take(DAYS[0])
     assert snapshot.version_of(run.lake, SYSTEM, DAYS[0]).generation == 2, "the snapshots are reused"
 
 
-def test_a_published_day_stays_although_old_and_a_day_that_went_takes_today_s_rows(house):
-    house.take(DAYS[0], publishes=True)
+def test_a_published_day_stays_although_old_and_a_day_that_went_takes_today_s_rows(harness):
+    harness.take(DAYS[0], publishes=True)
     for day in DAYS[1:3]:
-        house.take(day)
-    assert house.prune(1).days == {SYSTEM: [DAYS[1]]}
-    assert set(house.partitions("staging.student")) == {DAYS[0]}
-    assert_files_are_there(house.lake)
+        harness.take(day)
+    assert harness.prune(1).days == {SYSTEM: [DAYS[1]]}
+    assert set(harness.partitions("staging.student")) == {DAYS[0]}
+    assert_files_are_there(harness.lake)
 
-    house.take(DAYS[2], publishes=True)
-    assert house.prune(1).days == {SYSTEM: [DAYS[0]]}
-    assert DAYS[0] in house.partitions("dwh.fact_enrollment_daily"), "tables by day keep their history"
+    harness.take(DAYS[2], publishes=True)
+    assert harness.prune(1).days == {SYSTEM: [DAYS[0]]}
+    assert DAYS[0] in harness.partitions("dwh.fact_enrollment_daily"), "tables by day keep their history"
 
-    house.fill(77)
-    run = house.take(DAYS[0], publishes=True)
-    assert house.partitions("staging.course_enrollment") == {DAYS[0]: 77, DAYS[2]: 10}
-    address = house.warehouse.table("dwh.fact_enrollment_daily")
-    rows = house.warehouse.rows(f"SELECT SUM(enrollments) AS n FROM `{address}` WHERE snapshot_date = DATE '{DAYS[0]}'")
+    harness.fill(77)
+    run = harness.take(DAYS[0], publishes=True)
+    assert harness.partitions("staging.course_enrollment") == {DAYS[0]: 77, DAYS[2]: 10}
+    address = harness.warehouse.table("dwh.fact_enrollment_daily")
+    rows = harness.warehouse.rows(
+        f"SELECT SUM(enrollments) AS n FROM `{address}` WHERE snapshot_date = DATE '{DAYS[0]}'"
+    )
     assert rows.to_pylist() == [{"n": 77}], "it is not taken for older than what was published before"
-    assert published(run)["day"] == f"{DAYS[2]}"
+    assert run.state.published().day == DAYS[2]
 
 
-def test_a_partition_that_holds_messages_that_are_no_tweets_stays(house):
+def test_a_partition_that_holds_messages_that_are_no_tweets_stays(harness):
     for day in DAYS[:3]:
-        house.take(day, loads=True)
+        harness.take(day, loads=True)
     file = {"path": "raw/cilvest/tweet/rejected/x.parquet", "rows": 1, "bytes": 1, "sha256": "0" * 64}
     landing = Landing(
         topic="investasi",
@@ -234,57 +240,59 @@ def test_a_partition_that_holds_messages_that_are_no_tweets_stays(house):
         rejects=LandedFile(day=DAYS[0], **file),
         landed_at=datetime.now(UTC),
     )
-    house.lake.write("landed/cilvest/tweet/x/0/00000000000000000000.json", landing.model_dump_json().encode())
-    pruned = house.prune(1)
+    harness.lake.write("landed/cilvest/tweet/x/0/00000000000000000000.json", landing.model_dump_json().encode())
+    pruned = harness.prune(1)
     assert pruned.days == {SYSTEM: DAYS[:2]}
     gone = [name for name in pruned.partitions if "rejected_row" in name]
-    assert gone == [f"{house.warehouse.table('staging.rejected_row')}${DAYS[1]:%Y%m%d}"]
+    assert gone == [f"{harness.warehouse.table('staging.rejected_row')}${DAYS[1]:%Y%m%d}"]
 
 
 @pytest.mark.parametrize("name", ["published", "pending"])
-def test_what_another_warehouse_publishes_stays(house, name):
+def test_what_another_warehouse_publishes_stays(harness, name):
     for day in DAYS[:2]:
-        house.take(day)
-    facts = {"day": f"{DAYS[0]}", "generation": 1}
-    content = facts if name == "published" else {"pairs": [], "whole": facts, "daily": None}
-    house.lake.write(f"state/other.ops@1/{SYSTEM}/{name}.json", json.dumps(content).encode())
-    house.lake.write(f"state/other.ops@1/{SYSTEM}/daily/dt={DAYS[0]}.json", b"{}")
-    assert house.prune(1).files == 0
-    house.lake.delete(f"state/other.ops@1/{SYSTEM}/{name}.json")
-    house.prune(1)
-    assert house.paths("state/other.ops@1") == [], "else a new run of the day would be taken for an older one"
+        harness.take(day)
+    version = {"system": SYSTEM, "day": f"{DAYS[0]}", "generation": 1, "run_id": "other", "provisional": False}
+    version["extracted_at"] = f"{DAYS[0]}T12:00:00Z"
+    pending = {"run_id": "other", "pairs": [], "jobs": [], "whole": version, "daily": None}
+    content = version if name == "published" else pending
+    harness.lake.write(f"state/other.ops@1/{SYSTEM}/{name}.json", json.dumps(content).encode())
+    harness.lake.write(f"state/other.ops@1/{SYSTEM}/daily/dt={DAYS[0]}.json", b"{}")
+    assert harness.prune(1).files == 0
+    harness.lake.delete(f"state/other.ops@1/{SYSTEM}/{name}.json")
+    harness.prune(1)
+    assert harness.paths("state/other.ops@1") == [], "else a new run of the day would be taken for an older one"
 
 
-def test_files_without_a_manifest_go_once_they_are_old(house):
+def test_files_without_a_manifest_go_once_they_are_old(harness):
     for day in DAYS[:2]:
-        house.take(day)
-    age(house.lake)
+        harness.take(day)
+    age(harness.lake)
     young = [f"raw/{SYSTEM}/student/dt={day}/part-young.parquet" for day in DAYS[:2]]
     old = [f"raw/{SYSTEM}/student/dt={DAYS[1]}/{name}" for name in ("part-old.parquet", ".part-x.parquet.123")]
     own = f"raw/{SYSTEM}/notes.txt"
     for path in (*young, *old, own):
-        house.lake.write(path, b"x")
+        harness.lake.write(path, b"x")
     for path in (*old, own):
-        os.utime(house.lake.folder / path, (time.time() - 90_000,) * 2)
-    pruned = house.prune(1)
+        os.utime(harness.lake.folder / path, (time.time() - 90_000,) * 2)
+    pruned = harness.prune(1)
     assert pruned.days == {SYSTEM: DAYS[:1]}
-    left = house.paths()
+    left = harness.paths()
     assert set(young) < set(left)
     assert own in left
     assert not set(old) & set(left)
 
 
-def test_a_prune_killed_anywhere_is_completed_by_the_next_one(house, monkeypatch):
+def test_a_prune_killed_anywhere_is_completed_by_the_next_one(harness, monkeypatch):
     for day in DAYS[:2]:
-        house.take(day)
+        harness.take(day)
         for name in ("daily", "staging/student"):
-            house.lake.write(f"state/local.ops@1/{SYSTEM}/{name}/dt={day}.json", b"{}")
-    house.take(DAYS[1], refresh=True)
-    age(house.lake)
-    kept = house.settings.home / "kept"
-    shutil.copytree(house.lake.folder, kept)
-    total = house.prune(1).files
-    expected = house.paths()
+            harness.lake.write(f"state/local.ops@1/{SYSTEM}/{name}/dt={day}.json", b"{}")
+    harness.take(DAYS[1], refresh=True)
+    age(harness.lake)
+    kept = harness.settings.home / "kept"
+    shutil.copytree(harness.lake.folder, kept)
+    total = harness.prune(1).files
+    expected = harness.paths()
     delete, dropped, left = FolderLake.delete, [], 0
 
     def step(act):
@@ -300,35 +308,35 @@ def test_a_prune_killed_anywhere_is_completed_by_the_next_one(house, monkeypatch
     monkeypatch.setattr(FolderLake, "delete", step(delete))
     monkeypatch.setattr(Warehouse, "drop", step(lambda _warehouse, name: dropped.append(name)))
     for killed_at in range(total + len(SOURCES) + 1):
-        shutil.rmtree(house.lake.folder)
-        shutil.copytree(kept, house.lake.folder)
+        shutil.rmtree(harness.lake.folder)
+        shutil.copytree(kept, harness.lake.folder)
         dropped.clear()
         left = killed_at
         with pytest.raises(KeyboardInterrupt):
-            house.prune(1)
-        assert_files_are_there(house.lake)
+            harness.prune(1)
+        assert_files_are_there(harness.lake)
         left = -1
-        house.prune(1)
-        assert house.paths() == expected
+        harness.prune(1)
+        assert harness.paths() == expected
         assert {name.rpartition(".")[2] for name in dropped} == {
             f"{table}$20261110" for table in (*SOURCES, "rejected_row")
         }
 
 
 @pytest.mark.parametrize("lease", ["load/staging.student", f"publish/{SYSTEM}", f"version/{SYSTEM}"])
-def test_a_prune_waits_for_a_load_a_publish_or_a_version_in_the_making(house, lease):
+def test_a_prune_waits_for_a_load_a_publish_or_a_version_in_the_making(harness, lease):
     for day in DAYS[:2]:
-        house.take(day)
-    before = house.paths()
-    thread = threading.Thread(target=house.prune, args=(1,))
-    with house.lake.lease(lease):
+        harness.take(day)
+    before = harness.paths()
+    thread = threading.Thread(target=harness.prune, args=(1,))
+    with harness.lake.lease(lease):
         thread.start()
         thread.join(0.5)
         assert thread.is_alive()
-        assert house.paths() == before
+        assert harness.paths() == before
     thread.join(30)
-    assert len(house.paths()) < len(before)
+    assert len(harness.paths()) < len(before)
 
 
-def test_an_empty_lake_has_nothing_to_prune(house):
-    assert house.prune(1).days == {SYSTEM: []}
+def test_an_empty_lake_has_nothing_to_prune(harness):
+    assert harness.prune(1).days == {SYSTEM: []}

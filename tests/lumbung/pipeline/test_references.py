@@ -16,15 +16,15 @@ from support.pipeline import SYSTEM, sources
 DAY = date(2026, 11, 10)
 
 
-def version(house, *, refresh=False):
-    run = house.run(DAY, refresh=refresh)
+def version(harness, *, refresh=False):
+    run = harness.run(DAY, refresh=refresh)
     run.extract()
     run.snapshot()
     return run.own
 
 
-def attempt(house):
-    return snapshot.version_of(house.lake, SYSTEM, DAY, refused=True)
+def attempt(harness):
+    return snapshot.version_of(harness.lake, SYSTEM, DAY, refused=True)
 
 
 def course(key, mentor, category="k1"):
@@ -44,19 +44,19 @@ def many(count, bad_courses=(), bad_enrollments=()):
     }
 
 
-def test_a_version_lists_the_newest_snapshots(house, read):
-    made = version(house)
+def test_a_version_lists_the_newest_snapshots(harness, read):
+    made = version(harness)
     assert (made.day, made.generation, made.state) == (DAY, 1, "committed")
     assert made.generations == dict.fromkeys(("course", "course_category", "course_enrollment", "mentor", "student"), 1)
     for name, member in made.members.items():
-        taken = snapshot.committed(house.lake, SYSTEM, name, DAY)
+        taken = snapshot.committed(harness.lake, SYSTEM, name, DAY)
         assert (member.file, member.rejects, member.rows_read) == (taken.file, None, taken.rows_read)
     assert made.order == (DAY, 1)
 
 
-def test_a_row_that_refers_to_nothing_is_rejected_and_so_are_those_that_refer_to_it(house, read):
-    house.fill(many(4, [course("c8", "m8")], [enrollment("s1", "c8")]))
-    made = version(house)
+def test_a_row_that_refers_to_nothing_is_rejected_and_so_are_those_that_refer_to_it(harness, read):
+    harness.fill(many(4, [course("c8", "m8")], [enrollment("s1", "c8")]))
+    made = version(harness)
     courses, enrollments = made.members["course"], made.members["course_enrollment"]
     for member, reason in ((courses, "mentor_id m8 is no mentor"), (enrollments, "course_id c8 is no course")):
         assert (member.rows_read, member.file.rows, member.rows_rejected) == (5, 4, 1)
@@ -65,94 +65,94 @@ def test_a_row_that_refers_to_nothing_is_rejected_and_so_are_those_that_refer_to
     assert read(courses.rejects)[0]["raw"] == '{"id":"c8","title":"c8","mentor_id":"m8","course_category_id":"k1"}'
     assert "c8" not in {row["id"] for row in read(courses.file)}
     # The snapshot itself stays as it was taken.
-    assert snapshot.committed(house.lake, SYSTEM, "course", DAY).rows_kept == 5
+    assert snapshot.committed(harness.lake, SYSTEM, "course", DAY).rows_kept == 5
 
 
-def test_a_row_may_miss_more_than_one(house, read):
-    house.fill(many(2, [], [enrollment("s9", "c9")]))
-    made = version(house)
+def test_a_row_may_miss_more_than_one(harness, read):
+    harness.fill(many(2, [], [enrollment("s9", "c9")]))
+    made = version(harness)
     (reject,) = read(made.members["course_enrollment"].rejects)
     assert reject["reason"] == "student_id s9 is no student; course_id c9 is no course"
 
 
-def test_a_reference_is_compared_byte_by_byte(house, read):
-    house.fill(many(2, [], [enrollment("S1", "c1")]))
-    made = version(house)
+def test_a_reference_is_compared_byte_by_byte(harness, read):
+    harness.fill(many(2, [], [enrollment("S1", "c1")]))
+    made = version(harness)
     assert [row["reason"] for row in read(made.members["course_enrollment"].rejects)] == ["student_id S1 is no student"]
 
 
-def test_rejects_of_both_kinds_count_against_the_limit(house, read):
+def test_rejects_of_both_kinds_count_against_the_limit(harness, read):
     # One of each is allowed by itself; together they are two of five, and one is allowed.
     rows = many(3, [], [enrollment("s1", "c1"), enrollment("s9", "c1")])
-    house.fill(rows)
+    harness.fill(rows)
     says = r"course_enrollment, day 2026-11-10: 2 of 5 rows are rejected, 1 allowed; the first: student_id s9 is no"
     with pytest.raises(SourceError, match=says):
-        version(house)
-    assert snapshot.version_of(house.lake, SYSTEM, DAY) is None
-    refused = attempt(house)
+        version(harness)
+    assert snapshot.version_of(harness.lake, SYSTEM, DAY) is None
+    refused = attempt(harness)
     assert refused.state == "refused"
     member = refused.members["course_enrollment"]
     assert (member.rows_read, member.file.rows, member.rows_rejected, member.rejects.rows) == (5, 3, 2, 1)
 
     # Two of two hundred are allowed.
-    house.fill(many(198, [], rows["course_enrollment"][3:]))
-    assert version(house, refresh=True).members["course_enrollment"].rows_rejected == 2
+    harness.fill(many(198, [], rows["course_enrollment"][3:]))
+    assert version(harness, refresh=True).members["course_enrollment"].rows_rejected == 2
 
 
-def test_the_error_names_each_source_that_has_too_many(house):
-    house.fill(
+def test_the_error_names_each_source_that_has_too_many(harness):
+    harness.fill(
         many(2, [course("c8", "m8"), course("c9", "m1", "k9")], [enrollment("s1", "c8"), enrollment("s8", "c0")])
     )
     with pytest.raises(SourceError, match=r"course\.json.*2 of 4 rows.*mentor_id m8 is no mentor"):
-        version(house)
-    assert "course_enrollment, day" in attempt(house).note
+        version(harness)
+    assert "course_enrollment, day" in attempt(harness).note
 
 
-def test_a_version_is_made_again_only_when_a_snapshot_is_newer(house):
-    first = version(house)
-    assert version(house) == first
-    second = version(house, refresh=True)
+def test_a_version_is_made_again_only_when_a_snapshot_is_newer(harness):
+    first = version(harness)
+    assert version(harness) == first
+    second = version(harness, refresh=True)
     assert second.generation == 2
     assert set(second.generations.values()) == {2}
-    assert version(house) == second
-    assert snapshot.newest_version(house.lake, SYSTEM) == second
+    assert version(harness) == second
+    assert snapshot.newest_version(harness.lake, SYSTEM) == second
 
 
-def test_after_a_refused_version_the_old_one_stays(house):
-    first = version(house)
-    house.fill({"course_enrollment": [enrollment("s8", "c8"), enrollment("s9", "c9")]})
+def test_after_a_refused_version_the_old_one_stays(harness):
+    first = version(harness)
+    harness.fill({"course_enrollment": [enrollment("s8", "c8"), enrollment("s9", "c9")]})
     with pytest.raises(SourceError):
-        version(house, refresh=True)
-    assert attempt(house).generation == 2
-    assert snapshot.version_of(house.lake, SYSTEM, DAY) == first
-    assert snapshot.newest_version(house.lake, SYSTEM) == first
-    house.fill(sources())
-    assert version(house, refresh=True).generation == 3
+        version(harness, refresh=True)
+    assert attempt(harness).generation == 2
+    assert snapshot.version_of(harness.lake, SYSTEM, DAY) == first
+    assert snapshot.newest_version(harness.lake, SYSTEM) == first
+    harness.fill(sources())
+    assert version(harness, refresh=True).generation == 3
 
 
-def test_without_a_snapshot_of_each_source_there_is_no_version(house):
-    run = house.run(DAY)
+def test_without_a_snapshot_of_each_source_there_is_no_version(harness):
+    run = harness.run(DAY)
     run.extract("student", "mentor")
     with pytest.raises(LumbungError, match=r"staging\.course, day 2026-11-10: no snapshot"):
         run.snapshot()
-    assert attempt(house) is None
+    assert attempt(harness) is None
 
 
-def test_the_newest_version_is_of_the_latest_day_whatever_was_made_last(house):
+def test_the_newest_version_is_of_the_latest_day_whatever_was_made_last(harness):
     for day in ("2026-11-12", "2026-11-14", "2026-11-13"):
-        run = house.run(day)
+        run = harness.run(day)
         run.extract()
         run.snapshot()
-    assert f"{snapshot.newest_version(house.lake, SYSTEM).day}" == "2026-11-14"
+    assert f"{snapshot.newest_version(harness.lake, SYSTEM).day}" == "2026-11-14"
     assert (run.own.day, run.target.day) == (date(2026, 11, 13), date(2026, 11, 14))
     # A day whose snapshots are not all there does not count, nor does a refused one.
-    house.run("2026-11-15").extract("student")
-    assert f"{snapshot.newest_version(house.lake, SYSTEM).day}" == "2026-11-14"
+    harness.run("2026-11-15").extract("student")
+    assert f"{snapshot.newest_version(harness.lake, SYSTEM).day}" == "2026-11-14"
 
 
-def test_a_later_generation_never_lists_older_snapshots(house, monkeypatch):
+def test_a_later_generation_never_lists_older_snapshots(harness, monkeypatch):
     """Another run takes newer snapshots while this one checks its own: the newer ones make the later version."""
-    slow, quick = house.run(DAY), house.run(DAY, refresh=True, started_at=datetime.now(UTC) + timedelta(minutes=1))
+    slow, quick = harness.run(DAY), harness.run(DAY, refresh=True, started_at=datetime.now(UTC) + timedelta(minutes=1))
     slow.extract()
     check = references._check
 
@@ -166,31 +166,33 @@ def test_a_later_generation_never_lists_older_snapshots(house, monkeypatch):
     quick.snapshot()
     assert (slow.own.generation, set(slow.own.generations.values())) == (1, {1})
     assert (quick.own.generation, set(quick.own.generations.values())) == (2, {2})
-    assert snapshot.newest_version(house.lake, SYSTEM) == quick.own
+    assert snapshot.newest_version(harness.lake, SYSTEM) == quick.own
 
 
-def test_versions_of_concurrent_runs_rise(house):
+def test_versions_of_concurrent_runs_rise(harness):
     def work(_):
-        run = house.run(DAY, refresh=True, started_at=datetime.now(UTC) + timedelta(minutes=1))
+        run = harness.run(DAY, refresh=True, started_at=datetime.now(UTC) + timedelta(minutes=1))
         for contract in run.run.sources:
             run.extract(contract.table)
-            if snapshot.committed(house.lake, SYSTEM, "student", DAY):
+            if snapshot.committed(harness.lake, SYSTEM, "student", DAY):
                 run.extract()
             run.snapshot()
 
-    house.run(DAY).extract()
+    harness.run(DAY).extract()
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(work, range(3)))
     where = f"version/{SYSTEM}/dt={DAY}"
     made = [
-        snapshot.Version.model_validate_json(house.lake.read(f"{where}/{name}")) for name in house.lake.names(where)
+        snapshot.Version.model_validate_json(harness.lake.read(f"{where}/{name}")) for name in harness.lake.names(where)
     ]
     assert [one.generation for one in made] == list(range(1, len(made) + 1))
     assert len(made) > 1
     for older, newer in itertools.pairwise(made):
         assert all(older.generations[name] <= newer.generations[name] for name in older.generations)
         assert older.generations != newer.generations
-    newest = {one.table: snapshot.committed(house.lake, SYSTEM, one.table, DAY) for one in house.run(DAY).run.sources}
+    newest = {
+        one.table: snapshot.committed(harness.lake, SYSTEM, one.table, DAY) for one in harness.run(DAY).run.sources
+    }
     assert made[-1].generations == {name: one.generation for name, one in newest.items()}
 
 
@@ -201,12 +203,12 @@ def test_versions_of_concurrent_runs_rise(house):
         ("{columns: [mentor_id], table: course_enrollment, key: [student_id]}", "refer to each other in a circle"),
     ],
 )
-def test_contracts_whose_references_make_no_sense_are_refused(house, tmp_path, line, says):
-    shutil.copytree(house.catalog.root, tmp_path / "sql")
+def test_contracts_whose_references_make_no_sense_are_refused(harness, tmp_path, line, says):
+    shutil.copytree(harness.catalog.root, tmp_path / "sql")
     contract = tmp_path / "sql/staging/course.yaml"
     contract.write_text(contract.read_text().replace("references:\n", f"references:\n  - {line}\n"))
-    version(house)
-    house.run(DAY, refresh=True).extract()  # so that the version is not reused
+    version(harness)
+    harness.run(DAY, refresh=True).extract()  # so that the version is not reused
     with pytest.raises(LumbungError, match=says) as error:
-        make_version(Catalog(tmp_path / "sql").sources(SYSTEM), SYSTEM, DAY, house.lake)
+        make_version(Catalog(tmp_path / "sql").sources(SYSTEM), SYSTEM, DAY, harness.lake)
     assert str(tmp_path) in str(error.value)

@@ -26,7 +26,7 @@ def airflow():
     dags = Path(os.environ["AIRFLOW_HOME"], "dags")
     dags.mkdir(exist_ok=True)
     (dags / "tweets.py").write_text(
-        "# airflow\nfrom dataproc_dag import make\nboth = [make('dataproc'), make('dataproc-serverless')]\n"
+        "# airflow\nfrom support.dataproc_dag import make\nboth = [make('dataproc'), make('dataproc-serverless')]\n"
         "globals().update({dag.dag_id: dag for dag in both})\n"
     )
     return dataproc_dag

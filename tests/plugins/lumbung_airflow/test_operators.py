@@ -9,7 +9,7 @@ from airflow.sdk import TriggerRule
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from lumbung.core.errors import SourceError, SourceUnavailableError
-from lumbung.storage.warehouse import RefusedError, UnavailableError
+from lumbung.storage.client_errors import RefusedError, UnavailableError
 from lumbung_airflow.operators import AuditOperator, RejectedOperator, _airflow_error, _dsn
 
 FILE = Path(__file__).parents[3] / "dags" / "enrollment.py"
@@ -20,7 +20,7 @@ def dag():
     spec = importlib.util.spec_from_file_location("enrollment", FILE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.start.dag
+    return module.daily.start.dag
 
 
 def upstream(dag, task_id):

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lumbung.core.errors import LumbungError
-from lumbung.storage.warehouse import MissingError, Warehouse
+from lumbung.storage.client_errors import MissingError
+from lumbung.storage.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

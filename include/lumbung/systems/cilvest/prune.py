@@ -9,36 +9,40 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime
 
-from lumbung.pipeline.snapshot import MANIFEST
+from lumbung.pipeline.retention import Plan
 from lumbung.spark.dataproc import PLANS
 from lumbung.storage.lake import Lake, Stored
+from lumbung.storage.manifest import MANIFEST
 from lumbung.stream.land import RAW, landings
-from lumbung.systems.cilvest.steps import CURATED, VERSIONS, newest_version, path_of
+from lumbung.systems.cilvest.version import CURATED, VERSIONS, cleaned_path, newest_version
 
 
-def survey(lake: Lake, before: datetime) -> tuple[list[Stored], set[date]]:
-    """What goes, in the order it goes in; and the days whose partition of `staging.rejected_row` holds messages.
+def plan(lake: Lake, before: datetime) -> Plan:
+    """What goes: all versions but the newest, and files that nothing names.
 
-    Versions but the newest, plans of Dataproc's jobs, clean files of no day of the newest version, and files that no
-    landing names.
+    Those are plans of Dataproc's jobs, clean files of no day of the newest version, and raw files of no landing.
 
     Args:
         lake: the lake.
         before: a younger file may be that of a run or a lander at work.
     """
     # Listed before the landings are read: what is landed in between is in no list.
-    there = [one for folder in (VERSIONS, PLANS, CURATED, RAW) for one in _old(lake, folder, before)]
+    files = [file for folder in (VERSIONS, PLANS, CURATED, RAW) for file in _old(lake, folder, before)]
     landed = landings(lake)
-    named = {file.path for one in landed for file in (*one.files, one.rejects) if file}
+    named = {file.path for landing in landed for file in (*landing.files, landing.rejects) if file}
     if version := newest_version(lake):
-        named |= {path_of(version, day) for day in version.days}
+        named |= {cleaned_path(day, cleaned.key) for day, cleaned in version.days.items()}
         named.add(f"{VERSIONS}/manifest-{version.generation:06}.json")
-    return [one for one in there if one.path not in named], {one.rejects.day for one in landed if one.rejects}
+    return Plan(
+        cutoff=date.max,  # what the systems share of a day is not kept for tweets, but for their rejects
+        data=[file for file in files if file.path not in named],
+        days_with_rejects={landing.rejects.day for landing in landed if landing.rejects},
+    )
 
 
 def _old(lake: Lake, folder: str, before: datetime) -> Iterator[Stored]:
-    for one in lake.files(folder):
-        name = one.path.rpartition("/")[2]
-        ours = MANIFEST.match(name) if folder == VERSIONS else name.endswith((".parquet", ".json"))
-        if ours and one.modified < before:
-            yield one
+    for file in lake.files(folder):
+        name = file.path.rpartition("/")[2]
+        is_ours = MANIFEST.match(name) if folder == VERSIONS else name.endswith((".parquet", ".json"))
+        if is_ours and file.modified < before:
+            yield file

@@ -8,7 +8,7 @@ from typing import Any
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.storage.lake import Lake, open_lake
-from lumbung.systems.cilvest.steps import SYSTEM, is_cleaned, newest_version, rows_of
+from lumbung.systems.cilvest.version import SYSTEM, cleaned_rows, is_cleaned, newest_version
 
 Facts = dict[str, dict[str, Any]]
 
@@ -25,8 +25,8 @@ def accounting(lake: Lake) -> tuple[tuple[int, int, int], list[tuple[date, int, 
         return (0, 0, 0), []
     days = []
     for day, one in version.days.items():
-        if is_cleaned(lake, version, day):
-            clean = rows_of(lake, version, day)
+        if is_cleaned(lake, day, one.key):
+            clean = cleaned_rows(lake, day, one.key)
             days.append((day, one.rows, clean, one.rows - clean))
     return (version.rows_read, version.rows_kept, version.rows_rejected), days
 

@@ -1,6 +1,23 @@
 """Cilvest as the pipeline sees it."""
 
-from lumbung.pipeline.system import System
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from lumbung.pipeline.system import Decision, System
+
+if TYPE_CHECKING:
+    from lumbung.catalog.contract import Catalog, Contract
+    from lumbung.pipeline.rejects import RejectedFile
+    from lumbung.pipeline.retention import Plan
+    from lumbung.pipeline.run import Run, Step
+    from lumbung.pipeline.target import Target
+    from lumbung.storage.lake import Lake
+    from lumbung.storage.warehouse import Warehouse
+
+NOTHING_LANDED = "skipped: no tweets have been landed yet"
 
 
 class Cilvest(System):
@@ -9,6 +26,71 @@ class Cilvest(System):
     name = "cilvest"
     dag_id = "tweets"
     label = "Cilvest"
+    decision_task = "version"
+
+    def decide(self, run: Run) -> Decision:
+        """Write down what is landed, and decide which days are rebuilt."""
+        from lumbung.pipeline.run import Step
+        from lumbung.systems.cilvest.version import make_target, make_version
+
+        version = make_version(run.lake)
+        if version is None:
+            return Decision(Step(table=run.system, note=NOTHING_LANDED, skipped=True))
+        target = make_target(run, version)
+        step = Step(
+            table=run.system,
+            rows_in=version.rows_read,
+            rows_out=version.rows_kept,
+            rows_rejected=version.rows_rejected,
+            note=f"generation {version.generation}; {len(target.changed)} of {len(version.days)} days changed",
+        )
+        return Decision(step, target, target)
+
+    def load(self, run: Run, contract: Contract, target: Target) -> Step:  # noqa: ARG002 - there is one table
+        """Load the days that changed."""
+        from lumbung.systems.cilvest.steps import load
+
+        return load(run, target)
+
+    def rejects(self, lake: Lake, day: date) -> Iterator[RejectedFile]:
+        """Messages of the day that are not tweets."""
+        from lumbung.pipeline.rejects import RejectedFile
+        from lumbung.stream.land import landings
+        from lumbung.systems.cilvest.version import ENTITY
+
+        for landing in landings(lake):
+            if landing.rejects and landing.rejects.day == day:
+                yield RejectedFile(self.name, ENTITY, landing.rejects)
+
+    def days_with_rejects(self, run: Run) -> list[date]:
+        """The run's day, and days with rejects that were landed since the last publish."""
+        from lumbung.stream.land import landings
+
+        published = run.state.published()
+        days = {
+            landing.rejects.day
+            for landing in landings(run.lake)
+            if landing.rejects and (published is None or landing.landed_at > published.extracted_at)
+        }
+        return sorted({run.day, *days})
+
+    def leases_of_prune(self, catalog: Catalog) -> list[str]:  # noqa: ARG002 - whatever the contracts
+        """No version may be made meanwhile."""
+        return [f"version/{self.name}"]
+
+    def plan_prune(
+        self,
+        lake: Lake,
+        warehouse: Warehouse,  # noqa: ARG002 - the marts count all days, so staging keeps them
+        catalog: Catalog,  # noqa: ARG002
+        *,
+        keep: int,  # noqa: ARG002
+        before: datetime,
+    ) -> Plan:
+        """Only what nothing is made from any more."""
+        from lumbung.systems.cilvest.prune import plan
+
+        return plan(lake, before)
 
 
 SYSTEM = Cilvest()

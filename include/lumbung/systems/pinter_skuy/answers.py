@@ -13,8 +13,9 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.pipeline import snapshot
 from lumbung.report import Accounting, CategoryCount, Freshness, RejectedRow, ReportData, TopMentor
+from lumbung.storage.client_errors import MissingError
 from lumbung.storage.lake import Lake
-from lumbung.storage.warehouse import MissingError, Warehouse
+from lumbung.storage.warehouse import Warehouse
 from lumbung.systems.cilvest import answers as tweet_answers
 from lumbung.systems.cilvest import status as tweet_status
 

@@ -1,9 +1,9 @@
 """pinter-skuy as the pipeline sees it."""
 
-from lumbung.pipeline.system import System
+from lumbung.pipeline.system import SnapshotSystem
 
 
-class PinterSkuy(System):
+class PinterSkuy(SnapshotSystem):
     """An edu-tech: students, mentors, courses and enrollments, taken as snapshots."""
 
     name = "pinter_skuy"

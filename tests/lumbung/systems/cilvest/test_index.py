@@ -13,14 +13,14 @@ from lumbung.pipeline.publish import SUPERSEDED
 from lumbung.search import cluster as servers
 from lumbung.search import index as search
 from lumbung.search.cluster import UnavailableError
-from support.tweet_house import tweet
+from support.tweet_harness import tweet
 
 FIRST, LATE = date(2026, 11, 21), date(2026, 11, 10)
 
 
 @pytest.fixture
-def house(make_tweet_house, elasticsearch):
-    return make_tweet_house(
+def harness(make_tweet_harness, elasticsearch):
+    return make_tweet_harness(
         search=elasticsearch.url,
         search_username=elasticsearch.username,
         search_password=elasticsearch.password,
@@ -28,43 +28,43 @@ def house(make_tweet_house, elasticsearch):
     )
 
 
-def counted(house):
-    return search.count_by_day(servers.connect(house.settings))
+def counted(harness):
+    return search.count_by_day(servers.connect(harness.settings))
 
 
-def test_the_days_that_the_server_has_otherwise_are_indexed(house):
-    house.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
-    assert house.take().index().rows_out == 2
-    assert counted(house) == {FIRST: 1, LATE: 1}
-    house.give("a", tweet(3, "sukuk", "2026-11-10T13:00"))
-    older = house.run().up_to("version")
-    house.give("a", tweet(4, "saham", "2026-11-21T13:00"))
-    newer = house.run().up_to("publish")
+def test_the_days_that_the_server_has_otherwise_are_indexed(harness):
+    harness.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
+    assert harness.take().index().rows_out == 2
+    assert counted(harness) == {FIRST: 1, LATE: 1}
+    harness.give("a", tweet(3, "sukuk", "2026-11-10T13:00"))
+    older = harness.run().up_to("version")
+    harness.give("a", tweet(4, "saham", "2026-11-21T13:00"))
+    newer = harness.run().up_to("publish")
     assert newer.index().note == "2 days indexed"
-    assert counted(house) == {FIRST: 2, LATE: 2}
+    assert counted(harness) == {FIRST: 2, LATE: 2}
     assert older.index().note == SUPERSEDED
     assert newer.index().note == "0 days indexed"
-    for month in search.months(servers.connect(house.settings)):
-        servers.connect(house.settings).client.indices.delete(index=month.index)
+    for month in search.months(servers.connect(harness.settings)):
+        servers.connect(harness.settings).client.indices.delete(index=month.index)
     assert newer.index().note == "2 days indexed", "a server that lost all gets all"
 
 
-def test_a_server_that_is_down_turns_the_step_red_and_nothing_else(house, monkeypatch):
-    house.give("a", tweet(1, "saham"))
-    run = house.take()
+def test_a_server_that_is_down_turns_the_step_red_and_nothing_else(harness, monkeypatch):
+    harness.give("a", tweet(1, "saham"))
+    run = harness.take()
     connect = servers.connect
     with monkeypatch.context() as patch, pytest.raises(UnavailableError):
-        down = house.settings.replace(search="http://127.0.0.1:9")
+        down = harness.settings.replace(search="http://127.0.0.1:9")
         patch.setattr(servers, "connect", lambda _: connect(down, waits=()))
         run.index()
-    assert house.rows("SELECT COUNT(*) AS n FROM {dwh.fact_tweet}") == [{"n": 1}]
+    assert harness.rows("SELECT COUNT(*) AS n FROM {dwh.fact_tweet}") == [{"n": 1}]
     assert run.index().note == "1 days indexed"
 
 
 @pytest.fixture
-def command(house, monkeypatch):
-    """A command of `lumbung tweets` on the house's lake and server; gives what it says, on one line."""
-    settings = house.settings
+def command(harness, monkeypatch):
+    """A command of `lumbung tweets` on the harness's lake and server; gives what it says, on one line."""
+    settings = harness.settings
     for name in ("home", "search", "search_username", "search_alias"):
         monkeypatch.setenv(variable(name), f"{settings.value(name)}")
     monkeypatch.setenv(variable("search_password"), settings.search.password.get_secret_value())
@@ -77,12 +77,12 @@ def command(house, monkeypatch):
     return call
 
 
-def test_a_new_mapping_is_filled_used_and_the_old_one_dropped_by_commands(house, command, monkeypatch):
-    house.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
-    house.take().index()
+def test_a_new_mapping_is_filled_used_and_the_old_one_dropped_by_commands(harness, command, monkeypatch):
+    harness.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
+    harness.take().index()
     assert "Readers" in command("move-alias", "--version", "1")
     monkeypatch.setattr(search, "VERSION", 2)
-    cluster = servers.connect(house.settings)
+    cluster = servers.connect(harness.settings)
     said = command("reindex")
     assert f"{LATE} 1 0 0" in said.replace("│", "")
     assert {one.version for one in search.months(cluster) if one.live} == {1}, "readers stay"
@@ -90,7 +90,7 @@ def test_a_new_mapping_is_filled_used_and_the_old_one_dropped_by_commands(house,
     with pytest.raises(LumbungError, match="readers use mapping version 1"):
         command("drop-version", "1")
     assert "use mapping version 2; before: 1" in command("move-alias")
-    alias = house.settings.search.alias
+    alias = harness.settings.search.alias
     assert "Would delete: " in command("drop-version", "1", "--dry-run")
     assert command("drop-version", "1") == f"Deleted: {alias}-2026-11-v1"
     assert {one.version for one in search.months(cluster)} == {2}

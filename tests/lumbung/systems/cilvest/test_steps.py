@@ -16,16 +16,17 @@ from lumbung.pipeline.publish import SUPERSEDED
 from lumbung.report import render
 from lumbung.storage.warehouse import Warehouse
 from lumbung.stream.land import RAW, landings
-from lumbung.systems.cilvest import steps as tweets
+from lumbung.systems import registry
+from lumbung.systems.cilvest import version as versions
 from lumbung.systems.cilvest.status import accounting
-from lumbung.systems.cilvest.steps import CURATED, VERSIONS
+from lumbung.systems.cilvest.version import CURATED, VERSIONS
 from lumbung.systems.pinter_skuy.answers import answers, report_data
-from support.tweet_house import STAGES, TweetHouse, tweet
+from support.tweet_harness import STAGES, TweetHarness, tweet
 
 
 @pytest.fixture
-def house(make_tweet_house):
-    return make_tweet_house()
+def harness(make_tweet_harness):
+    return make_tweet_harness()
 
 
 def v1(number, text, at, user, **more):
@@ -82,64 +83,64 @@ HOURS = [
 ]
 
 
-def test_an_archive_gives_the_answers(make_tweet_house):
-    house = make_tweet_house(Catalog())
-    house.give("mixed", *GIVEN, b"no JSON")
-    house.take()
-    found = house.answers()
+def test_an_archive_gives_the_answers(make_tweet_harness):
+    harness = make_tweet_harness(Catalog())
+    harness.give("mixed", *GIVEN, b"no JSON")
+    harness.take()
+    found = harness.answers()
     assert found.pop("hourly_by_instrument") == HOURS
     assert found == EXPECTED
-    staged = house.rows("SELECT tweet_id, tweet_date, instruments FROM {staging.tweet} ORDER BY tweet_id")
+    staged = harness.rows("SELECT tweet_id, tweet_date, instruments FROM {staging.tweet} ORDER BY tweet_id")
     assert [row["tweet_id"] for row in staged] == [1, 2, 3, 4, 8, 9, 10], "also what names no instrument"
     assert (staged[-1]["tweet_date"], list(staged[-1]["instruments"])) == (date(2026, 11, 23), ["sukuk"])
-    (fresh,) = house.rows("SELECT system, published_day, generation FROM {datamart.freshness}")
+    (fresh,) = harness.rows("SELECT system, published_day, generation FROM {datamart.freshness}")
     assert fresh == {"system": "cilvest", "published_day": date(2026, 11, 24), "generation": 1}
 
 
 @pytest.fixture(scope="module")
 def at_once(tmp_path_factory, bigquery_server, kafka, small_tweet_catalog):
     """The checksum of a warehouse that got all that is given at once."""
-    house = TweetHouse(tmp_path_factory.mktemp("at_once"), bigquery_server, kafka.address, small_tweet_catalog)
-    with contextlib.closing(house):
-        house.give("a", *GIVEN)
-        house.take()
-        return house.checksum()
+    harness = TweetHarness(tmp_path_factory.mktemp("at_once"), bigquery_server, kafka.address, small_tweet_catalog)
+    with contextlib.closing(harness):
+        harness.give("a", *GIVEN)
+        harness.take()
+        return harness.checksum()
 
 
-def test_any_order_and_any_number_of_times_end_the_same(house, at_once):
+def test_any_order_and_any_number_of_times_end_the_same(harness, at_once):
     """One file after the other, the last first, some tweets twice; then a run over nothing new, and a refresh."""
     for number, some in enumerate((GIVEN[6:], GIVEN[:7])):
-        house.give(f"part-{number}", *reversed(some), some[0])
-        house.take()
-    assert house.checksum() == at_once
-    house.take(date(2026, 11, 22), refresh=True)
-    assert house.checksum() == at_once
+        harness.give(f"part-{number}", *reversed(some), some[0])
+        harness.take()
+    assert harness.checksum() == at_once
+    harness.take(date(2026, 11, 22), refresh=True)
+    assert harness.checksum() == at_once
 
 
-def test_runs_that_are_killed_lose_nothing_and_make_nothing_twice(house, at_once):
+def test_runs_that_are_killed_lose_nothing_and_make_nothing_twice(harness, at_once):
     """Each run finds more tweets and what the one before left; each is killed one stage later."""
     for number, stage in enumerate(STAGES[1:-1]):
-        house.give(f"part-{number}", *GIVEN[number : number + 2])
-        house.run().up_to(stage)
-    house.give("rest", *GIVEN)
-    house.take()
-    assert house.checksum() == at_once
+        harness.give(f"part-{number}", *GIVEN[number : number + 2])
+        harness.run().up_to(stage)
+    harness.give("rest", *GIVEN)
+    harness.take()
+    assert harness.checksum() == at_once
 
 
-def counted(house):
+def counted(harness):
     """Tweets by day, as they are published."""
-    found = house.rows("SELECT tweet_date, COUNT(*) AS n FROM {dwh.fact_tweet} GROUP BY tweet_date")
+    found = harness.rows("SELECT tweet_date, COUNT(*) AS n FROM {dwh.fact_tweet} GROUP BY tweet_date")
     return {f"{row['tweet_date']}": row["n"] for row in found}
 
 
-def test_a_late_tweet_goes_to_its_own_day_and_only_that_is_made_anew(house):
-    house.give("first", tweet(1, "saham", "2026-11-10T12:00"), tweet(2, "saham", "2026-11-21T12:00"))
-    house.take()
-    house.give("first", tweet(3, "sukuk", "2026-11-10T13:00"))
-    assert house.take().target.changed == [date(2026, 11, 10)]
-    assert counted(house) == {"2026-11-10": 2, "2026-11-21": 1}
-    assert house.take().target.changed == [], "nothing came"
-    assert counted(house) == {"2026-11-10": 2, "2026-11-21": 1}
+def test_a_late_tweet_goes_to_its_own_day_and_only_that_is_made_anew(harness):
+    harness.give("first", tweet(1, "saham", "2026-11-10T12:00"), tweet(2, "saham", "2026-11-21T12:00"))
+    harness.take()
+    harness.give("first", tweet(3, "sukuk", "2026-11-10T13:00"))
+    assert harness.take().target.changed == [date(2026, 11, 10)]
+    assert counted(harness) == {"2026-11-10": 2, "2026-11-21": 1}
+    assert harness.take().target.changed == [], "nothing came"
+    assert counted(harness) == {"2026-11-10": 2, "2026-11-21": 1}
 
 
 class Killed(BaseException):
@@ -150,89 +151,89 @@ def kill(*_, **__):
     raise Killed
 
 
-def test_a_publish_that_was_killed_is_completed_though_more_tweets_came(house, monkeypatch):
-    house.give("a", tweet(1, "saham"))
-    house.take()
-    house.give("b", tweet(2, "sukuk", "2026-11-22T12:00"))
-    killed = house.run().up_to("build")
+def test_a_publish_that_was_killed_is_completed_though_more_tweets_came(harness, monkeypatch):
+    harness.give("a", tweet(1, "saham"))
+    harness.take()
+    harness.give("b", tweet(2, "sukuk", "2026-11-22T12:00"))
+    killed = harness.run().up_to("build")
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Warehouse, "describe", kill)  # the copies are done, and nobody wrote that down
         killed.publish()
-    house.give("c", tweet(3, "reksadana", "2026-11-23T12:00"))
-    house.take()
-    assert counted(house) == {"2026-11-21": 1, "2026-11-22": 1, "2026-11-23": 1}
+    harness.give("c", tweet(3, "reksadana", "2026-11-23T12:00"))
+    harness.take()
+    assert counted(harness) == {"2026-11-21": 1, "2026-11-22": 1, "2026-11-23": 1}
 
 
-def test_a_run_never_replaces_a_newer_version(house):
-    house.give("a", tweet(1, "saham"))
-    slow = house.run().up_to("build")
-    house.give("b", tweet(2, "sukuk"))
-    house.take()
+def test_a_run_never_replaces_a_newer_version(harness):
+    harness.give("a", tweet(1, "saham"))
+    slow = harness.run().up_to("build")
+    harness.give("b", tweet(2, "sukuk"))
+    harness.take()
     slow.load()
     assert SUPERSEDED in slow.publish().note
-    assert counted(house) == {"2026-11-21": 2}
-    assert house.rows("SELECT COUNT(*) AS n FROM {staging.tweet}") == [{"n": 2}]
+    assert counted(harness) == {"2026-11-21": 2}
+    assert harness.rows("SELECT COUNT(*) AS n FROM {staging.tweet}") == [{"n": 2}]
 
 
-def test_a_build_whose_partition_was_loaded_anew_is_not_published(house):
-    house.give("a", tweet(1, "saham"))
-    slow = house.run().up_to("build")
-    house.give("b", tweet(2, "sukuk"))
-    house.run().up_to("load")
+def test_a_build_whose_partition_was_loaded_anew_is_not_published(harness):
+    harness.give("a", tweet(1, "saham"))
+    slow = harness.run().up_to("build")
+    harness.give("b", tweet(2, "sukuk"))
+    harness.run().up_to("load")
     assert SUPERSEDED in slow.publish().note
 
 
-def test_other_queries_make_all_days_anew(house):
-    house.give("a", tweet(1, "saham"), tweet(2, "saham", "2026-11-10T12:00"))
-    run = house.take()
-    path = f"{run.run.state}/published.json"
-    shown = house.lake.read_json(path)
-    house.lake.write(path, json.dumps({**shown, "rules": "others"}).encode())
-    assert house.run().up_to("version").target.is_whole
+def test_other_queries_make_all_days_anew(harness):
+    harness.give("a", tweet(1, "saham"), tweet(2, "saham", "2026-11-10T12:00"))
+    run = harness.take()
+    path = f"{run.run.state.folder}/published.json"
+    shown = harness.lake.read_json(path)
+    harness.lake.write(path, json.dumps({**shown, "rules": "others"}).encode())
+    assert harness.run().up_to("version").target.is_whole
 
 
-def test_a_landed_file_that_is_gone_fails_the_day_by_name(house, at_once):
+def test_a_landed_file_that_is_gone_fails_the_day_by_name(harness, at_once):
     """Sail passes over a file that is not there: its tweets would be gone without a word."""
-    house.give("a", *GIVEN)
-    run = house.run().up_to("land")
-    lost = min(path for one in landings(house.lake) for path in [file.path for file in one.files])
-    content = house.lake.read(lost)
-    house.lake.delete(lost)
+    harness.give("a", *GIVEN)
+    run = harness.run().up_to("land")
+    lost = min(path for one in landings(harness.lake) for path in [file.path for file in one.files])
+    content = harness.lake.read(lost)
+    harness.lake.delete(lost)
     with pytest.raises(LumbungError, match="a landed file of 2026-11-21 is gone") as told:
         run.up_to("clean")
     assert lost in str(told.value)
-    house.lake.write(lost, content)
-    house.take()
-    assert house.checksum() == at_once
+    harness.lake.write(lost, content)
+    harness.take()
+    assert harness.checksum() == at_once
 
 
-def test_a_poisoned_message_is_a_reject_with_its_reason_and_the_rest_goes_on(house):
-    house.give("a", tweet(1, "saham"))
-    run = house.run().up_to("ship")
-    producer = Producer({"bootstrap.servers": house.settings.kafka.servers})
-    producer.produce(house.settings.kafka.topic, value=b'{"tweet": {}}', partition=0)
+def test_a_poisoned_message_is_a_reject_with_its_reason_and_the_rest_goes_on(harness):
+    harness.give("a", tweet(1, "saham"))
+    run = harness.run().up_to("ship")
+    producer = Producer({"bootstrap.servers": harness.settings.kafka.servers})
+    producer.produce(harness.settings.kafka.topic, value=b'{"tweet": {}}', partition=0)
     assert producer.flush(60) == 0
     for stage in STAGES[STAGES.index("land") : STAGES.index("load")]:
         getattr(run, stage)()
-    rejected = house.rows("SELECT system, entity, raw, reason FROM {staging.rejected_row}")
+    rejected = harness.rows("SELECT system, entity, raw, reason FROM {staging.rejected_row}")
     assert rejected == [
         {"system": "cilvest", "entity": "tweet", "raw": '{"tweet": {}}', "reason": "the envelope has no collected_at"}
     ]
     version = run.target.version
     assert (version.rows_read, version.rows_kept, version.rows_rejected) == (2, 1, 1)
-    assert accounting(house.lake) == ((2, 1, 1), [(date(2026, 11, 21), 1, 1, 0)])
+    assert accounting(harness.lake) == ((2, 1, 1), [(date(2026, 11, 21), 1, 1, 0)])
 
 
-def test_the_report_is_about_tweets_where_nothing_else_is_published(make_tweet_house):
-    house = make_tweet_house(Catalog())
-    house.give("a", tweet(1, "saham"))
-    run = house.run().up_to("ship")
-    producer = Producer({"bootstrap.servers": house.settings.kafka.servers})
-    producer.produce(house.settings.kafka.topic, value=b"no tweet", partition=0)
+def test_the_report_is_about_tweets_where_nothing_else_is_published(make_tweet_harness):
+    harness = make_tweet_harness(Catalog())
+    harness.give("a", tweet(1, "saham"))
+    run = harness.run().up_to("ship")
+    producer = Producer({"bootstrap.servers": harness.settings.kafka.servers})
+    producer.produce(harness.settings.kafka.topic, value=b"no tweet", partition=0)
     assert producer.flush(60) == 0
     for stage in STAGES[STAGES.index("land") :]:
         getattr(run, stage)()
-    data = report_data(house.warehouse, house.lake, house.settings)
+    data = report_data(harness.warehouse, harness.lake, harness.settings)
     assert [(one.source, one.rows_read, one.rows_loaded, one.rows_rejected) for one in data.accounting] == [
         ("tweet (Kafka)", 2, 1, 1)
     ]
@@ -242,51 +243,51 @@ def test_the_report_is_about_tweets_where_nothing_else_is_published(make_tweet_h
     assert "Demand report" in shown
     assert not [one for one in ("pinter-skuy", "Course report", "per city", "enrollments") if one in shown]
     with pytest.raises(LumbungError, match=r"no enrollments are published yet.*lumbung tweets answers"):
-        answers(house.warehouse)
+        answers(harness.warehouse)
 
 
-def test_tweets_that_name_nothing_give_marts_of_zeros(make_tweet_house):
-    house = make_tweet_house(Catalog())
-    house.give("a", tweet(1, "suku bunga naik"))
-    house.take()
-    found = house.answers()
+def test_tweets_that_name_nothing_give_marts_of_zeros(make_tweet_harness):
+    harness = make_tweet_harness(Catalog())
+    harness.give("a", tweet(1, "suku bunga naik"))
+    harness.take()
+    found = harness.answers()
     assert found["total_tweet"] == 0
     assert found["total_by_instrument"] == {"reksadana": 0, "saham": 0, "sukuk": 0}
     assert len(found["hourly_by_instrument"]) == 72
     assert found["daily_by_instrument"] == found["most_active_authors"] == []
 
 
-def test_without_tweets_there_is_nothing_to_build(house):
-    assert tweets.make_version(house.lake) is None
-    house.run().start()
+def test_without_tweets_there_is_nothing_to_build(harness):
+    assert versions.make_version(harness.lake) is None
+    harness.run().start()
     with pytest.raises(LumbungError, match="no tweets are published yet"):
-        house.answers()
+        harness.answers()
 
 
-def test_a_prune_takes_only_what_nothing_is_made_from(house):
-    house.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
-    house.take()
-    house.give("b", tweet(3, "sukuk", "2026-11-10T13:00"))
-    house.take()
-    before, checksum = {file.path for file in house.lake.files("")}, house.checksum()
+def test_a_prune_takes_only_what_nothing_is_made_from(harness):
+    harness.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
+    harness.take()
+    harness.give("b", tweet(3, "sukuk", "2026-11-10T13:00"))
+    harness.take()
+    before, checksum = {file.path for file in harness.lake.files("")}, harness.checksum()
     dead = [f"{RAW}/dt=2026-11-10/tweet-x.parquet", "spark/plans/x.json", f"{CURATED}/dt=2026-11-09/x.parquet"]
     young = f"{RAW}/dt=2026-11-10/tweet-young.parquet"
     for path in dead:
-        house.lake.write(path, b"x")
-    for file in house.lake.files(""):
-        os.utime(house.lake.folder / file.path, (time.time() - 2 * 86_400,) * 2)
-    house.lake.write(young, b"x")
-    told = prune(house.settings, house.warehouse, keep=1, dry_run=True)
-    assert prune(house.settings, house.warehouse, keep=1) == told
-    left = {file.path for file in house.lake.files("")}
+        harness.lake.write(path, b"x")
+    for file in harness.lake.files(""):
+        os.utime(harness.lake.folder / file.path, (time.time() - 2 * 86_400,) * 2)
+    harness.lake.write(young, b"x")
+    told = prune(harness.settings, harness.warehouse, registry.all_systems(), keep=1, dry_run=True)
+    assert prune(harness.settings, harness.warehouse, registry.all_systems(), keep=1) == told
+    left = {file.path for file in harness.lake.files("")}
     gone = before - left
     # The first version, and the days as they were cleaned first: the archive was collected twice.
     assert {path.rpartition("/")[0] for path in gone} == {VERSIONS, *(f"{CURATED}/dt=2026-11-{n}" for n in (10, 21))}
     assert len(gone) == told.files - len(dead) == 3
     assert not left & set(dead)
     assert young in left
-    assert house.checksum() == checksum
-    house.take(date(2026, 11, 10), refresh=True)
-    house.give("c", tweet(4, "saham"))
-    house.take()
-    assert house.rows("SELECT COUNT(*) AS n FROM {dwh.fact_tweet}") == [{"n": 4}]
+    assert harness.checksum() == checksum
+    harness.take(date(2026, 11, 10), refresh=True)
+    harness.give("c", tweet(4, "saham"))
+    harness.take()
+    assert harness.rows("SELECT COUNT(*) AS n FROM {dwh.fact_tweet}") == [{"n": 4}]

@@ -17,7 +17,7 @@ DAY = "2026-11-10"
 
 
 @pytest.fixture(scope="module")
-def shop(new_house):
+def shop(new_harness):
     """Names that ids share or lack, cities that are blank or spelled in more than one way; published."""
     tables = sources()
     cities = [("s1", "Bandung"), ("s2", "bandung"), ("s3", " Bandung"), ("s4", ""), ("s5", None), ("s6", "  ")]
@@ -54,12 +54,12 @@ def shop(new_house):
         ("s7", "c5"),
     ]
     tables["course_enrollment"] = [{"student_id": student, "course_id": course} for student, course in taken]
-    with contextlib.closing(new_house(catalog=None)) as house:
+    with contextlib.closing(new_harness(catalog=None)) as harness:
         with pytest.raises(LumbungError, match="nothing is published yet"):
-            answers(house.warehouse)
-        house.fill(tables)
-        house.take(DAY)
-        yield house
+            answers(harness.warehouse)
+        harness.fill(tables)
+        harness.take(DAY)
+        yield harness
 
 
 def test_cities_are_not_folded_and_blank_ones_are_unknown(shop):
@@ -115,17 +115,17 @@ def test_the_accounting_adds_up(shop):
 
 
 @pytest.fixture(scope="module")
-def capstone(new_house, missing):
+def capstone(new_harness, missing):
     if not CAPSTONE.exists():
         missing("../shared/reference/capstone")
-    with contextlib.closing(new_house(catalog=None)) as house:
+    with contextlib.closing(new_harness(catalog=None)) as harness:
         for name in ("student.json", "mentor.csv", "course_category.csv", "course.json"):
-            shutil.copy(CAPSTONE / name, house.settings.data_source)
+            shutil.copy(CAPSTONE / name, harness.settings.data_source)
         lines = (CAPSTONE / "course_enrollment.csv").read_text().splitlines()
         pairs = [dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]]
-        house.fill({"course_enrollment": pairs})
-        house.take(DAY)
-        yield house
+        harness.fill({"course_enrollment": pairs})
+        harness.take(DAY)
+        yield harness
 
 
 def test_the_brief_s_own_data_give_the_published_answers(capstone):

@@ -25,10 +25,10 @@ from lumbung.local import services as parts
 from lumbung.local.bigquery import BigQuery
 from lumbung.local.postgres import Postgres
 from lumbung.local.processes import Process
-from support.pipeline import House, sources_of
-from support.tweet_house import TweetHouse
+from support.pipeline import PipelineHarness, sources_of
+from support.tweet_harness import TweetHarness
 
-AnyHouse = House | TweetHouse
+AnyHarness = PipelineHarness | TweetHarness
 WORKER = Path(__file__).with_name("worker.py")
 FIRST_DAY = date(2026, 9, 1)
 RUN_SECONDS = 240
@@ -67,7 +67,7 @@ class Started:
         return self.outcome.read_text() if self.outcome.exists() else None
 
 
-class Ground:
+class FaultEnvironment:
     """Servers and a worker; `with` starts and ends them.
 
     Args:
@@ -79,7 +79,7 @@ class Ground:
         self._runs: list[Started] = []
         self._numbers = itertools.count()
 
-    def __enter__(self) -> Ground:
+    def __enter__(self) -> FaultEnvironment:
         with contextlib.ExitStack() as stack:
             # Not under pytest's folder, which it closes to the user that PostgreSQL runs as.
             self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lumbung-faults-")))
@@ -114,24 +114,26 @@ class Ground:
                 run.kill()
 
     @contextlib.contextmanager
-    def house(self) -> Iterator[House]:
+    def harness(self) -> Iterator[PipelineHarness]:
         """A lake, a warehouse and sources of their own."""
-        home = self.folder / f"house-{next(self._numbers)}"
-        with contextlib.closing(House(home, self.bigquery.address, self.postgres, Catalog(self.catalog))) as house:
-            yield house
+        home = self.folder / f"harness-{next(self._numbers)}"
+        with contextlib.closing(
+            PipelineHarness(home, self.bigquery.address, self.postgres, Catalog(self.catalog))
+        ) as harness:
+            yield harness
 
     def start(
-        self, house: AnyHouse, day: date, *, refresh: bool = False, server: str = "", clock: timedelta = timedelta()
+        self, harness: AnyHarness, day: date, *, refresh: bool = False, server: str = "", clock: timedelta = timedelta()
     ) -> Started:
         """Start a run of a day; `server` is another address of the warehouse, `clock` how far the clock is off."""
         outcome = self.folder / f"run-{next(self._numbers)}"
         order = {
             "base": str(self.settings.home),
             "seed": str(self.settings.data_source),
-            "home": str(house.folder),
-            "catalog": str(house.catalog.root),
-            "name": house.name,
-            "kafka": house.settings.kafka.servers or "",
+            "home": str(harness.folder),
+            "catalog": str(harness.catalog.root),
+            "name": harness.name,
+            "kafka": harness.settings.kafka.servers or "",
             "server": server,
             "day": f"{day}",
             "refresh": "yes" if refresh else "",
@@ -144,14 +146,14 @@ class Ground:
         self._runs.append(run)
         return run
 
-    def take(self, house: AnyHouse, day: date, **options: object) -> str | None:
+    def take(self, harness: AnyHarness, day: date, **options: object) -> str | None:
         """Run a day: what `Started.wait` gives."""
-        return self.start(house, day, **options).wait()
+        return self.start(harness, day, **options).wait()
 
-    def revive(self, house: AnyHouse) -> None:
+    def revive(self, harness: AnyHarness) -> None:
         """Start the servers that were killed, as the next command does."""
         with parts.running(self.settings) as there:
-            house.move(there.emulator_host)
+            harness.move(there.emulator_host)
 
     def kill_warehouse(self) -> None:
         """Kill the BigQuery server, and wait until its place is free for the next one."""
@@ -170,9 +172,9 @@ def day_of(number: int) -> date:
     return FIRST_DAY + timedelta(days=number)
 
 
-def fill(house: House, number: int) -> None:
+def fill(harness: PipelineHarness, number: int) -> None:
     """Let the sources be those of the day with that number."""
-    house.fill(sources_of(f"day {number}", number))
+    harness.fill(sources_of(f"day {number}", number))
 
 
 def _kill(process: Process | None) -> None:

@@ -1,0 +1,160 @@
+"""Rejected rows: where they are kept, how many a contract allows, and the table that shows them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lumbung.catalog.contract import Contract
+from lumbung.core.errors import SourceError
+from lumbung.pipeline import snapshot
+from lumbung.pipeline.run import Run, Step
+from lumbung.sources import REJECT_SCHEMA, Reject
+from lumbung.storage.columns import arrow_schema
+from lumbung.storage.lake import Lake
+from lumbung.storage.manifest import DataFile
+
+TABLE = "staging.rejected_row"
+
+
+@dataclass(frozen=True)
+class RejectedFile:
+    """A file of rejects in the lake, and whose they are."""
+
+    system: str
+    entity: str
+    file: DataFile
+
+
+Finder = Callable[[Lake, date], Iterable[RejectedFile]]
+"""Gives the files of a day's rejects, of all systems."""
+
+
+class RejectWriter:
+    """Rejects on local disk, written as they come.
+
+    Attributes:
+        count: how many were written.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.count = file, 0
+        self._writer = pq.ParquetWriter(file, REJECT_SCHEMA, compression="zstd")
+
+    def add(self, rejects: Sequence[Reject]) -> None:
+        """Append rejects."""
+        if rejects:
+            rows = [{"line": reject.line, "raw": reject.raw, "reason": reject.reason} for reject in rejects]
+            self._writer.write_table(pa.Table.from_pylist(rows, REJECT_SCHEMA))
+            self.count += len(rejects)
+
+    def close(self) -> Path:
+        """The finished file."""
+        self._writer.close()
+        return self.file
+
+
+def too_many(
+    contract: Contract, day: date, *, rejected: int, read: int, reason: str, line: int | None = None
+) -> SourceError | None:
+    """The error, if more of the rows read are rejected than the contract allows (one always is).
+
+    Args:
+        contract: the staging table's contract, with its source.
+        day: the business day.
+        rejected: rows rejected.
+        read: rows read.
+        reason: why the first of them was rejected.
+        line: its line in the source, from 1.
+    """
+    assert contract.source
+    allowed = max(1, int(contract.source.max_rejects * read))
+    if rejected <= allowed:
+        return None
+    return SourceError(
+        f"{rejected} of {read} rows are rejected, {allowed} allowed; the first: {reason}",
+        where=place(contract.source.label, day, line),
+        remedy=f"mend the source (the rejects are in {TABLE}), or raise max_rejects in"
+        f" {contract.dataset}/{contract.path.name}",
+    )
+
+
+def place(label: str, day: date, line: int | None) -> str:
+    """Where in a source something is, for an error."""
+    return f"{label}{f':{line}' if line else ''}, day {day}"
+
+
+def of_snapshots(lake: Lake, system: str, day: date) -> Iterator[RejectedFile]:
+    """A day's rejects of a system of snapshots: of the newest attempt at each source, and of references between them.
+
+    Args:
+        lake: the lake.
+        system: the system.
+        day: the business day.
+    """
+    version = snapshot.version_of(lake, system, day, refused=True)
+    for entity in lake.names(f"raw/{system}"):
+        attempt = snapshot.attempted(lake, system, entity, day)
+        if attempt is None:
+            continue
+        member = version.members.get(entity) if version else None
+        dangling = member.rejects if member and member.generation == attempt.generation else None
+        for file in (attempt.rejects, dangling):
+            if file:
+                yield RejectedFile(system, entity, file)
+
+
+def load_rejected(run: Run, days: Sequence[date], find: Finder) -> Step:
+    """Rebuild the days' partitions of `staging.rejected_row` from what is in the lake.
+
+    Args:
+        run: the run.
+        days: the days, at least one.
+        find: gives a day's files of all systems.
+
+    Returns:
+        The rows, bytes and seconds of all days, and the last job.
+    """
+    steps = [_load_day(run, day, find) for day in days]
+    return Step.written(
+        TABLE,
+        rows_out=sum(step.rows_out or 0 for step in steps),
+        bytes=sum(step.bytes or 0 for step in steps),
+        seconds=round(sum(step.seconds or 0 for step in steps), 3),
+        job_id=steps[-1].job_id,
+    )
+
+
+def _load_day(run: Run, day: date, find: Finder) -> Step:
+    contract = run.catalog[TABLE]
+    # Listed under the lease: whoever comes last has seen all that there is.
+    with run.lake.lease(f"load/{TABLE}"), tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
+        file = Path(folder) / "rejected.parquet"
+        rows = 0
+        with pq.ParquetWriter(file, arrow_schema(contract)) as writer:
+            for rejected in find(run.lake, day):
+                with run.lake.local(rejected.file.path) as part:
+                    for batch in pq.ParquetFile(part).iter_batches():
+                        stamped = _stamp(batch, contract, day, rejected)
+                        writer.write_batch(stamped)
+                        rows += stamped.num_rows
+        job = run.warehouse.load(contract, file, day, {**run.labels, "table": contract.table})
+        run.warehouse.describe(contract, {"layer": contract.dataset})
+    return Step.written(TABLE, rows_out=rows, bytes=job.bytes, seconds=job.seconds, job_id=job.job_id)
+
+
+def _stamp(batch: pa.RecordBatch, contract: Contract, day: date, rejected: RejectedFile) -> pa.RecordBatch:
+    """The batch with the columns that say whose rejects they are."""
+    fixed = {"snapshot_date": day, "system": rejected.system, "entity": rejected.entity}
+    schema = arrow_schema(contract)
+    columns = [
+        pa.array([fixed[name]] * batch.num_rows, schema.field(name).type) if name in fixed else batch.column(name)
+        for name in schema.names
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

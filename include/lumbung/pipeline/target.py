@@ -1,0 +1,83 @@
+"""What a run's tables are built from, whatever the system: a version of its sources."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Self
+
+from pydantic import Field
+
+from lumbung.storage.manifest import Document
+from lumbung.storage.state import Published
+
+
+class Partition(Document):
+    """A staging partition that tables are built from, and what it must hold.
+
+    Attributes:
+        table: the staging table, without its data set.
+        day: the partition.
+        holds: the generation or the key that its marker must name.
+    """
+
+    table: str
+    day: date
+    holds: int | str
+
+
+class Target(Document):
+    """What a run's tables are built from.
+
+    Attributes:
+        system: whose tables they are.
+        day: the version's day.
+        generation: orders versions of a day.
+        extracted_at: when the last of its sources was read.
+        provisional: whether a source was read before the day was over.
+        partitions: the staging partitions that tables are built from.
+        changed: the days that incremental tables rebuild; the others are taken from what is published.
+        days: of incremental tables, every day's key, which names what it is made from.
+        rules: names the queries of the incremental tables; other queries rebuild all days.
+    """
+
+    system: str
+    day: date
+    generation: int
+    extracted_at: datetime
+    provisional: bool
+    partitions: list[Partition]
+    changed: list[date] = Field(default_factory=list)
+    days: dict[date, str] = Field(default_factory=dict)
+    rules: str = ""
+
+    @property
+    def order(self) -> tuple[date, int]:
+        """Which of two versions is newer."""
+        return self.day, self.generation
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether incremental tables rebuild all their days."""
+        return len(self.changed) == len(self.days)
+
+    def published(self, run_id: str) -> Published:
+        """What to write down when it is published by a run."""
+        return Published(
+            system=self.system,
+            day=self.day,
+            generation=self.generation,
+            extracted_at=self.extracted_at,
+            provisional=self.provisional,
+            run_id=run_id,
+            rules=self.rules,
+            days=self.days,
+        )
+
+    def to_xcom(self) -> dict[str, Any]:
+        """As one task passes it on to others: plain JSON."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_xcom(cls, content: dict[str, Any]) -> Self:
+        """As another task gets it."""
+        return cls.model_validate(content)

@@ -1,0 +1,173 @@
+"""What the lake knows of a warehouse: what is published of a system, what is being published, what staging holds.
+
+All of it lies under `state/<warehouse>/<system>/`, so that warehouses that share a lake do not disturb each other. No
+document decides by a clock: versions order themselves by day and generation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pydantic import Field
+
+from lumbung.storage.lake import Lake
+from lumbung.storage.manifest import Document
+
+ROOT = "state"
+
+
+class Published(Document):
+    """What is published of a system's whole tables, or of its daily partitions of one day.
+
+    Attributes:
+        system: the system.
+        day: the version's day.
+        generation: the version's generation.
+        extracted_at: when the last of its sources was read.
+        provisional: whether a source was read before the day was over.
+        run_id: Airflow's id of the run that published it.
+        published_at: when; None while it is being published.
+        rules: names the queries of the incremental tables; empty: there are none.
+        days: of incremental tables, each day's key, which names what it is made from.
+    """
+
+    system: str
+    day: date
+    generation: int
+    extracted_at: datetime
+    provisional: bool
+    run_id: str
+    published_at: datetime | None = None
+    rules: str = ""
+    days: dict[date, str] = Field(default_factory=dict)
+
+    @property
+    def order(self) -> tuple[date, int]:
+        """Which of two versions is newer."""
+        return self.day, self.generation
+
+
+class Pending(Document):
+    """A publish that has begun: whoever finds it completes it.
+
+    Attributes:
+        run_id: Airflow's id of the run.
+        pairs: full names of build table and target, in the order of the copies.
+        jobs: ids of the copy jobs; empty before they are started.
+        whole: what the whole tables are then; None: none are published.
+        daily: what the daily partitions are then; None: none are published.
+    """
+
+    run_id: str
+    pairs: list[tuple[str, str]]
+    jobs: list[str]
+    whole: Published | None
+    daily: Published | None
+
+
+class Marker(Document):
+    """What a staging partition holds, or is about to hold.
+
+    Attributes:
+        generation: the version's generation.
+        key: names what it is made from, where a day's rows may be the same in several generations.
+        loaded: whether the load has ended.
+        job_id: the load job.
+    """
+
+    generation: int
+    key: str | None = None
+    loaded: bool = False
+    job_id: str = ""
+
+
+@dataclass(frozen=True)
+class State:
+    """The documents of one warehouse and system.
+
+    Attributes:
+        lake: where they lie.
+        warehouse: `Warehouse.identity`, or the folder that was made of it.
+        system: the system.
+    """
+
+    lake: Lake
+    warehouse: str
+    system: str
+
+    @property
+    def folder(self) -> str:
+        """Where they lie in the lake."""
+        return f"{ROOT}/{re.sub(r'[^A-Za-z0-9_@.-]', '-', self.warehouse)}/{self.system}"
+
+    def published(self) -> Published | None:
+        """What is published of the whole tables; None: nothing yet."""
+        return self._read("published", Published)
+
+    def published_day(self, day: date) -> Published | None:
+        """What is published of a day's partitions of the daily tables; None: nothing yet."""
+        return self._read(f"daily/dt={day}", Published)
+
+    def write_published(self, published: Published) -> None:
+        """Write down what is published of the whole tables."""
+        self._write("published", published)
+
+    def write_published_day(self, published: Published) -> None:
+        """Write down what is published of a day's partitions of the daily tables."""
+        self._write(f"daily/dt={published.day}", published)
+
+    def pending(self) -> Pending | None:
+        """The publish that has begun and is not complete."""
+        return self._read("pending", Pending)
+
+    def write_pending(self, pending: Pending) -> None:
+        """Write down what is about to be published."""
+        self._write("pending", pending)
+
+    def delete_pending(self) -> None:
+        """The publish is complete."""
+        self.lake.delete(self._path("pending"))
+
+    def marker(self, table: str, day: date) -> Marker | None:
+        """What a partition of a staging table holds; None: nothing is known of it."""
+        return self._read(_marker(table, day), Marker)
+
+    def write_marker(self, table: str, day: date, marker: Marker) -> None:
+        """Write down what a partition of a staging table holds."""
+        self._write(_marker(table, day), marker)
+
+    def _path(self, name: str) -> str:
+        return f"{self.folder}/{name}.json"
+
+    def _read[D: Document](self, name: str, model: type[D]) -> D | None:
+        content = self.lake.read(self._path(name))
+        return None if content is None else model.model_validate_json(content)
+
+    def _write(self, name: str, document: Document) -> None:
+        self.lake.write(self._path(name), document.model_dump_json(indent=2).encode())
+
+
+def of_system(lake: Lake, system: str) -> Iterator[State]:
+    """The system's state in every warehouse that shares the lake."""
+    for warehouse in lake.names(ROOT):
+        if system in lake.names(f"{ROOT}/{warehouse}"):
+            yield State(lake, warehouse, system)
+
+
+def of_warehouse(lake: Lake, warehouse: str) -> Iterator[State]:
+    """The state of every system in one warehouse."""
+    folder = State(lake, warehouse, "").folder
+    for system in lake.names(folder.rstrip("/")):
+        yield State(lake, warehouse, system)
+
+
+def day_documents(system: str) -> re.Pattern[str]:
+    """Matches the paths of the system's documents that belong to one day, in any warehouse."""
+    return re.compile(rf"{ROOT}/[^/]+/{re.escape(system)}/(daily|staging/[^/]+)/dt=[^/]+")
+
+
+def _marker(table: str, day: date) -> str:
+    return f"staging/{table}/dt={day}"

@@ -1,0 +1,170 @@
+"""Versions of the tweets: which landings make one, what each of its days is made from, and which days changed.
+
+Landings are only ever added, so versions are nested and their generations order them; no clock decides. A day is
+cleaned into a file that is named by what it was cleaned from, and a run rebuilds only the days whose name differs from
+that of the published day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, datetime, timedelta
+
+import pyarrow.parquet as pq
+
+from lumbung.core import day as business_day
+from lumbung.core.errors import LumbungError
+from lumbung.pipeline import snapshot
+from lumbung.pipeline.run import Run, refuse_expired
+from lumbung.pipeline.target import Partition, Target
+from lumbung.spark import clean as cleaning
+from lumbung.storage.lake import Lake
+from lumbung.storage.manifest import DataFile, Document, Manifest, commit, newest
+from lumbung.stream.land import Landing, landings
+
+SYSTEM, ENTITY = "cilvest", "tweet"
+TABLE = f"staging.{ENTITY}"
+VERSIONS = f"{snapshot.version_folder(SYSTEM)}/all"
+CURATED = f"curated/{SYSTEM}/{ENTITY}"
+ONE_DAY = timedelta(days=1)
+
+
+class Cleaned(Document):
+    """What a day is cleaned from.
+
+    Attributes:
+        key: names the cleaned file: 12 hex digits of the files' checksums and the cleaner's version.
+        files: raw files: the day's and its neighbours', as an edit may move a tweet over midnight.
+        rows: raw tweets of the day itself.
+    """
+
+    key: str
+    files: list[str]
+    rows: int
+
+
+class TweetVersion(Manifest):
+    """All that was landed.
+
+    Attributes:
+        landings: names the set of landings and the cleaner's version.
+        rows_read: messages that were landed: kept and rejected ones.
+        rows_kept: those that are tweets.
+        rows_rejected: the others.
+        landed_at: when the last of them was landed.
+        days: what each Jakarta date is cleaned from.
+    """
+
+    system: str
+    landings: str
+    rows_read: int
+    rows_kept: int
+    rows_rejected: int
+    landed_at: datetime
+    days: dict[date, Cleaned]
+
+
+def make_version(lake: Lake) -> TweetVersion | None:
+    """Write down what is landed; an existing version is reused when nothing came. None: nothing was ever landed."""
+    with lake.lease(f"version/{SYSTEM}"):
+        landed = landings(lake)
+        if not any(landing.files for landing in landed):
+            return None
+        places = [f"{landing.topic_id}/{landing.partition}/{landing.start_offset}" for landing in landed]
+        name = hashlib.sha256("\n".join([f"{cleaning.VERSION}", *sorted(places)]).encode()).hexdigest()
+        previous = newest_version(lake)
+        if previous and previous.landings == name:
+            return previous
+        days = _days(landed)
+        return commit(
+            lake,
+            VERSIONS,
+            lambda generation: TweetVersion(
+                system=SYSTEM,
+                generation=generation,
+                landings=name,
+                rows_read=sum(landing.rows_read for landing in landed),
+                rows_kept=sum(landing.rows_kept for landing in landed),
+                rows_rejected=sum(landing.rows_rejected for landing in landed),
+                landed_at=max(landing.landed_at for landing in landed),
+                days=days,
+            ),
+        )
+
+
+def newest_version(lake: Lake) -> TweetVersion | None:
+    """The version with the highest generation."""
+    return newest(lake, VERSIONS, TweetVersion, lambda _: True)
+
+
+def version_of(run: Run, target: Target) -> TweetVersion:
+    """The version that a target stands for.
+
+    Raises:
+        LumbungError: there is no such version.
+    """
+    version = newest(run.lake, VERSIONS, TweetVersion, lambda version: version.generation == target.generation)
+    if version is None:
+        raise LumbungError("no such version", where=run.lake.address(VERSIONS), remedy="run the day again")
+    return version
+
+
+def make_target(run: Run, version: TweetVersion) -> Target:
+    """The version with the days that a run has to rebuild: those that are published otherwise, or not at all.
+
+    The target's day is the last day that has tweets; it never gets earlier, as landings are only added.
+
+    Raises:
+        LumbungError: such a day is older than the warehouse keeps partitions.
+    """
+    incremental = [table for table in run.tables if table.incremental]
+    rules = hashlib.sha256("\n".join(table.sql_path.read_text() for table in incremental).encode()).hexdigest()[:12]
+    published = run.state.published()
+    exist = all(run.warehouse.exists(run.warehouse.table(table.address)) for table in incremental)
+    keys = published.days if published and exist and published.rules == rules else {}
+    changed = sorted(day for day, cleaned in version.days.items() if keys.get(day) != cleaned.key or run.refreshes(day))
+    refuse_expired(run, changed)
+    last = max(version.days)
+    return Target(
+        system=SYSTEM,
+        day=last,
+        generation=version.generation,
+        extracted_at=version.landed_at,
+        provisional=version.landed_at < business_day.ends_at(last),
+        partitions=[Partition(table=ENTITY, day=day, holds=version.days[day].key) for day in changed],
+        changed=changed,
+        days={day: cleaned.key for day, cleaned in version.days.items()},
+        rules=rules,
+    )
+
+
+def cleaned_path(day: date, key: str) -> str:
+    """Where a cleaned day lies in the lake."""
+    return f"{CURATED}/dt={day}/{key}.parquet"
+
+
+def is_cleaned(lake: Lake, day: date, key: str) -> bool:
+    """Whether a day is cleaned already."""
+    folder, _, name = cleaned_path(day, key).rpartition("/")
+    return name in lake.names(folder)
+
+
+def cleaned_rows(lake: Lake, day: date, key: str) -> int:
+    """How many tweets a cleaned day has."""
+    with lake.local(cleaned_path(day, key)) as file:
+        return int(pq.read_metadata(file).num_rows)
+
+
+def _days(landed: list[Landing]) -> dict[date, Cleaned]:
+    files_of: dict[date, list[DataFile]] = {}
+    for landing in landed:
+        for file in landing.files:
+            files_of.setdefault(file.day, []).append(file)
+    days = {}
+    for day in sorted(files_of):
+        files = [file for near in (day - ONE_DAY, day, day + ONE_DAY) for file in files_of.get(near, [])]
+        checksums = sorted(file.sha256 for file in files)
+        key = hashlib.sha256("\n".join([*checksums, f"{cleaning.VERSION}"]).encode()).hexdigest()[:12]
+        rows = sum(file.rows for file in files_of[day])
+        days[day] = Cleaned(key=key, files=sorted(file.path for file in files), rows=rows)
+    return days

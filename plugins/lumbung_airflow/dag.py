@@ -1,0 +1,132 @@
+"""The head and the tail that every daily DAG has: its schedule, parameters and retries, and its last steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Asset, BaseOperator, Param, TaskGroup, TriggerRule
+
+from lumbung.catalog import query
+from lumbung.catalog.contract import Catalog, Contract
+from lumbung.core import settings
+from lumbung.core.day import JAKARTA
+from lumbung.systems.registry import by_dag
+from lumbung_airflow.notify import failure_notifiers
+from lumbung_airflow.operators import (
+    START,
+    AuditOperator,
+    BuildOperator,
+    PublishOperator,
+    RejectedOperator,
+    StartOperator,
+    VersionOperator,
+)
+from lumbung_airflow.timetable import DailyTimetable
+
+
+class DailyDag:
+    """A daily DAG's common tasks; the DAG file adds its own and wires them.
+
+    Attributes:
+        system: the system's name.
+        sources: contracts of the system's sources.
+        start: resolves the run's day; the first task.
+        version: decides which versions the run is about.
+        rejected: writes the rejects, whatever failed before.
+        builds: a task for each table made by a query, by its address; wired among each other.
+        publish: publishes all tables; wired after all builds.
+    """
+
+    def __init__(self, system: str, decision_task: str) -> None:
+        catalog, self.system = Catalog(), system
+        self.sources: list[Contract] = catalog.sources(system)
+        self.start = StartOperator(task_id=START)
+        self.version = VersionOperator(task_id=decision_task)
+        self.rejected = RejectedOperator(
+            task_id="rejected_row", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("staging.rejected_row")]
+        )
+        tables = query.tables(catalog, system)
+        with TaskGroup("build"):
+            self.builds = {
+                table.address: BuildOperator(task_id=table.address, address=table.address) for table in tables
+            }
+        for table in tables:
+            upstream = [self.builds[address] for address in sorted(query.dependencies(table) & self.builds.keys())]
+            upstream >> self.builds[table.address]
+        self.publish = PublishOperator(task_id="publish", outlets=[Asset(address) for address in self.builds])
+        list(self.builds.values()) >> self.publish
+
+    def finish(self, *ends: BaseOperator) -> None:
+        """Add the audit, after all that may still write a build table or a record, and the task of the run's state.
+
+        Args:
+            ends: the tasks by which the run succeeds or fails, beside the rejects and the audit.
+        """
+        writers = [task for task in self.start.dag.tasks if task is not self.start]
+        audit = AuditOperator(task_id="audit", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("ops.run_audit")])
+        writers >> audit
+        # `audit` runs whatever failed, so the run's own state must not be read from it.
+        complete = EmptyOperator(task_id="complete", trigger_rule=TriggerRule.NONE_FAILED)
+        [self.publish, *ends, self.rejected, audit] >> complete
+
+
+@contextmanager
+def daily_dag(
+    dag_id: str,
+    *,
+    description: str,
+    doc: str | None,
+    refresh: Param,
+    params: dict[str, Param] | None = None,
+    paused: bool = False,
+    tags: Sequence[str] = (),
+) -> Iterator[DailyDag]:
+    """A DAG that runs every day at 00:30 in Jakarta, for the day that just ended.
+
+    Args:
+        dag_id: the DAG; the registry knows its system.
+        description: one line.
+        doc: the DAG file's docstring, shown as Markdown.
+        refresh: the parameter `refresh`, a boolean: what it does differs.
+        params: parameters of this DAG only.
+        paused: whether it starts paused.
+        tags: more tags than the system's name.
+    """
+    system = by_dag(dag_id)
+    common = {
+        "day": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Business day",
+            description="YYYY-MM-DD in Asia/Jakarta; empty: the day of the schedule or logical date, or today.",
+        ),
+        "refresh": refresh,
+    }
+    default_args: dict[str, Any] = {
+        "system": system.name,
+        "retries": 2,
+        "retry_delay": timedelta(seconds=5),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=5),
+    }
+    with DAG(
+        dag_id=dag_id,
+        description=description,
+        doc_md=doc,
+        schedule=DailyTimetable(),
+        # A run of an earlier logical date would end well without a task: Airflow leaves its tasks out.
+        start_date=datetime(2020, 1, 1, tzinfo=JAKARTA),
+        catchup=False,
+        max_active_runs=4,
+        is_paused_upon_creation=paused,
+        tags=[system.label.lower(), "daily", *tags],
+        params={**common, **(params or {})},
+        default_args=default_args,
+        on_failure_callback=failure_notifiers(settings.load()),
+    ):
+        yield DailyDag(system.name, system.decision_task)
