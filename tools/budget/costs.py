@@ -46,7 +46,7 @@ def month_costs(budget: Budget, design: Design, volume: int = 1) -> list[Cost]:
 
     Args:
         budget: prices, volumes and assumptions.
-        design: the design to price.
+        design: the design.
         volume: tweets a day, in multiples of the typical volume.
     """
     step, assumptions = design.step(volume), budget.assumptions
@@ -77,26 +77,38 @@ def month_costs(budget: Budget, design: Design, volume: int = 1) -> list[Cost]:
             "Cloud Storage",
             f"{number(raw_gb, 2)} GB and {number(writes, 0)} writes, of which {FREE_STORAGE_GB} GB and"
             f" {number(FREE_WRITES)} writes are free",
-            budget.usd("gcs_standard", _over(raw_gb, FREE_STORAGE_GB))
-            + budget.usd("gcs_class_a", _over(writes, FREE_WRITES)),
+            budget.usd("gcs_standard", _billable(raw_gb, FREE_STORAGE_GB))
+            + budget.usd("gcs_class_a", _billable(writes, FREE_WRITES)),
         ),
         Cost(
             "BigQuery",
             f"{number(bigquery_gb, 2)} GB and {number(query_tib, 2)} TiB scanned, of which {FREE_BIGQUERY_GB} GB and"
             f" {FREE_QUERY_TIB} TiB are free",
-            budget.usd("bigquery_storage", _over(bigquery_gb, FREE_BIGQUERY_GB))
-            + budget.usd("bigquery_query", _over(query_tib, FREE_QUERY_TIB)),
+            budget.usd("bigquery_storage", _billable(bigquery_gb, FREE_BIGQUERY_GB))
+            + budget.usd("bigquery_query", _billable(query_tib, FREE_QUERY_TIB)),
         ),
     ]
 
 
 def month_usd(budget: Budget, design: Design, volume: int = 1) -> Decimal:
-    """A month of a design without the X API; arguments as of `month_costs`."""
+    """The sum of a month's bill, without the X API.
+
+    Args:
+        budget: prices, volumes and assumptions.
+        design: the design.
+        volume: tweets a day, in multiples of the typical volume.
+    """
     return sum((cost.usd for cost in month_costs(budget, design, volume)), Decimal(0))
 
 
 def disk_gb(budget: Budget, design: Design, volume: int = 1) -> int:
-    """GB of disk a design needs at the end of the first year, in steps of 10; arguments as of `month_costs`."""
+    """GB of disk a design needs at the end of the first year, in steps of 10.
+
+    Args:
+        budget: prices, volumes and assumptions.
+        design: the design.
+        volume: tweets a day, in multiples of the typical volume.
+    """
     assumptions = budget.assumptions
     topic_kb = assumptions.kafka_days * budget.volume.typical * volume * budget.volume.raw_kb
     need = assumptions.program_gb + topic_kb / KB_IN_GB
@@ -123,9 +135,11 @@ def fits(budget: Budget, machine: str, parts: Sequence[str]) -> bool:
 
 
 def x_costs(budget: Budget, tweets: int) -> dict[str, Decimal]:
-    """A month of the X API for so many tweets a day, by what is read, the dearest first.
+    """A month of the X API for so many tweets a day.
 
-    The author is a user read for each tweet: the ceiling, as X charges the same user once a day.
+    Returns:
+        The cost of each way to read them, the dearest first. Authors cost at most this much, a user read for each
+        tweet: X charges the same user only once a day.
     """
     posts = budget.usd("x_post", tweets, DAYS)
     return {
@@ -135,7 +149,7 @@ def x_costs(budget: Budget, tweets: int) -> dict[str, Decimal]:
     }
 
 
-def _over(amount: Decimal, free: int) -> Decimal:
+def _billable(amount: Decimal, free: int) -> Decimal:
     return max(amount - free, Decimal(0))
 
 
