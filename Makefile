@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-tweets up answers report backfill doctor env reseed test test-docker faults bench audit lint format lock clean
+.PHONY: help install run run-tweets up answers report backfill doctor erd env reseed test test-docker faults bench audit lint format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags services tools benchmarks tests
@@ -31,6 +31,9 @@ backfill: install ## Run every day FROM=YYYY-MM-DD TO=YYYY-MM-DD
 
 doctor: install ## Check what Lumbung needs
 	@$(lumbung) doctor
+
+erd: install ## Draw the tables from their contracts (docs/images/erd.svg, docs/architecture.md)
+	@PYTHONPATH=tools .venv/bin/python -m erd
 
 env: ## Write what Docker Compose needs to .env (PROFILES=stream,spark,search; LUMBUNG_PROJECT=… for real BigQuery)
 	@LUMBUNG_PROJECT=$(LUMBUNG_PROJECT) PROFILES="$(PROFILES)" infra/env.sh

@@ -1,15 +1,16 @@
-"""Renders infra/lumbung.svg from infra/lumbung.drawio, the drawing that diagrams.net opens and edits.
+"""Renders infra/lumbung.svg from infra/lumbung.drawio, which diagrams.net opens and edits.
 
     .venv/bin/python tools/drawing.py
 
-It knows what the drawing uses: rectangles with lines of text, containers, and edges of straight pieces with fixed ends.
-What it does not know it refuses, so that the two pictures cannot differ unseen.
+It supports what the drawing uses: rectangles with lines of text, containers, and edges of straight segments with fixed
+ends. Anything else is refused, so that the SVG always shows what diagrams.net shows.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -18,7 +19,7 @@ SOURCE = Path(__file__).parents[1] / "infra" / "lumbung.drawio"
 TARGET = SOURCE.with_suffix(".svg")
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 LINE_HEIGHT = 1.25  # of the font size
-# No letter of these fonts is on average wider in a line: em per character.
+# Upper bounds of the average width of a character in these fonts, in em.
 WIDTH, WIDTH_BOLD = 0.56, 0.6
 ROOTS = ("0", "1")  # the two cells that every drawing starts with
 
@@ -33,7 +34,7 @@ class Line:
     bold: bool
 
     def width(self, size: float) -> float:
-        """About its width, never too small."""
+        """An upper bound of its width in pixels."""
         return len(self.text) * size * (WIDTH_BOLD if self.bold else WIDTH)
 
 
@@ -52,17 +53,17 @@ class Box:
 
     @property
     def is_container(self) -> bool:
-        """Whether other boxes stand in it."""
+        """Whether it contains other boxes."""
         return self.style.get("container") == "1"
 
     @property
     def font_size(self) -> float:
-        """In pixels."""
+        """The size of its text, in pixels."""
         return float(self.style["fontSize"])
 
     @property
     def spacing(self) -> float:
-        """Pixels between border and text."""
+        """The distance between border and text, in pixels."""
         return float(self.style["spacing"])
 
     def at(self, x: float, y: float) -> Point:
@@ -80,7 +81,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow along straight pieces."""
+    """An arrow of straight segments."""
 
     id: str
     source: str
@@ -88,14 +89,14 @@ class Edge:
     points: list[Point]
     style: dict[str, str]
     label: str
-    along: float  # where the label is: -1 at the start, 1 at the end
+    along: float  # the position of the label: -1 at the start, 1 at the end
 
     def label_at(self) -> Point:
         """The middle of the label."""
-        pieces = list(zip(self.points, self.points[1:], strict=False))
-        lengths = [abs(b[0] - a[0]) + abs(b[1] - a[1]) for a, b in pieces]  # pieces are level or upright
+        segments = list(pairwise(self.points))
+        lengths = [abs(b[0] - a[0]) + abs(b[1] - a[1]) for a, b in segments]  # each is horizontal or vertical
         rest = sum(lengths) * (self.along + 1) / 2
-        for (a, b), length in zip(pieces, lengths, strict=True):
+        for (a, b), length in zip(segments, lengths, strict=True):
             if rest <= length:
                 share = rest / length
                 return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
@@ -117,7 +118,7 @@ def read(path: Path = SOURCE) -> Drawing:
     """Read a drawing.
 
     Raises:
-        ValueError: it uses what is not known here, or an end of an edge does not exist.
+        ValueError: it uses something that is not supported, or an end of an edge does not exist.
     """
     model = ElementTree.parse(path).getroot().find("diagram/mxGraphModel")  # noqa: S314 - our own file
     if model is None:
@@ -130,7 +131,7 @@ def read(path: Path = SOURCE) -> Drawing:
             drawing.boxes[box.id] = box
     drawing.edges.extend(_edge(cell, drawing) for cell in cells if cell.get("edge"))
     if len(drawing.boxes) + len(drawing.edges) != len(cells):
-        raise ValueError(f"{path}: an id is there twice, or a cell is neither box nor edge")
+        raise ValueError(f"{path}: an id occurs twice, or a cell is neither box nor edge")
     return drawing
 
 
@@ -152,9 +153,9 @@ def render(drawing: Drawing) -> str:
             ),
             "</defs>",
             f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-            *(piece for box in drawing.boxes.values() if box.is_container for piece in _paint_box(box)),
-            *(piece for edge in drawing.edges for piece in _paint_edge(edge)),
-            *(piece for box in drawing.boxes.values() if not box.is_container for piece in _paint_box(box)),
+            *(element for box in drawing.boxes.values() if box.is_container for element in _paint_box(box)),
+            *(element for edge in drawing.edges for element in _paint_edge(edge)),
+            *(element for box in drawing.boxes.values() if not box.is_container for element in _paint_box(box)),
             "</svg>\n",
         ]
     )
@@ -170,7 +171,7 @@ def _lines(value: str) -> list[Line]:
         bold = re.fullmatch(r"<b>(.*)</b>", text)
         plain = bold[1] if bold else text
         if "<" in plain:
-            raise ValueError(f"only <b> around a line and <br> are known: {text}")
+            raise ValueError(f"only <b> around a line and <br> are supported: {text}")
         lines.append(Line(plain, bold is not None))
     return lines
 
@@ -188,7 +189,7 @@ def _box(cell: ElementTree.Element, drawing: Drawing) -> Box:
         x, y = x + drawing.boxes[parent].x, y + drawing.boxes[parent].y
     style = _style(cell)
     if "shape" in style:
-        raise ValueError(f"{name}: only rectangles are known, not {style['shape']}")
+        raise ValueError(f"{name}: only rectangles are supported, not {style['shape']}")
     return Box(name, parent, x, y, width, height, style, _lines(cell.get("value", "")))
 
 
@@ -199,13 +200,13 @@ def _edge(cell: ElementTree.Element, drawing: Drawing) -> Edge:
             raise ValueError(f"{name}: its end {end!r} does not exist")
     style = _style(cell)
     if style.get("edgeStyle") != "none":
-        raise ValueError(f"{name}: only edges of straight pieces are known (edgeStyle=none)")
+        raise ValueError(f"{name}: only edges of straight segments are supported (edgeStyle=none)")
     geometry = cell.find("mxGeometry")
     (along,) = _numbers(geometry, "x")
     between = [(x, y) for point in cell.iter("mxPoint") for x, y in [_numbers(point, "x", "y")]]
     first = drawing.boxes[source].at(float(style["exitX"]), float(style["exitY"]))
     last = drawing.boxes[target].at(float(style["entryX"]), float(style["entryY"]))
-    # The shares are written with four digits: a pixel is whole.
+    # Exits and entries are shares with four digits; the points they stand for are whole pixels.
     points = [(float(round(x)), float(round(y))) for x, y in (first, *between, last)]
     return Edge(name, source, target, points, style, cell.get("value", ""), along)
 
@@ -215,9 +216,9 @@ def _marker(color: str) -> str:
 
 
 def _paint_box(box: Box) -> list[str]:
-    pieces = []
+    elements = []
     if box.style["fillColor"] != "none":
-        pieces.append(
+        elements.append(
             f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}"'
             f' rx="{float(box.style["arcSize"]) / 2:g}" fill="{box.style["fillColor"]}"'
             f' stroke="{box.style["strokeColor"]}"/>'
@@ -227,32 +228,32 @@ def _paint_box(box: Box) -> list[str]:
     for number, line in enumerate(box.lines):
         # A baseline is about 0.8 em under the top of the letters.
         y = top + box.font_size * (number * LINE_HEIGHT + (LINE_HEIGHT - 1) / 2 + 0.82)
-        pieces.append(
+        elements.append(
             f'<text x="{left if is_left else (left + right) / 2:g}" y="{y:g}" font-size="{box.font_size:g}"'
             f' fill="{box.style["fontColor"]}"{"" if is_left else " text-anchor=" + chr(34) + "middle" + chr(34)}'
             f"{' font-weight=' + chr(34) + 'bold' + chr(34) if line.bold else ''}>{escape(line.text)}</text>"
         )
-    return pieces
+    return elements
 
 
 def _paint_edge(edge: Edge) -> list[str]:
     color = edge.style["strokeColor"]
     path = " ".join(f"{x:g},{y:g}" for x, y in edge.points)
     dashes = ' stroke-dasharray="5 4"' if edge.style.get("dashed") == "1" else ""
-    pieces = [
+    elements = [
         f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="{edge.style["strokeWidth"]}"{dashes}'
         f' marker-end="url(#{_marker(color)})"/>'
     ]
     if edge.label:
         size = float(edge.style["fontSize"])
         (x, y), width = edge.label_at(), Line(edge.label, bold=False).width(size)
-        pieces += [
+        elements += [
             f'<rect x="{x - width / 2:g}" y="{y - size * 0.7:g}" width="{width:g}" height="{size * 1.4:g}"'
             f' fill="{edge.style["labelBackgroundColor"]}"/>',
             f'<text x="{x:g}" y="{y + size * 0.35:g}" font-size="{size:g}" fill="{edge.style["fontColor"]}"'
             f' text-anchor="middle">{escape(edge.label)}</text>',
         ]
-    return pieces
+    return elements
 
 
 if __name__ == "__main__":

@@ -1,22 +1,22 @@
 """The diagram in docs/architecture.md, and its picture, show the contracts' tables, columns and references."""
 
 import re
-from pathlib import Path
 
 import pytest
 
+from erd import files
 from lumbung.catalog.contract import Catalog
 
-DOCS = Path(__file__).parents[2] / "docs"
-DRAWN = [one for one in Catalog().contracts.values() if one.dataset in ("dwh", "datamart")]
+CATALOG = Catalog()
+DRAWN = [contract for contract in CATALOG.contracts.values() if contract.dataset in ("dwh", "datamart")]
 ENTITY = re.compile(r'^ *"([\w.]+)" \{\n(.*?)^ *\}', re.MULTILINE | re.DOTALL)
 COLUMN = re.compile(r'^ *(\S+) (\w+)(?: ([A-Z,]+))? "(not null|null)"$', re.MULTILINE)
 FOREIGN_KEY = re.compile(r'^ *"([\w.]+)" \|\|--\S+ "([\w.]+)" : "([\w, ]+)"$', re.MULTILINE)
 
 
 def diagram() -> str:
-    (found,) = re.findall(r"^```mermaid\n(erDiagram.*?)^```", (DOCS / "architecture.md").read_text(), re.M | re.S)
-    return found
+    (text,) = re.findall(r"^```mermaid\n(erDiagram.*?)^```", files.PAGE.read_text(), re.M | re.S)
+    return text
 
 
 def references(contract):
@@ -31,18 +31,28 @@ def columns(contract):
         yield column.type, column.name, ",".join(keys), "not null" if required else "null"
 
 
+def test_the_picture_is_drawn_from_the_contracts():
+    assert files.PICTURE.read_text() == files.picture(CATALOG), "run make erd"
+
+
+def test_the_diagram_is_drawn_from_the_contracts():
+    assert files.PAGE.read_text() == files.page(files.PAGE.read_text(), CATALOG), "run make erd"
+
+
 def test_the_diagram_has_the_contracts_columns():
     drawn = {address: COLUMN.findall(body) for address, body in ENTITY.findall(diagram())}
-    assert drawn == {one.address: list(columns(one)) for one in DRAWN}
+    assert drawn == {contract.address: list(columns(contract)) for contract in DRAWN}
 
 
 def test_the_diagram_has_the_contracts_references():
     assert sorted(FOREIGN_KEY.findall(diagram())) == sorted(
-        (reference.table, one.address, ", ".join(reference.columns)) for one in DRAWN for reference in references(one)
+        (reference.table, contract.address, ", ".join(reference.columns))
+        for contract in DRAWN
+        for reference in references(contract)
     )
 
 
-@pytest.mark.parametrize("contract", DRAWN, ids=lambda one: one.address)
+@pytest.mark.parametrize("contract", CATALOG.contracts.values(), ids=lambda contract: contract.address)
 def test_the_picture_has_the_table(contract):
-    shown = set(re.findall(r">([^<>]+)<", (DOCS / "images/erd.svg").read_text()))
+    shown = set(re.findall(r">([^<>]+)<", files.PICTURE.read_text()))
     assert {contract.address, *(column.name for column in contract.columns)} <= shown

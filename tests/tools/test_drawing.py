@@ -1,4 +1,4 @@
-"""The drawing is one that diagrams.net opens, it is tidy, and the SVG is made from it."""
+"""diagrams.net can open the drawing, nothing in it overlaps, and the SVG is rendered from it."""
 
 from itertools import combinations, pairwise
 from xml.etree import ElementTree
@@ -9,10 +9,10 @@ import drawing
 
 DRAWN = drawing.read()
 BOXES, EDGES = DRAWN.boxes, DRAWN.edges
-LEAVES = [one for one in BOXES.values() if not one.is_container]
+LEAVES = [box for box in BOXES.values() if not box.is_container]
 GAP = 6  # pixels between boxes
 
-each_edge = pytest.mark.parametrize("edge", EDGES, ids=lambda one: one.id)
+each_edge = pytest.mark.parametrize("edge", EDGES, ids=lambda edge: edge.id)
 
 
 def frame(box):
@@ -55,40 +55,40 @@ def test_the_drawing_is_an_uncompressed_graph():
         ("0", None),
         ("1", "0"),
     ]
-    known = set()
-    for cell in cells:  # a parent stands before what it holds
-        assert cell.get("id") not in known
-        assert cell.get("parent") in {None, *known}
-        known.add(cell.get("id"))
+    ids = set()
+    for cell in cells:  # a parent comes before its children
+        assert cell.get("id") not in ids
+        assert cell.get("parent") in {None, *ids}
+        ids.add(cell.get("id"))
         assert cell.get("id") in ("0", "1") or cell.find("mxGeometry").get("as") == "geometry"
     for cell in cells:
         if cell.get("edge"):
-            assert {cell.get("source"), cell.get("target")} <= known
+            assert {cell.get("source"), cell.get("target")} <= ids
 
 
 def test_the_svg_needs_nothing_else():
     picture = ElementTree.fromstring(drawing.TARGET.read_text())
     assert picture.tag == "{http://www.w3.org/2000/svg}svg"
-    assert not any("href" in name for one in picture.iter() for name in one.attrib)
+    assert not any("href" in name for element in picture.iter() for name in element.attrib)
     assert "<style" not in drawing.TARGET.read_text()
 
 
 def test_boxes_do_not_overlap():
-    for parent in {one.parent for one in BOXES.values()}:
-        for a, b in combinations([one for one in BOXES.values() if one.parent == parent], 2):
+    for parent in {box.parent for box in BOXES.values()}:
+        for a, b in combinations([box for box in BOXES.values() if box.parent == parent], 2):
             assert not overlap(frame(a), frame(b), GAP if a.style["fillColor"] != "none" else 0), (a.id, b.id)
 
 
-@pytest.mark.parametrize("box", BOXES.values(), ids=lambda one: one.id)
-def test_a_box_is_inside_what_holds_it_and_its_text_inside_it(box):
-    holder = frame(BOXES[box.parent]) if box.parent in BOXES else (0, 0, DRAWN.width, DRAWN.height)
-    assert inside(frame(box), holder)
+@pytest.mark.parametrize("box", BOXES.values(), ids=lambda box: box.id)
+def test_a_box_is_inside_its_parent_and_its_text_inside_it(box):
+    outer = frame(BOXES[box.parent]) if box.parent in BOXES else (0, 0, DRAWN.width, DRAWN.height)
+    assert inside(frame(box), outer)
     if not box.lines:
         return
     assert inside(box.text_frame(), frame(box))
-    for held in BOXES.values():
-        if held.parent == box.id:
-            assert not overlap(box.text_frame(), frame(held))
+    for child in BOXES.values():
+        if child.parent == box.id:
+            assert not overlap(box.text_frame(), frame(child))
 
 
 @each_edge
@@ -96,18 +96,18 @@ def test_an_edge_goes_from_border_to_border_around_other_boxes(edge):
     assert on_border(edge.points[0], BOXES[edge.source])
     assert on_border(edge.points[-1], BOXES[edge.target])
     for a, b in pairwise(edge.points):
-        assert (a[0] == b[0]) != (a[1] == b[1]), "a piece is level or upright"
-        piece = min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])
+        assert (a[0] == b[0]) != (a[1] == b[1]), "a segment is horizontal or vertical"
+        segment = min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])
         for box in LEAVES:
             if box.id not in (edge.source, edge.target):
-                assert not overlap(piece, frame(box), 2), box.id
+                assert not overlap(segment, frame(box), 2), box.id
         for end in (edge.source, edge.target):
             left, top, right, bottom = frame(BOXES[end])
-            assert not overlap(piece, (left + 1, top + 1, right - 1, bottom - 1)), f"it runs through {end}"
+            assert not overlap(segment, (left + 1, top + 1, right - 1, bottom - 1)), f"it runs through {end}"
 
 
-@pytest.mark.parametrize("edge", [one for one in EDGES if one.label], ids=lambda one: one.id)
-def test_a_label_stands_free(edge):
+@pytest.mark.parametrize("edge", [edge for edge in EDGES if edge.label], ids=lambda edge: edge.id)
+def test_a_label_covers_no_box(edge):
     (x, y), size = edge.label_at(), float(edge.style["fontSize"])
     half = drawing.Line(edge.label, bold=False).width(size) / 2
     for box in LEAVES:
@@ -149,23 +149,23 @@ def test_the_whole_system_is_drawn():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ('target="staging"', 'target="nowhere"', "'nowhere' does not exist"),
-        ("edgeStyle=none", "edgeStyle=orthogonalEdgeStyle", "only edges of straight pieces"),
+        ("edgeStyle=none", "edgeStyle=orthogonalEdgeStyle", "only edges of straight segments"),
         ("rounded=1;", "rounded=1;shape=cylinder3;", "only rectangles"),
         ("&lt;b&gt;CSV", "&lt;i&gt;CSV", "only <b>"),
-        ('id="csv"', 'id="json"', "there twice"),
+        ('id="csv"', 'id="json"', "occurs twice"),
         ("mxGraphModel", "other", "no uncompressed"),
     ],
 )
-def test_what_is_not_known_is_refused(tmp_path, old, new, said):
+def test_what_is_not_supported_is_refused(tmp_path, old, new, message):
     path = changed(tmp_path, old, new)
     if old == "mxGraphModel":
         path.write_text(path.read_text().replace("</mxGraphModel>", "</other>"))
     if old == 'id="csv"':
         path.write_text(path.read_text().replace('source="csv"', 'source="json"'))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         drawing.read(path)
 
 

@@ -217,17 +217,17 @@ def budget(
 ) -> None:
     """Print what the Cilvest service costs: the report's budget, the designs, the X API."""
     sys.path.append(str(settings_module.ROOT / "tools"))
-    import budget as costs
+    from budget import model, report
 
-    given = costs.load()
+    figures = model.load()
     if as_json:
-        print(json.dumps(costs.to_json(given), ensure_ascii=False, indent=2))  # noqa: T201
+        print(json.dumps(report.to_json(figures), ensure_ascii=False, indent=2))  # noqa: T201
     elif as_markdown:
-        print(costs.markdown(given), end="")  # noqa: T201
+        print(report.markdown(figures), end="")  # noqa: T201
     else:
         from lumbung.cli import console
 
-        for section in costs.sections(given):
+        for section in report.sections(figures):
             console.table(section.title, section.columns, section.rows, numbers=section.numbers)
 
 
