@@ -2,7 +2,7 @@
 
 It runs in an environment of its own, which has neither Lumbung nor Airflow, so it imports neither:
 
-    .venv-bigquery/bin/python services/bigquery/server.py --port 9050 --data-dir .lumbung/bigquery
+    PYTHONPATH=services .venv-bigquery/bin/python -P -m bigquery.server --port 9050 --data-dir .lumbung/bigquery
 
 local-bigquery 0.3.2 takes `table$20260102` for a table of that name, copies a table without its partitioning, lets a
 table it made by a job never expire, and more that is silently not BigQuery. Whatever this pipeline leans on is put

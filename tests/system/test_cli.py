@@ -137,7 +137,7 @@ def test_a_source_and_a_table_are_added_by_files_alone(make_home: Make, tmp_path
     root = Path(__file__).resolve().parents[2]
     copy = tmp_path / "checkout"
     copy.mkdir()
-    for name in ("dags", "include", "plugins"):
+    for name in ("dags", "include", "plugins", "services"):
         subprocess.run(["cp", "-r", root / name, copy / name], check=True)
     (copy / ".venv-bigquery").symlink_to(root / ".venv-bigquery")
     home = make_home(root=copy)

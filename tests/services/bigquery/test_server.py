@@ -18,7 +18,8 @@ from google.api_core.exceptions import BadRequest, ClientError, Conflict, NotFou
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-ROOT = Path(__file__).parents[3]
+from support.bigquery_process import PYTHON, environ, start_and_wait
+
 ARROW = pa.schema([("id", pa.string()), ("snapshot_date", pa.date32())])
 SCHEMA = [
     bigquery.SchemaField("id", "STRING", "REQUIRED", description="the id"),
@@ -315,7 +316,7 @@ def test_threads_write_at_once(client: bigquery.Client, dataset: str) -> None:
 SERVER = """
 import sys
 from pathlib import Path
-import server
+from bigquery import server
 from local_bigquery.engine import database
 server.settings.data_dir, server.settings.default_project_id = Path(sys.argv[1]), "local"
 server.link_extensions(Path(sys.argv[1]) / "home")
@@ -348,11 +349,8 @@ finally:
 
 def inside(script: str, folder: Path) -> str:
     """What a script prints that runs in the server's process."""
-    python = ROOT / ".venv-bigquery" / "bin" / "python"
-    beside = ROOT / "services" / "bigquery"
-    done = subprocess.run(
-        [python, "-c", SERVER + script, folder], cwd=beside, check=True, timeout=300, stdout=subprocess.PIPE, text=True
-    )
+    command = [PYTHON, "-P", "-c", SERVER + script, folder]
+    done = subprocess.run(command, env=environ(), check=True, timeout=300, stdout=subprocess.PIPE, text=True)
     return done.stdout
 
 
@@ -614,8 +612,7 @@ def test_a_kill_loses_nothing_that_was_committed(start_bigquery: Any, tmp_path: 
 def test_a_taken_port_is_one_line(start_bigquery: Any, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        command = [".venv-bigquery/bin/python", "services/bigquery/server.py", "--port", port]
-        ended = subprocess.run([*command, "--data-dir", tmp_path / "d"], cwd=ROOT, capture_output=True, text=True)
+        ended = start_and_wait("--port", port, "--data-dir", tmp_path / "d")
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
         f"Cannot listen on 127.0.0.1:{port} (Address already in use): stop what holds it, or change the port"
@@ -624,8 +621,7 @@ def test_a_taken_port_is_one_line(start_bigquery: Any, tmp_path: Path) -> None:
 
 def test_a_data_folder_in_use_is_one_line(start_bigquery: Any, tmp_path: Path) -> None:
     start_bigquery(tmp_path / "data")
-    command = [".venv-bigquery/bin/python", "services/bigquery/server.py", "--port", "0"]
-    ended = subprocess.run([*command, "--data-dir", tmp_path / "data"], cwd=ROOT, capture_output=True, text=True)
+    ended = start_and_wait("--port", "0", "--data-dir", tmp_path / "data")
     assert ended.returncode == 1
     assert len(ended.stderr.splitlines()) == 1
     assert "Cannot open" in ended.stderr
