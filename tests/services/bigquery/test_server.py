@@ -316,7 +316,7 @@ def test_threads_write_at_once(client: bigquery.Client, dataset: str) -> None:
 SERVER = """
 import sys
 from pathlib import Path
-from bigquery import server
+from bigquery import history, locks, originals, records, recovery, server
 from local_bigquery.engine import database
 server.settings.data_dir, server.settings.default_project_id = Path(sys.argv[1]), "local"
 server.link_extensions(Path(sys.argv[1]) / "home")
@@ -337,7 +337,7 @@ for one in readers:
     one.start()
 try:
     for _ in range(100):
-        with database.writing("local", "d", "made"), database.cursor() as writer, server.transaction(writer):
+        with database.writing("local", "d", "made"), database.cursor() as writer, locks.transaction(writer):
             writer.execute('CREATE OR REPLACE TABLE local.d.made AS SELECT * FROM range(10)')
             writer.execute('ALTER TABLE local.d.made ALTER COLUMN range SET NOT NULL')
 finally:
@@ -374,7 +374,7 @@ def ask(job_id, **config):
     runner.submit("local", job_id, JobConfiguration.model_validate({"query": {"query": "SELECT 1 AS x", **config}}))
     runner.wait("local", job_id)
 
-server.SWEEPER._due = float("inf")
+history.EXPIRER._next_time = float("inf")
 database.execute("CREATE SCHEMA local.d")
 table = {"projectId": "local", "datasetId": "d", "tableId": "t"}
 for number in range(3):
@@ -385,13 +385,13 @@ after_one = time.time()
 time.sleep(0.01)
 ask("two")
 show()
-server.sweep(time.time())
+history.expire(time.time())
 show()
-server.sweep(after_one + server.RESULT_SECONDS)
+history.expire(after_one + history.RESULT_SECONDS)
 show()
-server.sweep(after_one + server.JOB_SECONDS)
+history.expire(after_one + history.JOB_SECONDS)
 show()
-server.RESULT_SECONDS, server.SWEEPER._due = -1, 0.0
+history.RESULT_SECONDS, history.EXPIRER._next_time = -1, 0.0
 ask("three")
 show()
 print(database.fetch("FROM local.d.t"))
@@ -411,7 +411,7 @@ def test_history_of_long_ago_is_dropped(tmp_path: Path) -> None:
 
 SWEEP_BESIDE_A_WRITER = """
 import contextlib, threading
-opened, real = [], server.open_cursor
+opened, real = [], originals.open_cursor
 
 @contextlib.contextmanager
 def spy():
@@ -419,9 +419,9 @@ def spy():
     with real() as cursor:
         yield cursor
 
-server.open_cursor = spy
-sweeping = threading.Thread(target=server.sweep, args=(0.0,))
-with server.LAKE.writing():
+originals.open_cursor = spy
+sweeping = threading.Thread(target=history.expire, args=(0.0,))
+with locks.LAKE.writing():
     sweeping.start()
     sweeping.join(1)
     print(len(opened))
@@ -459,11 +459,11 @@ SWEEP_AFTER_EACH_JOB = """
 from concurrent.futures import ThreadPoolExecutor
 from local_bigquery.jobs import runner
 from local_bigquery.models import JobConfiguration
-server.RESULT_SECONDS = 0
+history.RESULT_SECONDS = 0
 database.execute("CREATE SCHEMA local.d; CREATE TABLE local.d.known AS SELECT 1 AS x")
 
 def ask(number):
-    server.SWEEPER._due = 0.0
+    history.EXPIRER._next_time = 0.0
     table = {"projectId": "local", "datasetId": "d", "tableId": f"t{number % 3}"}
     write = {"destinationTable": table, "writeDisposition": "WRITE_TRUNCATE"} if number % 2 else {}
     config = {"query": {"query": f"SELECT {number} AS n FROM d.known", **write}}
@@ -487,7 +487,7 @@ for name in ("made", "half"):
     tables.record("local", "d", name, tables.defaults("local", "d", name))
 for _ in range(2):
     print(*(table.tableReference.tableId for table in tables.list_("local", "d")))
-    server.forget_unmade_tables()
+    recovery.forget_missing_tables()
 print(tables.exists("local", "d", "half"))
 """
 
@@ -497,13 +497,15 @@ def test_a_table_that_a_killed_server_did_not_make_is_not_listed(tmp_path: Path)
 
 
 OF_AN_OLDER_ONE = """
+from local_bigquery.catalog import metadata
+from local_bigquery.models import Table
 table = '{"tableReference": {"projectId": "local", "datasetId": "d", "tableId": "t"}, "description": "old"}'
-with server.open_cursor() as cursor:
+with originals.open_cursor() as cursor:
     cursor.execute("INSERT INTO emulator.tables VALUES ('local', 'd', 't', $1)", [table])
 for _ in range(2):
-    print(*(table.description for table in server.metadata.list_(server.Table, "local", "d")))
-    server.metadata.delete(server.Table, "local", "d", "t")
-    server.RECORDS = server.Records()
+    print(*(table.description for table in metadata.list_(Table, "local", "d")))
+    metadata.delete(Table, "local", "d", "t")
+    records.RECORDS = records.Records()
 """
 
 
