@@ -24,8 +24,8 @@ class Cache:
         """Drop the answers about one table, or about all.
 
         Args:
-            table: its name without project and data set; empty: all tables. Every answer goes whose arguments contain
-                the name, be it as part of a longer one: some are read again without need, none is stale.
+            table: its name without project and data set; empty: all tables. Every answer whose arguments contain the
+                name is dropped, even as part of a longer name: some are read again needlessly, but none is stale.
         """
         with self._lock:
             self._answers = {

@@ -1,4 +1,4 @@
-"""What there is: the data sets' tables and views, their columns and properties.
+"""The catalog: the data sets' tables and views, their columns and properties.
 
 In place of functions of `local_bigquery.catalog.tables` and `database.objects`. Those know no partitions, and search
 DuckDB's lists of all tables and all columns, which take longer with every table.

@@ -28,7 +28,7 @@ from bigquery.partitions import (
     split_decorator,
 )
 
-# A copy of a table of at least so many bytes shares the table's files; for a smaller one, rows are copied as fast.
+# From this size in bytes on, a copy shares its source's files; a smaller table's rows are copied just as fast.
 SHARED_BYTES = 1 << 20
 
 
@@ -94,8 +94,8 @@ def write(
             column = partition_column(resource, target)
             condition = f" WHERE {in_partition(column, day)}"
             query = refuse_rows_outside(query, column, day, relation.columns)
-        rows = f"SELECT 1 FROM {table}{condition} LIMIT 1"
-        if not replaces and disposition == "WRITE_EMPTY" and cur.sql(rows).fetchone():
+        first_row = f"SELECT 1 FROM {table}{condition} LIMIT 1"
+        if not replaces and disposition == "WRITE_EMPTY" and cur.sql(first_row).fetchone():
             raise already_exists("Table", names.label(*reference))
 
         # A query may read the table or partition that it writes. After the DELETE below it would find it empty, so
