@@ -17,10 +17,11 @@ RUN uv pip install --quiet --compile-bytecode --require-hashes -r requirements/b
 
 
 FROM python:3.13.15-slim-trixie AS bigquery
-ENV PATH=/opt/lumbung/.venv/bin:$PATH PYTHONUNBUFFERED=1
+# The package `bigquery` is all that PYTHONPATH adds: no module of ours can hide one of the server's dependencies.
+ENV PATH=/opt/lumbung/.venv/bin:$PATH PYTHONPATH=/opt/lumbung/services PYTHONUNBUFFERED=1
 WORKDIR /opt/lumbung
 COPY --from=bigquery-environment /opt/lumbung/.venv .venv
-COPY services/bigquery bigquery
+COPY services/bigquery services/bigquery
 # A named volume takes the owner of the folder that it covers.
 RUN install -d -o 50000 -g 0 -m 2775 /var/lib/bigquery
 USER 50000:0
@@ -28,7 +29,7 @@ VOLUME /var/lib/bigquery
 EXPOSE 9050
 HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=5 CMD \
     ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9050/bigquery/v2/projects/local/datasets', timeout=9)"]
-CMD ["python", "-P", "bigquery/server.py", "--host", "0.0.0.0", "--port", "9050", "--data-dir", "/var/lib/bigquery"]
+CMD ["python", "-P", "-m", "bigquery.server", "--host", "0.0.0.0", "--port", "9050", "--data-dir", "/var/lib/bigquery"]
 
 
 FROM builder AS spark-environment

@@ -70,6 +70,7 @@ lint: ## Check code, types and SQL
 	@.venv/bin/ruff check $(code)
 	@.venv/bin/ruff format --check $(code)
 	@.venv/bin/mypy
+	@.venv/bin/mypy --python-executable .venv-bigquery/bin/python --cache-dir .mypy_cache/bigquery -p bigquery
 	@.venv/bin/sqlfluff lint --disable-progress-bar include/sql
 
 format: ## Format code and SQL

@@ -17,13 +17,9 @@ import requests
 from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
 from lumbung.pipeline.snapshot import DataFile
-from support import elasticsearch_server, source_database, stream
+from support import bigquery_process, elasticsearch_server, source_database, stream
 from support.pipeline import PipelineHarness
 from support.tweet_harness import TweetHarness
-
-ROOT = Path(__file__).parents[1]
-PYTHON = ROOT / ".venv-bigquery/bin/python"
-SERVER = ROOT / "services/bigquery/server.py"
 
 StartBigQuery = Callable[[Path], tuple[subprocess.Popen[bytes], str]]
 
@@ -40,12 +36,12 @@ def start_bigquery() -> Iterator[StartBigQuery]:
     started = []
 
     def start(data_dir: Path) -> tuple[subprocess.Popen[bytes], str]:
-        if not PYTHON.exists():
-            pytest.fail(f"{PYTHON} is missing: install requirements/bigquery.txt in .venv-bigquery")
+        if not bigquery_process.PYTHON.exists():
+            pytest.fail(f"{bigquery_process.PYTHON} is missing: install requirements/bigquery.txt in .venv-bigquery")
         port, log = free_port(), data_dir.with_suffix(".log")
-        command = [PYTHON, SERVER, "--host", "127.0.0.1", "--port", str(port), "--data-dir", data_dir]
+        command = [*bigquery_process.COMMAND, "--host", "127.0.0.1", "--port", str(port), "--data-dir", str(data_dir)]
         with log.open("ab") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output)
+            process = subprocess.Popen(command, env=bigquery_process.environ(), stdout=output, stderr=output)
         started.append(process)
         url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
         while True:

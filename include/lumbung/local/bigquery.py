@@ -13,7 +13,8 @@ from lumbung.local import processes
 from lumbung.local.server import Server
 
 PYTHON = ROOT / ".venv-bigquery" / "bin" / "python"
-SERVER = ROOT / "services" / "bigquery" / "server.py"
+SERVICES = ROOT / "services"
+SERVER = SERVICES / "bigquery" / "server.py"
 
 
 class BigQuery(Server):
@@ -50,10 +51,11 @@ class BigQuery(Server):
         self.data.mkdir(parents=True, exist_ok=True)
         port = processes.free_port(processes.read_json(self.notes).get("port", 0))
         place = ["--host", "127.0.0.1", "--port", str(port), "--data-dir", str(self.data), "--project", LOCAL_PROJECT]
-        # -P: modules that lie beside the script are not the server's.
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        # Nothing but the package `bigquery` is added to the server's own environment: -P leaves the working directory
+        # out, and this PYTHONPATH replaces the caller's, so no other module can hide one of its dependencies.
+        env = {**os.environ, "PYTHONPATH": str(SERVICES)}
         self._launched = True
-        server = processes.start([str(PYTHON), "-P", str(SERVER), *place], env=env, log=self.log)
+        server = processes.start([str(PYTHON), "-P", "-m", "bigquery.server", *place], env=env, log=self.log)
         processes.write_json(self.notes, {"port": port, **processes.told(processes.Process.of(server.pid))})
 
     def _answers(self) -> bool:

@@ -203,9 +203,10 @@ def test_a_source_of_ones_own_needs_no_embedded_postgres(settings: Settings, mon
 
 
 def test_a_server_that_does_not_start_says_why(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = settings.data_source / "broken.py"
-    broken.write_text("raise SystemExit('no space left for tables')")
-    monkeypatch.setattr(bigquery, "SERVER", broken)
+    package = settings.data_source / "bigquery"
+    package.mkdir()
+    (package / "server.py").write_text("raise SystemExit('no space left for tables')")
+    monkeypatch.setattr(bigquery, "SERVICES", settings.data_source)
     with pytest.raises(LumbungError, match=r"bigquery\.log: (?s:.)*no space left for tables"), parts.running(settings):
         pass
     monkeypatch.setattr(bigquery, "PYTHON", Path("/nowhere/python"))

@@ -1,0 +1,89 @@
+"""How queries run: casts as BigQuery's, a cache that sees their changes, jobs shown to SQL."""
+
+import contextlib
+import re
+import threading
+from typing import Any
+
+from sqlglot import exp
+
+from bigquery import originals, records
+from bigquery.cache import CACHE
+from bigquery.locks import transaction
+
+# The strings BigQuery casts; DuckDB casts more ('1.9' and '1_0' to INT64, 'yes' to BOOL, '2026/01/02 x' to DATE).
+NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
+CASTABLE = {
+    exp.DataType.Type.BIGINT: r"\s*[+-]?(\d+|0[xX][0-9a-fA-F]+)\s*",
+    exp.DataType.Type.DECIMAL: NUMBER,
+    exp.DataType.Type.DOUBLE: rf"(?i){NUMBER}|[+-]?(inf|infinity)|nan",
+    exp.DataType.Type.BOOLEAN: "(?i)true|false",
+    exp.DataType.Type.DATE: r"\d{4}-\d{1,2}-\d{1,2}",
+}
+JOBS_VIEW = re.compile(r"INFORMATION_SCHEMA\W+JOBS", re.IGNORECASE)
+
+JOBS_LOCK = threading.Lock()
+
+
+class SessionlessCursor:
+    """A cursor that serves one query without a session, so that it has no temporary tables.
+
+    Before every query local-bigquery asks DuckDB for its temporary tables. DuckDB's list of tables reads the statistics
+    of every table, more of them with each result saved; here the answer is known to be empty.
+    """
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def sql(self, query: str, **kwargs: Any) -> Any:
+        """Return a relation with the query's rows."""
+        asks_for_temporary_tables = query == "SELECT table_name FROM duckdb_tables() WHERE temporary"
+        return self._cursor.sql("SELECT '' AS table_name LIMIT 0" if asks_for_temporary_tables else query, **kwargs)
+
+
+def run_query(cursor: Any, project: str, job: str, config: Any, *args: Any, session: Any = None, **kwargs: Any) -> Any:
+    """Run a query job's statements. In place of `query.execute`.
+
+    Args:
+        cursor: the job's, or its session's.
+        project: the job's project.
+        job: the job's id.
+        config: the job's configuration.
+        args: what `query.execute` takes further.
+        session: the job's session, if it has one.
+        kwargs: what `query.execute` takes further.
+    """
+    if JOBS_VIEW.search(config.query or ""):
+        copy_jobs_to_duckdb()
+    query_cursor = cursor if session else SessionlessCursor(cursor)
+    return originals.run_query(query_cursor, project, job, config, *args, session=session, **kwargs)
+
+
+def copy_jobs_to_duckdb() -> None:
+    """Copy the records of jobs to where INFORMATION_SCHEMA.JOBS reads them; two copies at once would conflict."""
+    with JOBS_LOCK, originals.open_cursor() as cursor, transaction(cursor):
+        cursor.execute("DELETE FROM emulator.jobs")
+        for row in records.RECORDS.run("SELECT * FROM emulator.jobs"):
+            cursor.execute("INSERT INTO emulator.jobs VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def run_statement(cursor: Any, tree: exp.Expression, *args: Any) -> Any:
+    """Run one statement; any but a query may change any table. In place of `query._run`."""
+    with contextlib.nullcontext() if isinstance(tree, exp.Query) else CACHE.changing():
+        return originals.run_statement(cursor, tree, *args)
+
+
+def safe_cast(node: exp.Expression, _context: Any) -> exp.Expression:
+    """Make SAFE_CAST of a string that BigQuery would not cast NULL: a rule of the translation to DuckDB."""
+    if isinstance(node, exp.TryCast) and (pattern := CASTABLE.get(node.to.this)):
+        text = exp.cast(node.this.copy(), "VARCHAR")
+        # The type is known only when the query runs. Only strings are refused: a number is rounded.
+        is_refused = exp.and_(
+            exp.func("typeof", node.this.copy()).eq(exp.Literal.string("VARCHAR")),
+            exp.not_(exp.func("regexp_full_match", text, exp.Literal.string(pattern))),
+        )
+        node.set("this", exp.case().when(is_refused, exp.null()).else_(node.this))
+    return node

@@ -1,0 +1,19 @@
+import datetime
+
+from google.cloud import bigquery
+
+from support.bigquery_client import SCHEMA, ids, rows_of
+
+
+def test_a_load_makes_the_table_with_its_partitioning_and_schema(client: bigquery.Client, table: str) -> None:
+    made = client.get_table(table)
+    assert (made.num_rows, made.time_partitioning.field, made.schema) == (3, "snapshot_date", SCHEMA)
+    assert [item.table_id for item in client.list_tables(table.split(".")[0])] == ["t"]
+
+
+def test_a_partition_is_read_and_deleted_by_its_name(client: bigquery.Client, table: str) -> None:
+    assert client.get_table(f"{table}$20260101").num_rows == 2
+    assert rows_of(client.list_rows(f"{table}$20260102")) == [("c", datetime.date(2026, 1, 2))]
+    client.delete_table(f"{table}$20260101")
+    assert ids(client, table) == "2:c"
+    assert client.get_table(f"{table}$20260101").num_rows == 0
