@@ -54,6 +54,10 @@ class BucketLake(Lake):
     def _blob(self, path: str) -> Any:
         return self.bucket.blob(self.prefix + path)
 
+    def _folder_prefix(self, folder: str) -> str:
+        """What the names of all objects under a folder begin with."""
+        return f"{self.prefix}{folder.strip('/')}/" if folder.strip("/") else self.prefix
+
     @override
     def read(self, path: str) -> bytes | None:
         from google.api_core.exceptions import NotFound
@@ -98,7 +102,7 @@ class BucketLake(Lake):
 
     @override
     def names(self, folder: str) -> list[str]:
-        prefix = f"{self.prefix}{folder.strip('/')}/"
+        prefix = self._folder_prefix(folder)
         blobs = self.bucket.client.list_blobs(self.bucket, prefix=prefix, delimiter="/")
         files = {blob.name for blob in blobs}  # before .prefixes, which is filled while blobs are listed
         # The console of a bucket marks a folder by an object with the folder's name.
@@ -106,7 +110,7 @@ class BucketLake(Lake):
 
     @override
     def files(self, folder: str) -> list[Stored]:
-        blobs = self.bucket.client.list_blobs(self.bucket, prefix=f"{self.prefix}{folder.strip('/')}/")
+        blobs = self.bucket.client.list_blobs(self.bucket, prefix=self._folder_prefix(folder))
         return [Stored(blob.name.removeprefix(self.prefix), blob.size, blob.updated) for blob in blobs]
 
     @override

@@ -89,6 +89,13 @@ def test_put_replaces_a_file(lake, tmp_path):
     assert lake.read("a") == b"new"
 
 
+def test_the_root_can_be_listed(lake):
+    lake.write("a/b", b"1")
+    lake.write("c", b"22")
+    assert lake.names("") == ["a", "c"]
+    assert [(file.path, file.bytes) for file in lake.files("")] == [("a/b", 1), ("c", 2)]
+
+
 def test_deleting_empty_folders_leaves_every_file(lake):
     lake.write("a/b/c/file", b"")
     lake.write("a/d/file", b"kept")
