@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import SourceError
+from lumbung.core.lines import bounded_lines
 from lumbung.sources import Batch, Reject
-from lumbung.sources.files import MAX_RECORD, Row, RowError, batches, check_utf8, opened, physical_lines, too_long
+from lumbung.sources.files import MAX_RECORD, Row, RowError, batches, check_utf8, opened, too_long
 from lumbung.sources.rows import mismatch
 
 _FIELD = re.compile(r'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]*+))(,|\Z)')
@@ -31,7 +32,7 @@ class _Record(NamedTuple):
 def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Batch]:
     """Read a CSV file, see `lumbung.sources.read`."""
     with opened(contract, data_source) as (path, file):
-        records = _records(physical_lines(file))
+        records = _records(bounded_lines(file, MAX_RECORD))
         order = _header(contract, path, next(records))
         yield from batches(contract, (_row(order, record) for record in records))
 

@@ -75,16 +75,6 @@ def first_byte(file: BinaryIO) -> bytes:
     return found
 
 
-def physical_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The lines with their numbers from 1 and their line ends; one longer than MAX_RECORD is cut one byte after it."""
-    number = 0
-    while line := file.readline(MAX_RECORD + 1):
-        number += 1
-        yield number, line
-        while len(line) > MAX_RECORD and not line.endswith(b"\n"):
-            line = file.readline(MAX_RECORD + 1)
-
-
 def too_long(line: int, raw: bytes) -> Reject:
     """The reject of a row that is longer than MAX_RECORD."""
     return Reject.of(line, raw, f"the row is longer than {MAX_RECORD:,} bytes")

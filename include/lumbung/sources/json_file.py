@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import SourceError
+from lumbung.core.lines import bounded_lines
 from lumbung.sources import Batch, Reject
 from lumbung.sources.files import (
     MAX_RECORD,
@@ -20,7 +21,6 @@ from lumbung.sources.files import (
     check_utf8,
     first_byte,
     opened,
-    physical_lines,
     too_long,
 )
 from lumbung.sources.rows import mismatch
@@ -60,7 +60,7 @@ def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Ba
 
 def _lines(names: list[str], path: Path, file: BinaryIO) -> Iterator[Row | Reject]:
     rows = 0
-    for number, line in physical_lines(file):
+    for number, line in bounded_lines(file, MAX_RECORD):
         if line.isspace():
             continue
         rows += 1

@@ -13,7 +13,7 @@ from adbc_driver_manager import Error
 from adbc_driver_postgresql import StatementOptions, dbapi
 
 from lumbung.catalog.contract import Contract, Source
-from lumbung.core.errors import SourceError, SourceUnavailableError
+from lumbung.core.errors import SourceError, SourceUnavailableError, first_line
 from lumbung.sources import Batch, Reject
 from lumbung.sources.rows import faults, schema
 
@@ -51,7 +51,7 @@ def read(contract: Contract, _data_source: Path, dsn: str | None) -> Iterator[Ba
         except OSError as error:  # a stream that breaks half-way
             kind = SourceError if " ERROR: " in str(error) else SourceUnavailableError
             raise kind(
-                f"reading stopped, {_first_line(error)}",
+                f"reading stopped, {first_line(error)}",
                 where=source.label,
                 remedy="mend what the server says, run again",
             ) from error
@@ -106,11 +106,7 @@ def _refusal(contract: Contract, connection: dbapi.Connection, error: Error) -> 
             return SourceError("permission denied", where=label, remedy=f"GRANT SELECT ON {table} to the user")
         case _:
             kind = SourceUnavailableError if (error.sqlstate or "08")[:2] in _UNAVAILABLE else SourceError
-            return kind(f"the query failed, {_first_line(error)}", where=label, remedy="mend what the server says")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+            return kind(f"the query failed, {first_line(error)}", where=label, remedy="mend what the server says")
 
 
 def _batch(contract: Contract, rows: pa.RecordBatch) -> Batch:
