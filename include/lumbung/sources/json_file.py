@@ -152,7 +152,7 @@ class _Text:
     def refusal(self, what: str, position: int | None = None) -> SourceError:
         """The error for the cursor's line, or that of a position in the text."""
         line = self._line_here() + self._text.count("\n", self._at, position or self._at)
-        return SourceError(what, where=f"{self._path}:{line}", remedy="mend the file or export it again")
+        return SourceError(what, where=f"{self._path}:{line}", remedy="fix the file or export it again")
 
     def _fault(self, error: json.JSONDecodeError) -> SourceError:
         text = self._text.rstrip()
@@ -209,5 +209,5 @@ def _values(names: list[str], row: Any, *, escapes: bool) -> list[str | None]:
             try:
                 (value or "").encode()
             except UnicodeEncodeError:
-                raise RowError(f"field {name} holds a lone surrogate, which is no character") from None
+                raise RowError(f"field {name} holds a lone surrogate, which is not a character") from None
     return values

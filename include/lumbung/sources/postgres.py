@@ -24,9 +24,9 @@ _SESSION = ("SET client_encoding TO 'UTF8'", "SET DateStyle TO ISO", "SET TimeZo
 
 # What to do about the reason that libpq or the server gives for having no connection.
 _REMEDIES = {
-    "password": "mend the connection's user and password",
-    r"role .* does not exist": "mend the connection's user, or create the role",
-    r"database .* does not exist": "mend the connection's database",
+    "password": "fix the connection's user and password",
+    r"role .* does not exist": "fix the connection's user, or create the role",
+    r"database .* does not exist": "fix the connection's database",
     r"pg_hba\.conf": "let this machine and user in there",
 }
 _UNAVAILABLE = ("08", "53", "57")  # classes of SQLSTATE: connection lost, out of resources, shut down
@@ -53,7 +53,7 @@ def read(contract: Contract, _data_source: Path, dsn: str | None) -> Iterator[Ba
             raise kind(
                 f"reading stopped, {first_line(error)}",
                 where=source.label,
-                remedy="mend what the server says, run again",
+                remedy="fix what the server reports, then run again",
             ) from error
 
 
@@ -74,11 +74,11 @@ def _connect(source: Source, dsn: str | None) -> dbapi.Connection:
             if re.search(pattern, reason[1]):
                 raise SourceError(what, where=where, remedy=remedy)
         raise SourceUnavailableError(
-            what, where=where, remedy="start the server, or mend the connection's host and port"
+            what, where=where, remedy="start the server, or fix the connection's host and port"
         )
     if "could not translate host name" in message:
         raise SourceUnavailableError(
-            "no connection, there is no such host", where=where, remedy="mend the connection's host"
+            "no connection, there is no such host", where=where, remedy="fix the connection's host"
         )
     raise SourceError(
         "no connection, its address cannot be understood",
@@ -92,7 +92,7 @@ def _refusal(contract: Contract, connection: dbapi.Connection, error: Error) -> 
     label, table = contract.source.label, contract.source.table
     match error.sqlstate:
         case "42P01":
-            return SourceError("there is no such table", where=label, remedy="create it, or mend the contract's table")
+            return SourceError("there is no such table", where=label, remedy="create it, or fix the contract's table")
         case "42703":
             connection.rollback()
             there = connection.adbc_get_table_schema(table).names
@@ -100,13 +100,13 @@ def _refusal(contract: Contract, connection: dbapi.Connection, error: Error) -> 
             return SourceError(
                 f"the table has no column {', '.join(missing)}",
                 where=label,
-                remedy=f"mend the table or the contract {contract.path.name}",
+                remedy=f"fix the table or the contract {contract.path.name}",
             )
         case "42501":
             return SourceError("permission denied", where=label, remedy=f"GRANT SELECT ON {table} to the user")
         case _:
             kind = SourceUnavailableError if (error.sqlstate or "08")[:2] in _UNAVAILABLE else SourceError
-            return kind(f"the query failed, {first_line(error)}", where=label, remedy="mend what the server says")
+            return kind(f"the query failed, {first_line(error)}", where=label, remedy="fix what the server reports")
 
 
 def _batch(contract: Contract, rows: pa.RecordBatch) -> Batch:

@@ -48,7 +48,7 @@ BAD_ROWS = [
     (b'{"id":"9","name":true,"city":"y"}', "field name is a boolean, expected a string or null"),
     (b'{"id":"9","name":{"id":"1"},"city":"y"}', "field name is an object, expected a string or null"),
     (b'{"id":"9","name":[],"city":"y"}', "field name is an array, expected a string or null"),
-    (b'{"id":"9","name":"\\udc80","city":"y"}', "field name holds a lone surrogate, which is no character"),
+    (b'{"id":"9","name":"\\udc80","city":"y"}', "field name holds a lone surrogate, which is not a character"),
     (b'{"id":"9","name":"\xff","city":"y"}', "byte 0xff at position 19 of the row is not UTF-8"),
     (b'{"id":"9","name":"\xed\xa0\x80","city":"y"}', "byte 0xed at position 19 of the row is not UTF-8"),
     (b'{"id":null,"name":"x","city":"y"}', "key column id is null"),

@@ -107,11 +107,11 @@ def test_no_connection(make_contract, everything, dsn, message, kind):
     [
         (
             {"user": "member", "password": "hush"},
-            'password authentication failed for user "member". Mend the connection\'s user',
+            'password authentication failed for user "member". Fix the connection\'s user',
         ),
-        ({"user": "member"}, "no password supplied. Mend the connection's user and password"),
-        ({"user": "nobody", "password": "hush"}, 'role "nobody" does not exist. Mend the connection\'s user'),
-        ({"database": "nowhere"}, 'database "nowhere" does not exist. Mend the connection\'s database'),
+        ({"user": "member"}, "no password supplied. Fix the connection's user and password"),
+        ({"user": "nobody", "password": "hush"}, 'role "nobody" does not exist. Fix the connection\'s user'),
+        ({"database": "nowhere"}, 'database "nowhere" does not exist. Fix the connection\'s database'),
     ],
 )
 def test_a_login_that_is_refused(postgres, make_contract, everything, login, message):
