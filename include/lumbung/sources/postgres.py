@@ -19,10 +19,10 @@ from lumbung.sources.rows import faults, schema
 
 _BATCH_BYTES = 4 << 20  # about 50,000 rows of two ids
 
-# A value's text must not depend on how the server or the user's role is set up.
+# The text of a value must not depend on the settings of the server or of the role.
 _SESSION = ("SET client_encoding TO 'UTF8'", "SET DateStyle TO ISO", "SET TimeZone TO 'UTC'")
 
-# What to do about the reason that libpq or the server gives for having no connection.
+# Remedies by the reason that libpq or the server gives for refusing a connection.
 _REMEDIES = {
     "password": "fix the connection's user and password",
     r"role .* does not exist": "fix the connection's user, or create the role",
@@ -35,7 +35,7 @@ _UNAVAILABLE = ("08", "53", "57")  # classes of SQLSTATE: connection lost, out o
 def read(contract: Contract, _data_source: Path, dsn: str | None) -> Iterator[Batch]:
     """Read a table, see `lumbung.sources.read`."""
     source = contract.source
-    assert source is not None and source.table is not None  # the contract sees to it
+    assert source is not None and source.table is not None  # validated with the contract
     columns = ", ".join(f'"{column.name}"::text AS "{column.name}"' for column in contract.business_columns)
     with closing(_connect(source, dsn)) as connection, connection.cursor() as cursor:
         cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(_BATCH_BYTES)})
@@ -48,7 +48,7 @@ def read(contract: Contract, _data_source: Path, dsn: str | None) -> Iterator[Ba
                     yield _batch(contract, pa.RecordBatch.from_arrays(rows.columns, schema=schema(contract)))
         except Error as error:
             raise _refusal(contract, connection, error) from error
-        except OSError as error:  # a stream that breaks half-way
+        except OSError as error:  # the stream broke half-way
             kind = SourceError if " ERROR: " in str(error) else SourceUnavailableError
             raise kind(
                 f"reading stopped, {first_line(error)}",
@@ -67,7 +67,8 @@ def _connect(source: Source, dsn: str | None) -> dbapi.Connection:
         return dbapi.connect(dsn)
     except Error as error:
         message = str(error)
-    # Raised outside of `except`, and with no more of the message than its end: it may quote the address.
+    # Raised outside of `except`, so that the traceback does not show the message, and with its end only: the message
+    # may quote the address with its password.
     if reason := re.search(r"connection to server .*? failed: (?:FATAL: +)?(.*)", message):
         what = f"no connection, {reason[1]}"
         for pattern, remedy in _REMEDIES.items():
@@ -95,8 +96,8 @@ def _refusal(contract: Contract, connection: dbapi.Connection, error: Error) -> 
             return SourceError("there is no such table", where=label, remedy="create it, or fix the contract's table")
         case "42703":
             connection.rollback()
-            there = connection.adbc_get_table_schema(table).names
-            missing = [column.name for column in contract.business_columns if column.name not in there]
+            existing = connection.adbc_get_table_schema(table).names
+            missing = [column.name for column in contract.business_columns if column.name not in existing]
             return SourceError(
                 f"the table has no column {', '.join(missing)}",
                 where=label,
@@ -111,9 +112,9 @@ def _refusal(contract: Contract, connection: dbapi.Connection, error: Error) -> 
 
 def _batch(contract: Contract, rows: pa.RecordBatch) -> Batch:
     reasons = faults(contract, rows)
-    bad = reasons.is_valid()
+    rejected = reasons.is_valid()
     rejects = [
         Reject.of(None, json.dumps(row, ensure_ascii=False).encode(), reason)
-        for row, reason in zip(rows.filter(bad).to_pylist(), reasons.drop_null().to_pylist(), strict=True)
+        for row, reason in zip(rows.filter(rejected).to_pylist(), reasons.drop_null().to_pylist(), strict=True)
     ]
     return Batch(rows.filter(reasons.is_null()), None, rejects)
