@@ -142,7 +142,7 @@ def write_until_killed(lake, path, content, begun):
 
 
 def hang_in_write(lake, path, begun):
-    """Write a file's temporary one, and no more."""
+    """Write a file's temporary file, then hang before it is renamed."""
 
     def hang(_):
         begun.set()

@@ -35,7 +35,8 @@ class BucketLake(Lake):
     may differ by three quarters of it.
 
     A holder that stands still for longer than LEASE_SECONDS (a suspended machine, a long outage) loses the lease to
-    the next process. Nothing can stop it there and then, but it does not end well: releasing a lost lease raises.
+    the next process. Nothing can stop it at that moment, but its work does not end as a success: releasing a lost lease
+    raises.
 
     Args:
         uri: `gs://bucket` or `gs://bucket/prefix`.
