@@ -39,3 +39,8 @@ class SourceUnavailableError(SourceError):
 
 class CheckError(LumbungError):
     """A table failed a check of its contract; it is not published."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or the name of its class if it has no message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

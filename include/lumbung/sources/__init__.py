@@ -1,6 +1,7 @@
 """Sources: each kind's reader turns a source into batches of rows and rejects.
 
-A new kind of source is one more module with a `read` and one more entry in `READERS` (and in `Source.kind`).
+To add a kind of source: write a module with a `read`, enter it in `READERS` and in `Source.kind`, and add it to the
+suite in `tests/lumbung/sources/test_sources.py`, which every reader passes.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Reject:
 
     Attributes:
         line: 1-based line of the file the row starts on; None where rows have no line.
-        raw: the row as the source gave it, at most `MAX_RAW` characters.
+        raw: the row as it stands in the source, at most `MAX_RAW` characters.
         reason: why it was rejected.
     """
 
@@ -44,7 +45,13 @@ class Reject:
 
     @classmethod
     def of(cls, line: int | None, raw: bytes, reason: str) -> Self:
-        """Make a reject whose texts are valid UTF-8 and of bounded length, whatever the source held."""
+        """A reject whose raw text is valid UTF-8 of bounded length, whatever the source holds.
+
+        Args:
+            line: 1-based line of the file the row starts on; None where rows have no line.
+            raw: the row's bytes; those that are not UTF-8 are escaped.
+            reason: why it was rejected.
+        """
         text = raw.decode("utf-8", "backslashreplace")
         if len(text) > MAX_RAW:
             text = text[: MAX_RAW - 1] + "…"
@@ -53,7 +60,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a source; rows read = rows + rejects.
+    """Some rows of a source: rows read = rows kept + rejects.
 
     Attributes:
         rows: the business columns in the contract's order, all STRING.

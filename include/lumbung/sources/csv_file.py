@@ -1,7 +1,7 @@
 """CSV files: UTF-8, comma, RFC 4180 quotes, one header line; columns in any order.
 
-An empty value is NULL, quoted or not. Python's `csv` takes stray quotes silently and lets one missing quote swallow
-the rest of a file, hence the small strict parser here.
+An empty value is NULL, quoted or not. Python's `csv` accepts stray quotes silently and lets a missing quote swallow the
+rest of the file, hence this small strict parser.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import SourceError
+from lumbung.core.lines import bounded_lines
 from lumbung.sources import Batch, Reject
-from lumbung.sources.files import MAX_RECORD, Row, RowError, batches, check_utf8, opened, physical_lines, too_long
+from lumbung.sources.files import MAX_RECORD, Row, RowError, batches, check_utf8, opened, too_long
 from lumbung.sources.rows import mismatch
 
 _FIELD = re.compile(r'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]*+))(,|\Z)')
@@ -31,7 +32,7 @@ class _Record(NamedTuple):
 def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Batch]:
     """Read a CSV file, see `lumbung.sources.read`."""
     with opened(contract, data_source) as (path, file):
-        records = _records(physical_lines(file))
+        records = _records(bounded_lines(file, MAX_RECORD))
         order = _header(contract, path, next(records))
         yield from batches(contract, (_row(order, record) for record in records))
 
@@ -39,16 +40,16 @@ def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Ba
 def _records(lines: Iterator[tuple[int, bytes]]) -> Iterator[_Record | Reject]:
     """Join lines into records.
 
-    Of a record with a broken quote only the first line is rejected; the others are handed back and read as records
-    of their own. Lines are taken until the quotes are even in number, so each is taken by one record before it starts
-    its own, and the cost stays linear.
+    Of a record with a broken quote only the first line is rejected; the other lines are put back and read as records of
+    their own. A record takes lines until its number of quotes is even, so a line that is put back has been in one other
+    record only, and the cost stays linear.
     """
-    again: deque[tuple[int, bytes]] = deque()
+    put_back: deque[tuple[int, bytes]] = deque()
 
-    def following() -> tuple[int, bytes] | None:
-        return again.popleft() if again else next(lines, None)
+    def next_line() -> tuple[int, bytes] | None:
+        return put_back.popleft() if put_back else next(lines, None)
 
-    while (current := following()) is not None:
+    while (current := next_line()) is not None:
         number, first = current
         if first in (b"\n", b"\r\n"):
             continue
@@ -57,7 +58,7 @@ def _records(lines: Iterator[tuple[int, bytes]]) -> Iterator[_Record | Reject]:
             continue
         taken: list[tuple[int, bytes]] = []
         size, odd = len(first), first.count(b'"') % 2
-        while odd and size <= MAX_RECORD and (current := following()) is not None:
+        while odd and size <= MAX_RECORD and (current := next_line()) is not None:
             taken.append(current)
             size += len(current[1])
             odd ^= current[1].count(b'"') % 2
@@ -65,7 +66,7 @@ def _records(lines: Iterator[tuple[int, bytes]]) -> Iterator[_Record | Reject]:
         try:
             fields = _split(raw.decode("utf-8", "surrogateescape"), closed=not odd and size <= MAX_RECORD)
         except RowError as error:
-            again.extendleft(reversed(taken))
+            put_back.extendleft(reversed(taken))
             yield Reject.of(number, _without_end(first), str(error))
             continue
         try:
@@ -91,9 +92,8 @@ def _split(record: str, *, closed: bool) -> list[str]:
         match = _FIELD.match(record, position)
         if match is None:
             stop = _PLAIN.match(record, position).end()  # type: ignore[union-attr]  # it matches everywhere
-            fault = (
-                "lone carriage return" if record[stop] == "\r" else "broken quote: it does not enclose a whole value"
-            )
+            quote = "broken quote: it does not enclose a whole value"
+            fault = "lone carriage return" if record[stop] == "\r" else quote
             raise RowError(f"{fault}, at character {stop + 1}")
         quoted, plain, comma = match.groups()
         fields.append(plain if quoted is None else quoted.replace('""', '"'))
@@ -102,16 +102,20 @@ def _split(record: str, *, closed: bool) -> list[str]:
 
 
 def _header(contract: Contract, path: Path, header: _Record | Reject) -> list[int]:
-    """Where each business column stands in a record."""
+    """The position of each business column in a record.
+
+    Raises:
+        SourceError: the header cannot be read, or its columns differ from the contract's.
+    """
     where = f"{path}:{header.line}"
     names = [column.name for column in contract.business_columns]
     remedy = f"the header must be {','.join(names)}, in any order"
     if isinstance(header, Reject):
         raise SourceError(f"the header cannot be read: {header.reason}", where=where, remedy=remedy)
     if difference := mismatch(names, header.fields):
-        if len(header.fields) == 1 and (found := re.search(r"[;\t|]", header.fields[0])):
+        if len(header.fields) == 1 and (delimiter := re.search(r"[;\t|]", header.fields[0])):
             raise SourceError(
-                f"the header is one cell: the delimiter looks like {found[0]!r}, not a comma",
+                f"the header is one cell: the delimiter looks like {delimiter[0]!r}, not a comma",
                 where=where,
                 remedy="export the file with commas",
             )

@@ -1,4 +1,4 @@
-"""What the readers of files share: opening, lines, and batches of rows."""
+"""What the readers of files share: opening a file, checking a row, and batches of rows."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ from lumbung.sources.rows import faults, schema
 
 BATCH_ROWS = 50_000
 BATCH_BYTES = 64 << 20
-MAX_RECORD = 1 << 20  # bytes of a row; bounds what a missing quote or line break can make a reader hold
+MAX_RECORD = 1 << 20  # bytes of a row; bounds the memory that a missing quote or line break can cost
 
 _BOMS = {codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32"}
-_BOMS |= {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}  # after UTF-32, which starts the same
+_BOMS |= {
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}  # after UTF-32: its mark starts with that of UTF-16
 
 
 class RowError(Exception):
@@ -29,7 +32,7 @@ class RowError(Exception):
 
 
 class Row(NamedTuple):
-    """A row as read: the line it starts on, its bytes, and its values in the contract's order."""
+    """A row as read: the line it starts on, its bytes, and its values in the order of the contract's columns."""
 
     line: int
     raw: bytes
@@ -38,12 +41,12 @@ class Row(NamedTuple):
 
 @contextmanager
 def opened(contract: Contract, data_source: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """Open the contract's file, placed after its byte order mark.
+    """Open the contract's file, positioned after its byte order mark.
 
     Raises:
         SourceError: the file is missing, unreadable, empty or in another encoding.
     """
-    assert contract.source is not None and contract.source.path is not None  # the contract sees to it
+    assert contract.source is not None and contract.source.path is not None  # validated with the contract
     path = data_source / contract.source.path
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -66,23 +69,13 @@ def opened(contract: Contract, data_source: Path) -> Iterator[tuple[Path, Binary
 
 
 def first_byte(file: BinaryIO) -> bytes:
-    """The next byte that is no white space, empty at the end; the file stays where it was."""
+    """The next byte that is not white space, empty at the end of the file; the file's position stays the same."""
     start = file.tell()
-    found = b""
-    while not found and (chunk := file.read(1 << 16)):
-        found = chunk.lstrip()[:1]
+    byte = b""
+    while not byte and (chunk := file.read(1 << 16)):
+        byte = chunk.lstrip()[:1]
     file.seek(start)
-    return found
-
-
-def physical_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The lines with their numbers from 1 and their line ends; one longer than MAX_RECORD is cut one byte after it."""
-    number = 0
-    while line := file.readline(MAX_RECORD + 1):
-        number += 1
-        yield number, line
-        while len(line) > MAX_RECORD and not line.endswith(b"\n"):
-            line = file.readline(MAX_RECORD + 1)
+    return byte
 
 
 def too_long(line: int, raw: bytes) -> Reject:
@@ -100,7 +93,7 @@ def check_utf8(raw: bytes) -> None:
 
 
 def batches(contract: Contract, rows: Iterable[Row | Reject]) -> Iterator[Batch]:
-    """Gather rows into batches, rejecting those with nulls that the contract does not allow."""
+    """Gather rows into batches, and reject rows whose nulls or blank keys the contract does not allow."""
     kept: list[Row] = []
     rejects: list[Reject] = []
     size = 0

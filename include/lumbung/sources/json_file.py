@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import SourceError
+from lumbung.core.lines import bounded_lines
 from lumbung.sources import Batch, Reject
 from lumbung.sources.files import (
     MAX_RECORD,
@@ -20,14 +21,13 @@ from lumbung.sources.files import (
     check_utf8,
     first_byte,
     opened,
-    physical_lines,
     too_long,
 )
 from lumbung.sources.rows import mismatch
 
 _CHUNK = 1 << 18
 _SPACE = re.compile(r"[ \t\r\n]*+")
-_LONGEST_WORD = len("-Infinity")  # how far before the end of a cut text the decoder may place the fault
+_LONGEST_WORD = len("-Infinity")  # how far before the end of a cut text the decoder may report the fault
 _SHAPE = "expected an array of objects, or one object a line"
 
 _TEXT = {str, type(None)}
@@ -40,8 +40,8 @@ _KINDS = {
     type(None): "null",
 }
 
-# An object comes as a tuple of pairs, so that a repeated field shows; numbers are only ever refused, and float()
-# takes any number of digits where int() raises.
+# Objects are decoded as tuples of pairs, so that a repeated field shows. Numbers are always refused, so what they are
+# decoded as does not matter: float() takes any number of digits, int() raises on too many.
 _DECODER = json.JSONDecoder(object_pairs_hook=tuple, parse_int=float)
 
 
@@ -60,7 +60,7 @@ def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Ba
 
 def _lines(names: list[str], path: Path, file: BinaryIO) -> Iterator[Row | Reject]:
     rows = 0
-    for number, line in physical_lines(file):
+    for number, line in bounded_lines(file, MAX_RECORD):
         if line.isspace():
             continue
         rows += 1
@@ -95,16 +95,16 @@ def _array(names: list[str], path: Path, file: BinaryIO) -> Iterator[Row | Rejec
 
 
 class _Text:
-    """A cursor over the text of an array, of which it holds one row and one chunk at most."""
+    """A cursor over the text of an array; it holds one row and one chunk of it at most."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self._path, self._file = path, file
         self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
         self._text, self._at, self._ended = "", 0, False
-        self._line, self._counted = 1, 0  # the line of the place up to which lines are counted
+        self._line, self._counted = 1, 0  # the line at `_counted`, up to where lines are counted
 
     def peek(self) -> str:
-        """The next character that is no white space; empty at the end."""
+        """The next character that is not white space; empty at the end."""
         while True:
             self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]  # it matches everywhere
             if self._at < len(self._text):
@@ -121,16 +121,27 @@ class _Text:
         return True
 
     def take(self, mark: str) -> None:
-        """Step over a bracket, which must come next."""
+        """Step over a bracket, which must come next.
+
+        Raises:
+            SourceError: something else comes next, or the file ends.
+        """
         if self.takes(mark):
             return
-        found = self.peek()
-        if not found:
+        character = self.peek()
+        if not character:
             raise self._truncated()
-        raise self.refusal(f"not JSON: found {found!r} instead of a comma or the closing bracket")
+        raise self.refusal(f"not JSON: found {character!r} instead of a comma or the closing bracket")
 
     def value(self) -> tuple[int, str, Any]:
-        """Step over a value: the line it starts on, its text and what it is."""
+        """Step over a value.
+
+        Returns:
+            The line it starts on, its text, and the decoded value.
+
+        Raises:
+            SourceError: it is not JSON, nested too deeply, too long, or never closed.
+        """
         self.peek()
         while True:
             try:
@@ -150,9 +161,9 @@ class _Text:
         return line, text, value
 
     def refusal(self, what: str, position: int | None = None) -> SourceError:
-        """The error for the cursor's line, or that of a position in the text."""
+        """The error at the cursor's line, or at the line of a position in the text."""
         line = self._line_here() + self._text.count("\n", self._at, position or self._at)
-        return SourceError(what, where=f"{self._path}:{line}", remedy="mend the file or export it again")
+        return SourceError(what, where=f"{self._path}:{line}", remedy="fix the file or export it again")
 
     def _fault(self, error: json.JSONDecodeError) -> SourceError:
         text = self._text.rstrip()
@@ -194,7 +205,16 @@ def _row(names: list[str], line: int, text: str, value: Any) -> Row | Reject:
 
 
 def _values(names: list[str], row: Any, *, escapes: bool) -> list[str | None]:
-    """A row's values; one without `escapes` holds no lone surrogate."""
+    """A row's values in the order of `names`.
+
+    Args:
+        names: the business columns.
+        row: the decoded JSON value.
+        escapes: whether its text has backslashes; only an escape can make a lone surrogate.
+
+    Raises:
+        RowError: it is not an object of exactly these fields with strings and nulls.
+    """
     if type(row) is not tuple:
         raise RowError(f"the row is {_KINDS[type(row)]}, not an object")
     fields = dict(row)
@@ -209,5 +229,5 @@ def _values(names: list[str], row: Any, *, escapes: bool) -> list[str | None]:
             try:
                 (value or "").encode()
             except UnicodeEncodeError:
-                raise RowError(f"field {name} holds a lone surrogate, which is no character") from None
+                raise RowError(f"field {name} holds a lone surrogate, which is not a character") from None
     return values

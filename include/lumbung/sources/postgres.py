@@ -13,20 +13,20 @@ from adbc_driver_manager import Error
 from adbc_driver_postgresql import StatementOptions, dbapi
 
 from lumbung.catalog.contract import Contract, Source
-from lumbung.core.errors import SourceError, SourceUnavailableError
+from lumbung.core.errors import SourceError, SourceUnavailableError, first_line
 from lumbung.sources import Batch, Reject
 from lumbung.sources.rows import faults, schema
 
 _BATCH_BYTES = 4 << 20  # about 50,000 rows of two ids
 
-# A value's text must not depend on how the server or the user's role is set up.
+# The text of a value must not depend on the settings of the server or of the role.
 _SESSION = ("SET client_encoding TO 'UTF8'", "SET DateStyle TO ISO", "SET TimeZone TO 'UTC'")
 
-# What to do about the reason that libpq or the server gives for having no connection.
+# Remedies by the reason that libpq or the server gives for refusing a connection.
 _REMEDIES = {
-    "password": "mend the connection's user and password",
-    r"role .* does not exist": "mend the connection's user, or create the role",
-    r"database .* does not exist": "mend the connection's database",
+    "password": "fix the connection's user and password",
+    r"role .* does not exist": "fix the connection's user, or create the role",
+    r"database .* does not exist": "fix the connection's database",
     r"pg_hba\.conf": "let this machine and user in there",
 }
 _UNAVAILABLE = ("08", "53", "57")  # classes of SQLSTATE: connection lost, out of resources, shut down
@@ -35,7 +35,7 @@ _UNAVAILABLE = ("08", "53", "57")  # classes of SQLSTATE: connection lost, out o
 def read(contract: Contract, _data_source: Path, dsn: str | None) -> Iterator[Batch]:
     """Read a table, see `lumbung.sources.read`."""
     source = contract.source
-    assert source is not None and source.table is not None  # the contract sees to it
+    assert source is not None and source.table is not None  # validated with the contract
     columns = ", ".join(f'"{column.name}"::text AS "{column.name}"' for column in contract.business_columns)
     with closing(_connect(source, dsn)) as connection, connection.cursor() as cursor:
         cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(_BATCH_BYTES)})
@@ -48,12 +48,12 @@ def read(contract: Contract, _data_source: Path, dsn: str | None) -> Iterator[Ba
                     yield _batch(contract, pa.RecordBatch.from_arrays(rows.columns, schema=schema(contract)))
         except Error as error:
             raise _refusal(contract, connection, error) from error
-        except OSError as error:  # a stream that breaks half-way
+        except OSError as error:  # the stream broke half-way
             kind = SourceError if " ERROR: " in str(error) else SourceUnavailableError
             raise kind(
-                f"reading stopped, {_first_line(error)}",
+                f"reading stopped, {first_line(error)}",
                 where=source.label,
-                remedy="mend what the server says, run again",
+                remedy="fix what the server reports, then run again",
             ) from error
 
 
@@ -67,18 +67,19 @@ def _connect(source: Source, dsn: str | None) -> dbapi.Connection:
         return dbapi.connect(dsn)
     except Error as error:
         message = str(error)
-    # Raised outside of `except`, and with no more of the message than its end: it may quote the address.
+    # Raised outside of `except`, so that the traceback does not show the message, and with its end only: the message
+    # may quote the address with its password.
     if reason := re.search(r"connection to server .*? failed: (?:FATAL: +)?(.*)", message):
         what = f"no connection, {reason[1]}"
         for pattern, remedy in _REMEDIES.items():
             if re.search(pattern, reason[1]):
                 raise SourceError(what, where=where, remedy=remedy)
         raise SourceUnavailableError(
-            what, where=where, remedy="start the server, or mend the connection's host and port"
+            what, where=where, remedy="start the server, or fix the connection's host and port"
         )
     if "could not translate host name" in message:
         raise SourceUnavailableError(
-            "no connection, there is no such host", where=where, remedy="mend the connection's host"
+            "no connection, there is no such host", where=where, remedy="fix the connection's host"
         )
     raise SourceError(
         "no connection, its address cannot be understood",
@@ -92,32 +93,28 @@ def _refusal(contract: Contract, connection: dbapi.Connection, error: Error) -> 
     label, table = contract.source.label, contract.source.table
     match error.sqlstate:
         case "42P01":
-            return SourceError("there is no such table", where=label, remedy="create it, or mend the contract's table")
+            return SourceError("there is no such table", where=label, remedy="create it, or fix the contract's table")
         case "42703":
             connection.rollback()
-            there = connection.adbc_get_table_schema(table).names
-            missing = [column.name for column in contract.business_columns if column.name not in there]
+            existing = connection.adbc_get_table_schema(table).names
+            missing = [column.name for column in contract.business_columns if column.name not in existing]
             return SourceError(
                 f"the table has no column {', '.join(missing)}",
                 where=label,
-                remedy=f"mend the table or the contract {contract.path.name}",
+                remedy=f"fix the table or the contract {contract.path.name}",
             )
         case "42501":
             return SourceError("permission denied", where=label, remedy=f"GRANT SELECT ON {table} to the user")
         case _:
             kind = SourceUnavailableError if (error.sqlstate or "08")[:2] in _UNAVAILABLE else SourceError
-            return kind(f"the query failed, {_first_line(error)}", where=label, remedy="mend what the server says")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+            return kind(f"the query failed, {first_line(error)}", where=label, remedy="fix what the server reports")
 
 
 def _batch(contract: Contract, rows: pa.RecordBatch) -> Batch:
     reasons = faults(contract, rows)
-    bad = reasons.is_valid()
+    rejected = reasons.is_valid()
     rejects = [
         Reject.of(None, json.dumps(row, ensure_ascii=False).encode(), reason)
-        for row, reason in zip(rows.filter(bad).to_pylist(), reasons.drop_null().to_pylist(), strict=True)
+        for row, reason in zip(rows.filter(rejected).to_pylist(), reasons.drop_null().to_pylist(), strict=True)
     ]
     return Batch(rows.filter(reasons.is_null()), None, rejects)

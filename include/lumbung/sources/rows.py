@@ -20,29 +20,31 @@ def schema(contract: Contract) -> pa.Schema:
 
 
 def faults(contract: Contract, rows: pa.RecordBatch) -> pa.StringArray:
-    """Why each row must be rejected: its first null in a key or required column, or blank in a key; else null."""
+    """Why each row must be rejected: its first null in a key or required column, or blank in a key; null if kept."""
     reasons = pa.nulls(rows.num_rows, pa.string())
     for column in contract.business_columns:
         values = rows.column(column.name)
-        found = []
+        checks = []
         if column.name in contract.key:
             blank = pc.or_(pc.equal(values, ""), pc.utf8_is_space(values))
-            found = [("key", "null", values.is_null()), ("key", "blank", blank)]
+            checks = [("key", "null", values.is_null()), ("key", "blank", blank)]
         elif column.required:
-            found = [("required", "null", values.is_null())]
-        for role, state, mask in found:
+            checks = [("required", "null", values.is_null())]
+        for role, state, mask in checks:
             if pc.any(mask).as_py():
                 reason = pa.scalar(f"{role} column {column.name} is {state}")
                 reasons = pc.coalesce(reasons, pc.if_else(mask, reason, pa.scalar(None, pa.string())))
     return reasons
 
 
-def mismatch(expected: list[str], found: Iterable[str]) -> str:
-    """How the names found differ from those expected; empty if they are the same set, each once."""
-    counts = Counter(found)
-    parts = {
+def mismatch(expected: list[str], actual: Iterable[str]) -> str:
+    """How actual names differ from the expected ones; empty if they are the same set, each once."""
+    counts = Counter(actual)
+    differences = {
         "missing": [name for name in expected if name not in counts],
         "unexpected": [name for name in counts if name not in expected],
         "repeated": [name for name, count in counts.items() if count > 1],
     }
-    return "; ".join(f"{kind}: {', '.join(map(_short.repr, names[:20]))}" for kind, names in parts.items() if names)
+    return "; ".join(
+        f"{kind}: {', '.join(map(_short.repr, names[:20]))}" for kind, names in differences.items() if names
+    )

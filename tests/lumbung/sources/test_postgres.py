@@ -1,4 +1,5 @@
-import json
+"""What is PostgreSQL's own: types, settings of the server, connections, rights and servers that go away."""
+
 import traceback
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from lumbung.core.errors import SourceError, SourceUnavailableError
 from lumbung.sources import read
+from support.sources import Content, make_contract
 
 TABLE = "CREATE TABLE member (id int, name text, city varchar(20), extra text)"
 
@@ -18,36 +20,16 @@ def member(postgres):
     postgres.sql("DROP TABLE IF EXISTS member")
 
 
-def test_rows_are_text_in_the_contract_s_order(member, make_contract, everything):
+def test_rows_are_text_in_the_contract_s_order(member):
     member.sql("INSERT INTO member VALUES (1, ' Ann ', 'Bali', 'x'), (2, 'Zoë', NULL, 'y')")
-    got = everything(make_contract("postgres"), dsn=member.uri())
+    got = Content(make_contract("postgres"), dsn=member.uri())
     assert got.rows == [["1", " Ann ", "Bali"], ["2", "Zoë", None]]
     assert got.rejects == []
     assert got.batches[0].lines is None
     assert got.batches[0].rows.schema.names == ["id", "name", "city"]
 
 
-def test_an_empty_table_is_no_rows(member, make_contract, everything):
-    assert everything(make_contract("postgres"), dsn=member.uri()).batches == []
-
-
-def test_rows_with_nulls_are_rejected(member, make_contract, everything):
-    member.sql(
-        "ALTER TABLE member ALTER id TYPE text; INSERT INTO member VALUES"
-        "('1', 'a', 'b'), (NULL, NULL, 'ë'), ('', 'a', 'b'), (E' \\t', 'a', 'b'), ('5', NULL, 'b'), ('6', '', '')"
-    )
-    got = everything(make_contract("postgres"), dsn=member.uri())
-    assert got.rows == [["1", "a", "b"], ["6", "", ""]]
-    assert [(r.line, r.reason) for r in got.rejects] == [
-        (None, "key column id is null"),
-        (None, "key column id is blank"),
-        (None, "key column id is blank"),
-        (None, "required column name is null"),
-    ]
-    assert json.loads(got.rejects[0].raw) == {"id": None, "name": None, "city": "ë"}
-
-
-def test_values_do_not_depend_on_the_server_s_settings(postgres, make_contract, everything):
+def test_values_do_not_depend_on_the_server_s_settings(postgres):
     postgres.sql("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
     try:
         postgres.sql(
@@ -58,31 +40,23 @@ def test_values_do_not_depend_on_the_server_s_settings(postgres, make_contract, 
             "INSERT INTO member VALUES ('Zoë', '2026-11-22', '2026-11-22 00:30+07')",
             database="latin",
         )
-        got = everything(make_contract("postgres"), dsn=postgres.uri(database="latin"))
+        got = Content(make_contract("postgres"), dsn=postgres.uri(database="latin"))
         assert got.rows == [["Zoë", "2026-11-22", "2026-11-21 17:30:00+00"]]
     finally:
         postgres.sql("DROP DATABASE latin")
 
 
-def test_many_rows_come_in_batches(member, make_contract, everything):
-    member.sql("INSERT INTO member SELECT i, repeat('n', 40), repeat('c', 20) FROM generate_series(1, 200000) i")
-    got = everything(make_contract("postgres"), dsn=member.uri())
-    assert sorted(int(row[0]) for row in got.rows) == list(range(1, 200_001))
-    assert len(got.batches) > 1
-    assert max(batch.rows.num_rows for batch in got.batches) <= 100_000
-
-
-def refusal(contract, everything, dsn, kind=SourceError):
-    """The error, of whose traceback no part shows the password."""
-    with pytest.raises(SourceError) as caught:
-        everything(contract, dsn=dsn)
-    assert type(caught.value) is kind
-    shown = "".join(traceback.format_exception(caught.value))
+def refusal(contract, dsn, kind=SourceError):
+    """The message of the error, whose traceback must not show the password."""
+    with pytest.raises(SourceError) as raised:
+        Content(contract, dsn=dsn)
+    assert type(raised.value) is kind
+    shown = "".join(traceback.format_exception(raised.value))
     assert "hush" not in shown
     if dsn:
         assert dsn not in shown
-    assert caught.value.remedy
-    return str(caught.value)
+    assert raised.value.remedy
+    return str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +70,8 @@ def refusal(contract, everything, dsn, kind=SourceError):
         ("hush", "no connection, its address cannot be understood", SourceError),
     ],
 )
-def test_no_connection(make_contract, everything, dsn, message, kind):
-    shown = refusal(make_contract("postgres"), everything, dsn, kind)
+def test_no_connection(dsn, message, kind):
+    shown = refusal(make_contract("postgres"), dsn, kind)
     assert shown.startswith("connection shop: ")
     assert message in shown
 
@@ -107,64 +81,56 @@ def test_no_connection(make_contract, everything, dsn, message, kind):
     [
         (
             {"user": "member", "password": "hush"},
-            'password authentication failed for user "member". Mend the connection\'s user',
+            'password authentication failed for user "member". Fix the connection\'s user',
         ),
-        ({"user": "member"}, "no password supplied. Mend the connection's user and password"),
-        ({"user": "nobody", "password": "hush"}, 'role "nobody" does not exist. Mend the connection\'s user'),
-        ({"database": "nowhere"}, 'database "nowhere" does not exist. Mend the connection\'s database'),
+        ({"user": "member"}, "no password supplied. Fix the connection's user and password"),
+        ({"user": "nobody", "password": "hush"}, 'role "nobody" does not exist. Fix the connection\'s user'),
+        ({"database": "nowhere"}, 'database "nowhere" does not exist. Fix the connection\'s database'),
     ],
 )
-def test_a_login_that_is_refused(postgres, make_contract, everything, login, message):
-    assert message in refusal(make_contract("postgres"), everything, postgres.uri(**login))
+def test_a_login_that_is_refused(postgres, login, message):
+    assert message in refusal(make_contract("postgres"), postgres.uri(**login))
 
 
-def test_a_right_password(member, make_contract, everything):
+def test_a_right_password(member):
     member.sql("INSERT INTO member VALUES (1, 'a'); GRANT SELECT ON member TO member")
-    got = everything(make_contract("postgres"), dsn=member.uri("member", "right"))
+    got = Content(make_contract("postgres"), dsn=member.uri("member", "right"))
     assert got.rows == [["1", "a", None]]
 
 
-def test_no_table(postgres, make_contract, everything):
-    assert "shop.member: there is no such table" in refusal(make_contract("postgres"), everything, postgres.uri())
+def test_no_table(postgres):
+    assert "shop.member: there is no such table" in refusal(make_contract("postgres"), postgres.uri())
 
 
-def test_no_column(member, make_contract, everything):
+def test_no_column(member):
     member.sql('ALTER TABLE member DROP name; ALTER TABLE member RENAME city TO "City"')
-    message = refusal(make_contract("postgres"), everything, member.uri())
+    message = refusal(make_contract("postgres"), member.uri())
     assert "shop.member: the table has no column name, city" in message
 
 
-def test_permission_denied(member, make_contract, everything):
-    message = refusal(make_contract("postgres"), everything, member.uri("guest", "hush"))
+def test_permission_denied(member):
+    message = refusal(make_contract("postgres"), member.uri("guest", "hush"))
     assert "shop.member: permission denied. GRANT SELECT ON member" in message
 
 
-def test_columns_alone_may_be_granted(member, make_contract, everything):
+def test_columns_alone_may_be_granted(member):
     member.sql("INSERT INTO member VALUES (1, 'a'); GRANT SELECT (id, name, city) ON member TO guest")
-    assert everything(make_contract("postgres"), dsn=member.uri("guest")).rows == [["1", "a", None]]
+    assert Content(make_contract("postgres"), dsn=member.uri("guest")).rows == [["1", "a", None]]
 
 
-def test_a_stream_that_fails_half_way(member, make_contract, everything):
+def test_a_stream_that_fails_half_way(member):
     member.sql("INSERT INTO member SELECT i, 'a' FROM generate_series(1, 300000) i")
     member.sql(
         "DROP TABLE member; CREATE VIEW member AS SELECT i AS id, (100 / (300000 - i))::text AS name,"
         " 'c' AS city FROM generate_series(1, 300000) i"
     )
     try:
-        assert "shop.member: reading stopped" in refusal(make_contract("postgres"), everything, member.uri())
+        assert "shop.member: reading stopped" in refusal(make_contract("postgres"), member.uri())
     finally:
         member.sql("DROP VIEW member")
 
 
-def test_reading_may_stop_early(member, make_contract):
-    member.sql("INSERT INTO member SELECT i, repeat('n', 100) FROM generate_series(1, 200000) i")
-    batches = read(make_contract("postgres"), data_source=Path(), dsn=member.uri())
-    assert next(batches).rows.num_rows
-    batches.close()
-    member.sql("ALTER TABLE member DROP extra")  # would wait for ever on a transaction left open
-
-
-def test_a_server_that_goes_away(member, make_contract):
+def test_a_server_that_goes_away(member):
     member.sql("INSERT INTO member SELECT i, repeat('n', 100) FROM generate_series(1, 200000) i")
     batches = read(make_contract("postgres"), data_source=Path(), dsn=member.uri())
     next(batches)

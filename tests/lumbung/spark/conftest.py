@@ -1,4 +1,4 @@
-"""One session of each engine for the tests of a module."""
+"""One session of each engine for the tests of a module; `engine` is each in turn."""
 
 import pytest
 
@@ -25,3 +25,8 @@ def jvm_address(tmp_path_factory, missing):
 def jvm(jvm_address):
     with session(Settings.of(spark=jvm_address)) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module", params=["sail", "jvm"])
+def engine(request):
+    return request.getfixturevalue(request.param)

@@ -36,11 +36,11 @@ def test_the_job_writes_the_bytes_that_a_session_writes(lake, tmp_path, sail, mi
     assert lake.read("curated/a.parquet") == (tmp_path / "b.parquet").read_bytes()
 
 
-def test_what_is_staged_twice_is_there_once(lake, tmp_path):
+def test_staging_twice_writes_one_copy(lake, tmp_path):
     days, _ = plan(lake, tmp_path)
     first = dataproc.stage(lake, days)
     before = lake.files("spark")
     assert dataproc.stage(lake, days) == first
     assert lake.files("spark") == before
-    assert [lake.address(one.path) for one in before] == sorted(asdict(first).values())
+    assert [lake.address(file.path) for file in before] == sorted(asdict(first).values())
     assert dataproc.stage(lake, [*days, *days]).package == first.package

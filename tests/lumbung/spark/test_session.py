@@ -1,4 +1,4 @@
-"""Sessions of real engines, and what is said where there is none."""
+"""Sessions of real engines, and the errors where there is none."""
 
 import os
 import socket
@@ -22,41 +22,41 @@ def test_sail_runs_in_this_process_and_ends_with_the_session():
     with _sail() as address:
         place = ("127.0.0.1", int(address.rpartition(":")[2]))
         socket.create_connection(place, timeout=5).close()
-        found = listening.addresses([psutil.Process()])
-        assert place in found
-        assert not listening.others(found)
+        listeners = listening.addresses([psutil.Process()])
+        assert place in listeners
+        assert not listening.others(listeners)
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(place, timeout=5)
 
 
-def refusal(spark, **other):
-    with pytest.raises(LumbungError) as told, session(Settings.of(spark=spark, **other)):
+def refusal(spark, **settings):
+    with pytest.raises(LumbungError) as refused, session(Settings.of(spark=spark, **settings)):
         pytest.fail("a session was opened")
-    return str(told.value)
+    return str(refused.value)
 
 
 @pytest.mark.filterwarnings("ignore:.*RETRIES_EXCEEDED")
-def test_no_server_is_said_so_without_the_token():
-    told = refusal("sc://127.0.0.1:1/;token=hidden;use_ssl=true")
-    assert told.startswith("sc://127.0.0.1:1: no Spark Connect server answers, or it refuses: failed to connect")
-    assert told.endswith("or set LUMBUNG_SPARK=sail.")
-    assert "hidden" not in told
-    assert SparkSession.getActiveSession() is None, "the next session would be asked by way of this one"
+def test_a_missing_server_is_reported_without_the_token():
+    message = refusal("sc://127.0.0.1:1/;token=hidden;use_ssl=true")
+    assert message.startswith("sc://127.0.0.1:1: no Spark Connect server answers, or it refuses: failed to connect")
+    assert message.endswith("or set LUMBUNG_SPARK=sail.")
+    assert "hidden" not in message
+    assert SparkSession.getActiveSession() is None, "the next session would use this one"
 
 
 @pytest.mark.filterwarnings("ignore:.*RETRIES_EXCEEDED")
-def test_a_server_of_another_kind_is_told_apart():
+def test_a_server_of_another_kind_is_reported_as_such():
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():
             while True:
                 try:
-                    asked, _ = server.accept()
+                    connection, _ = server.accept()
                 except OSError:
                     return
-                with asked:
-                    asked.recv(1000)
-                    asked.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
         threading.Thread(target=serve, daemon=True).start()
         assert "http1" in refusal(f"sc://127.0.0.1:{server.getsockname()[1]}")
@@ -65,8 +65,8 @@ def test_a_server_of_another_kind_is_told_apart():
 
 @pytest.mark.parametrize("spark", ["dataproc", "dataproc-serverless"])
 def test_dataproc_has_no_sessions(spark):
-    told = refusal(spark, project="my-project", lake_uri="gs://granary")
-    assert told.startswith(f"LUMBUNG_SPARK: {spark} takes jobs, not sessions.")
+    message = refusal(spark, project="my-project", lake_uri="gs://granary")
+    assert message.startswith(f"LUMBUNG_SPARK: {spark} takes jobs, not sessions.")
 
 
 def test_sail_s_log_is_silent(capfd):

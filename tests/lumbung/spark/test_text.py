@@ -13,12 +13,12 @@ from support.raw_tweets import nasty_text
 FAMILY, FLAG = "👩‍👩‍👧", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 
 
-def clean(one):
-    return text.clean(pa.array([one])).to_pylist()[0]
+def clean(raw):
+    return text.clean(pa.array([raw])).to_pylist()[0]
 
 
-def named(one):
-    return text.instruments(pa.array([one])).to_pylist()[0]
+def named(cleaned):
+    return text.instruments(pa.array([cleaned])).to_pylist()[0]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_cleaned(raw, expected):
     ],
 )
 def test_named(instrument, texts):
-    wrong = [one for one in texts.split("|") if named(one) != [instrument]]
+    wrong = [word for word in texts.split("|") if named(word) != [instrument]]
     assert wrong == []
 
 
@@ -96,7 +96,7 @@ def test_not_named():
         "|reksa  dana|reksa_dana|reksa.dana|reksa\u2013dana|reksa #dana|reksadan|danareksa|sukukukuku|s a h a m|sаham"
         "|𝗦𝗔𝗛𝗔𝗠|ſaham"
     )
-    wrong = [one for one in texts.split("|") if named(one)]
+    wrong = [word for word in texts.split("|") if named(word)]
     assert wrong == []
 
 
@@ -112,28 +112,28 @@ def test_what_is_removed_names_nothing(raw):
 
 
 def plainly_named(cleaned):
-    """The rules of names as they are written down, tweet by tweet."""
+    """The rules of names read plainly, tweet by tweet."""
     split = re.sub(
         r"[#＃]\w+", lambda tag: re.sub(r"(?<=[^\W_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", tag[0]), cleaned
     )
     # `İ` is one letter in Arrow, and two characters in Python's lower case
-    lower = "".join(one.lower()[0] for one in split)
+    lower = "".join(letter.lower()[0] for letter in split)
     words = {"reksadana": "reksa[ -]?dana", "saham": "saham", "sukuk": "sukuk"}
     return [name for name, word in words.items() if re.search(rf"(?<!\w){word}(ku|mu|nya|lah|kah|pun)?(?!\w)", lower)]
 
 
-def test_columns_are_cleaned_as_single_texts_are_and_hold_what_is_promised():
+def test_columns_are_cleaned_as_single_texts_are_and_keep_the_rules():
     dice = random.Random(20)
     raw = [nasty_text(dice) for _ in range(3000)]
     # Arrow's arrays may begin amid a buffer
     cleaned = text.clean(pa.array(["x", *raw]).slice(1)).to_pylist()
-    assert cleaned[:300] == [clean(one) for one in raw[:300]]
-    assert text.instruments(pa.array(["x", *cleaned]).slice(1)).to_pylist() == [plainly_named(one) for one in cleaned]
-    for one in cleaned:
-        assert unicodedata.is_normalized("NFC", one)
-        assert " ".join(one.split()) == one
-        assert not re.search(r"https?://\w|(?<!\w)@[A-Za-z0-9_]", one)
-        assert not re.search("[\x00-\x1f\x7f-\x9f\u200b\u200c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\xad]", one)
+    assert cleaned[:300] == [clean(single) for single in raw[:300]]
+    assert text.instruments(pa.array(["x", *cleaned]).slice(1)).to_pylist() == [plainly_named(line) for line in cleaned]
+    for line in cleaned:
+        assert unicodedata.is_normalized("NFC", line)
+        assert " ".join(line.split()) == line
+        assert not re.search(r"https?://\w|(?<!\w)@[A-Za-z0-9_]", line)
+        assert not re.search("[\x00-\x1f\x7f-\x9f\u200b\u200c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\xad]", line)
 
 
 @pytest.mark.parametrize(
@@ -166,4 +166,4 @@ def test_columns_are_cleaned_as_single_texts_are_and_hold_what_is_promised():
     ],
 )
 def test_language(expected, texts):
-    assert [one for one in texts if text.is_indonesian(one) is not expected] == []
+    assert [line for line in texts if text.is_indonesian(line) is not expected] == []

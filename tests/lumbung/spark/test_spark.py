@@ -1,4 +1,4 @@
-"""A day cleaned by real engines: the same rows from each, and which rows those are."""
+"""What every engine must do: a day of tweets cleaned by Sail and by a JVM Spark Connect server gives the same rows."""
 
 import hashlib
 import json
@@ -12,11 +12,11 @@ from lumbung.spark import clean, text
 from support import raw_tweets
 from support.raw_tweets import BEGIN, DAY
 
-# What the rules make of the nasty tweets, by version of the rules. Other rules are another version: then clean files of
-# all days get other names and are made again.
-KNOWN = {1: "2c433973ce4c5a81"}
+# Checksums of the clean rows of the nasty tweets, by version of the rules. Changed rules need a new version: then every
+# day's clean file gets another name and is written again.
+CHECKSUMS = {1: "2c433973ce4c5a81"}
 
-A_TWEET = {
+TWEET = {
     "identity": "42",
     "edit_id": 42,
     "collected_at": BEGIN,
@@ -30,20 +30,27 @@ A_TWEET = {
 }
 
 
-def tweet(**other):
-    return {**A_TWEET, **other}
+def tweet(**changes):
+    return {**TWEET, **changes}
 
 
 @pytest.fixture
-def cleaned(sail, tmp_path):
-    """The rows that Sail makes of raw ones."""
+def cleaned(engine, tmp_path):
+    """The clean rows that an engine writes of raw ones."""
 
     def rows(*raw, day=DAY):
-        frame = clean.clean_day(sail, raw_tweets.write(list(raw), tmp_path), day)
-        clean.write(frame, tmp_path / "clean.parquet")
-        return pq.read_table(tmp_path / "clean.parquet").to_pylist()
+        frame = clean.clean_day(engine, raw_tweets.write(list(raw), tmp_path), day)
+        count = clean.write(frame, tmp_path / "clean.parquet")
+        clean_rows = pq.read_table(tmp_path / "clean.parquet").to_pylist()
+        assert count == len(clean_rows)
+        return clean_rows
 
     return rows
+
+
+def test_a_session_s_time_zone_is_utc(engine):
+    assert engine.conf.get("spark.sql.session.timeZone") == "UTC"
+    assert engine.range(3).count() == 3
 
 
 def test_a_tweet_becomes_a_row_of_staging(cleaned):
@@ -68,7 +75,7 @@ def test_a_tweet_that_names_nothing_or_says_nothing_is_kept(cleaned):
 
 
 @pytest.mark.parametrize(
-    ("better", "worse"),
+    ("newer", "older"),
     [
         ({"edit_id": 44, "collected_at": BEGIN}, {"edit_id": 43, "collected_at": BEGIN + timedelta(days=1)}),
         ({"collected_at": BEGIN + timedelta(microseconds=1), "sha256": "aa"}, {"sha256": "ff"}),
@@ -76,27 +83,29 @@ def test_a_tweet_that_names_nothing_or_says_nothing_is_kept(cleaned):
         ({"sha256": "b0"}, {"sha256": "b"}),
     ],
 )
-def test_the_better_version_is_chosen_in_any_order_and_however_often(cleaned, better, worse):
-    good, bad = tweet(text="baru", **better), tweet(text="lama", **worse)
-    orders = [[good, bad], [bad, good], [bad, good, bad, good]]
-    rows = cleaned(*({**one, "identity": f"{at}"} for at, order in enumerate(orders) for one in order))
+def test_the_newest_version_is_chosen_in_any_order_and_from_any_number_of_copies(cleaned, newer, older):
+    new, old = tweet(text="baru", **newer), tweet(text="lama", **older)
+    orders = [[new, old], [old, new], [old, new, old, new]]
+    rows = cleaned(*({**version, "identity": f"{number}"} for number, order in enumerate(orders) for version in order))
     assert [row["tweet"] for row in rows] == ["baru"] * len(orders)
 
 
 @pytest.mark.parametrize("change", [{"is_retweet": True}, {"lang": "en"}])
-def test_what_the_chosen_version_says_decides(cleaned, change):
+def test_the_chosen_version_decides_whether_a_tweet_is_kept(cleaned, change):
     first, edited = tweet(), tweet(edit_id=43, **change)
     assert cleaned(first, edited) == []
     assert len(cleaned(tweet(**change), tweet(edit_id=43))) == 1
 
 
 def test_languages(cleaned):
-    said = {"Harga saham naik hari ini": True, "The stock is rising today": False}
-    cases = [(lang, text) for lang in ("in", "id", "IN", "en", "ms", "qme", "und", "", None) for text in said]
-    rows = cleaned(*(tweet(identity=f"{at}", lang=lang, text=text) for at, (lang, text) in enumerate(cases)))
+    indonesian = {"Harga saham naik hari ini": True, "The stock is rising today": False}
+    cases = [(lang, text) for lang in ("in", "id", "IN", "en", "ms", "qme", "und", "", None) for text in indonesian]
+    rows = cleaned(*(tweet(identity=f"{number}", lang=lang, text=text) for number, (lang, text) in enumerate(cases)))
     kept = [cases[row["tweet_id"]] for row in rows]
     assert kept == [
-        (lang, text) for lang, text in cases if lang in ("in", "id", "IN") or (lang in ("und", "", None) and said[text])
+        (lang, text)
+        for lang, text in cases
+        if lang in ("in", "id", "IN") or (lang in ("und", "", None) and indonesian[text])
     ]
     assert {row["language"] for row in rows} == {"id"}
 
@@ -129,24 +138,25 @@ def test_the_file_is_what_bigquery_takes_and_sorted_by_number(cleaned, tmp_path)
     assert types["instruments"][0] == pa.list_(pa.string())
 
 
-def test_an_identity_that_is_no_number_fails_the_day(cleaned):
+def test_an_identity_that_is_not_a_number_fails_the_day(cleaned):
     with pytest.raises(Exception, match="abc"):
         cleaned(tweet(identity="abc"))
 
 
 def expected(raw):
-    """The rules on rows as they are written down, tweet by tweet; those on text are `test_text.py`'s."""
+    """The rules on rows read plainly, tweet by tweet; `test_text.py` tests the rules on text."""
     by_identity = {}
     for row in raw:
         by_identity.setdefault(row["identity"], []).append(row)
     chosen = [
-        max(ones, key=lambda one: (one["edit_id"], one["collected_at"], one["sha256"])) for ones in by_identity.values()
+        max(versions, key=lambda version: (version["edit_id"], version["collected_at"], version["sha256"]))
+        for versions in by_identity.values()
     ]
-    said = text.clean(pa.array([row["text"] for row in chosen]))
-    for row, words, named in zip(chosen, said.to_pylist(), text.instruments(said).to_pylist(), strict=True):
+    texts = text.clean(pa.array([row["text"] for row in chosen]))
+    for row, words, instruments in zip(chosen, texts.to_pylist(), text.instruments(texts).to_pylist(), strict=True):
         lang = (row["lang"] or "und").lower()
-        begins = row["created_at"] - BEGIN
-        if row["is_retweet"] or lang not in ("in", "id", "und") or not timedelta() <= begins < timedelta(days=1):
+        time_of_day = row["created_at"] - BEGIN
+        if row["is_retweet"] or lang not in ("in", "id", "und") or not timedelta() <= time_of_day < timedelta(days=1):
             continue
         if lang == "und" and not text.is_indonesian(words):
             continue
@@ -157,35 +167,40 @@ def expected(raw):
             "user_name": row["user_name"],
             "tweet": words,
             "language": "id",
-            "instruments": named,
+            "instruments": instruments,
         }
 
 
-@pytest.mark.parametrize("engine", ["sail", "jvm"])
-def test_every_engine_makes_the_same_of_thousands_of_nasty_tweets(engine, request, tmp_path):
+def test_thousands_of_nasty_tweets_are_cleaned_by_the_rules(cleaned):
     raw = raw_tweets.nasty_rows(6000)
-    frame = clean.clean_day(request.getfixturevalue(engine), raw_tweets.write(raw, tmp_path), DAY)
-    count = clean.write(frame, tmp_path / "clean.parquet")
-    rows = pq.read_table(tmp_path / "clean.parquet").to_pylist()
+    rows = cleaned(*raw)
     assert rows == sorted(expected(raw), key=lambda row: row["tweet_id"])
-    assert count == len(rows) > 500
+    assert len(rows) > 500
     # A failure here alone means that the rules have changed: raise VERSION.
-    found = hashlib.sha256(json.dumps(rows, default=str).encode()).hexdigest()
-    assert KNOWN[clean.VERSION] == found[:16]
+    checksum = hashlib.sha256(json.dumps(rows, default=str).encode()).hexdigest()
+    assert CHECKSUMS[clean.VERSION] == checksum[:16]
 
 
-@pytest.mark.parametrize("engine", ["sail", "jvm"])
-def test_a_day_whose_tweets_all_go_is_an_empty_file_with_its_columns(engine, request, tmp_path):
+def test_a_day_without_a_clean_tweet_is_an_empty_file_with_its_columns(engine, tmp_path):
     files = raw_tweets.write([tweet(lang="en"), tweet(identity="43", is_retweet=True)], tmp_path)
-    frame = clean.clean_day(request.getfixturevalue(engine), files, DAY)
+    frame = clean.clean_day(engine, files, DAY)
     assert clean.write(frame, tmp_path / "clean.parquet") == 0
     assert pq.read_schema(tmp_path / "clean.parquet").names == list(frame.columns)
 
 
-def test_a_server_gets_what_it_lacks(jvm):
+def test_both_engines_write_the_same_bytes(sail, jvm, tmp_path):
+    files = raw_tweets.write(raw_tweets.nasty_rows(300), tmp_path)
+    contents = []
+    for session in (sail, jvm):
+        assert clean.write(clean.clean_day(session, files, DAY), tmp_path / "clean.parquet") > 20
+        contents.append((tmp_path / "clean.parquet").read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_a_server_gets_the_package(jvm):
     """Its Python has neither this project nor language detection."""
 
-    def where(batches):
+    def places(batches):
         import py3langid
         import pyarrow as pa
 
@@ -196,6 +211,6 @@ def test_a_server_gets_what_it_lacks(jvm):
                 {"place": [text.__file__, py3langid.__file__, str(text.is_indonesian("Harga saham naik hari ini"))]}
             )
 
-    rows = jvm.range(1, numPartitions=1).mapInArrow(where, "place string").toArrow()["place"].to_pylist()
+    rows = jvm.range(1, numPartitions=1).mapInArrow(places, "place string").toArrow()["place"].to_pylist()
     assert ["lumbung.zip" in row for row in rows[:2]] == [True, True]
     assert rows[2] == "True"

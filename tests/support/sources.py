@@ -1,0 +1,171 @@
+"""A small source of each kind, filled with rows that a test gives."""
+
+import csv
+import io
+import json
+import subprocess
+from pathlib import Path
+from typing import ClassVar
+
+from lumbung.catalog.contract import Contract
+from lumbung.sources import read
+
+COLUMNS = [
+    {"name": "id", "required": True, "description": "key"},
+    {"name": "name", "required": True, "description": "required"},
+    {"name": "city", "description": "nullable"},
+    {"name": "snapshot_date", "type": "DATE", "required": True, "description": "partition"},
+]
+NAMES = ("id", "name", "city")
+
+
+def make_contract(kind, columns=COLUMNS, key=("id",), **source):
+    """The contract of a source of members; its file is `member.<kind>`, its table `shop.member`."""
+    if kind == "postgres":
+        source = {"connection": "shop", "table": "member", **source}
+    else:
+        source = {"path": f"member.{kind}", **source}
+    return Contract.model_validate(
+        {
+            "dataset": "staging",
+            "table": "member",
+            "description": "members",
+            "grain": "a member",
+            "system": "test",
+            "key": list(key),
+            "partition": "snapshot_date",
+            "source": {"kind": kind, **source},
+            "columns": columns,
+            "path": Path("member.yaml"),
+        }
+    )
+
+
+class Content:
+    """All that a source holds, gathered over its batches."""
+
+    def __init__(self, contract, folder=Path(), dsn=None):
+        self.batches = list(read(contract, data_source=folder, dsn=dsn))
+        self.rows = [list(row.values()) for batch in self.batches for row in batch.rows.to_pylist()]
+        self.lines = [line for batch in self.batches for line in batch.lines or []]
+        self.rejects = [reject for batch in self.batches for reject in batch.rejects]
+        for batch in self.batches:
+            batch.rows.validate(full=True)
+            assert batch.lines is None or len(batch.lines) == batch.rows.num_rows
+        for reject in self.rejects:
+            reject.raw.encode()
+            reject.reason.encode()
+
+
+class FileSource:
+    """A file of members: `write` fills it, `read` reads it by the contract."""
+
+    kind: ClassVar[str]
+    missing_message = r"the file cannot be read \(No such file.*LUMBUNG_DATA_SOURCE"
+    empty_text = ""  # what an empty text is read as
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.contract = make_contract(self.kind)
+        self.file = folder / self.contract.source.path
+        self.where = str(self.file)
+        self.dsn = None
+
+    def write(self, rows, names=NAMES):
+        """Fill the source with rows: texts and nulls, in the order of the names."""
+        self.records = [self.record(row, names) for row in rows]
+        self.file.write_bytes(self.text(self.records, names).encode())
+
+    def read(self):
+        return Content(self.contract, self.folder)
+
+    def raw(self, number):
+        """A row as it stands in the source; rows are numbered from 0."""
+        return self.records[number].rstrip("\n")
+
+    def lines(self):
+        """The line of the file that each row starts on."""
+        starts, line = [], 2  # after the header, the opening bracket or a blank line
+        for record in self.records:
+            starts.append(line)
+            line += record.count("\n")
+        return starts
+
+
+class CsvSource(FileSource):
+    kind = "csv"
+    empty_text = None
+
+    def record(self, row, names):
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(row)
+        return line.getvalue()
+
+    def text(self, records, names):
+        return "".join([",".join(names) + "\n", *records])
+
+
+class JsonArraySource(FileSource):
+    kind = "json"
+
+    def record(self, row, names):
+        return json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) + "\n"
+
+    def text(self, records, names):
+        return "[\n" + ",".join(records) + "]\n"
+
+
+class JsonLinesSource(JsonArraySource):
+    def text(self, records, names):
+        return "\n" + "".join(records)
+
+
+class PostgresSource:
+    """A table of members, filled by COPY."""
+
+    kind = "postgres"
+    missing_message = "there is no such table"
+    where = "shop.member"
+    empty_text = ""
+
+    def __init__(self, server):
+        self.server = server
+        self.contract = make_contract("postgres")
+        self.folder, self.dsn = Path(), server.uri()
+
+    def write(self, rows, names=NAMES):
+        columns = ", ".join(f'"{name}" text' for name in names)
+        escapes = str.maketrans({"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
+        lines = ["\t".join(r"\N" if value is None else value.translate(escapes) for value in row) for row in rows]
+        self.server.sql(
+            f"DROP TABLE IF EXISTS member; CREATE TABLE member ({columns});\n"
+            + "".join(f"{line}\n" for line in ["COPY member FROM STDIN;", *lines, r"\."])
+        )
+        self.rows = rows
+
+    def read(self):
+        return Content(self.contract, dsn=self.dsn)
+
+    def raw(self, number):
+        return json.dumps(dict(zip(NAMES, self.rows[number], strict=True)), ensure_ascii=False)
+
+    def lines(self):
+        return [None] * len(self.rows)
+
+
+class Postgres:
+    """A running server; `uri(user, password, database)` and `sql(statements)`."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def uri(self, user="postgres", password="", database="postgres"):
+        return self.server.get_uri(database).replace("postgres:@", f"{user}:{password}@")
+
+    def sql(self, statements, database="postgres"):
+        subprocess.run(
+            [self.server.bin_path / "psql", "-qv", "ON_ERROR_STOP=1", self.uri(database=database)],
+            input=statements.encode(),
+            check=True,
+            env={"PGCLIENTENCODING": "UTF8"},
+        )
