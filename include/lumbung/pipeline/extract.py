@@ -23,10 +23,9 @@ from lumbung.core import day as business_day
 from lumbung.core.errors import SourceError
 from lumbung.pipeline import snapshot
 from lumbung.pipeline.snapshot import DataFile, Snapshot
-from lumbung.sources import Reject, read
+from lumbung.sources import REJECT_SCHEMA, Reject, read
 from lumbung.storage.lake import Lake, sha256
 
-REJECT_SCHEMA = pa.schema([("line", pa.int64()), ("raw", pa.string()), ("reason", pa.string())])
 MEMORY_LIMIT = "96MB"  # more makes it no faster: measured with ten million rows
 
 

@@ -7,37 +7,16 @@ by day and generation, and no clock takes part.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
 from lumbung.storage.lake import Lake
-
-MANIFEST = re.compile(r"^manifest-(\d{6})\.json$")
-
-
-class Document(BaseModel):
-    """A JSON document of the lake."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Manifest(Document):
-    """A document that is written once more for each generation."""
-
-    generation: int
-
-
-class DataFile(Document):
-    """A Parquet file: path in the lake, rows, bytes and checksum."""
-
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
+from lumbung.storage.manifest import MANIFEST as MANIFEST
+from lumbung.storage.manifest import DataFile as DataFile
+from lumbung.storage.manifest import Document as Document
+from lumbung.storage.manifest import Manifest as Manifest
+from lumbung.storage.manifest import commit as commit
+from lumbung.storage.manifest import newest as newest
 
 
 class Snapshot(Manifest):
@@ -156,24 +135,6 @@ def version_folder(system: str) -> str:
     return f"version/{system}"
 
 
-def newest[D: Manifest](lake: Lake, where: str, model: type[D], wanted: Callable[[D], bool]) -> D | None:
-    """The manifest of the highest generation that is wanted.
-
-    Args:
-        lake: the lake.
-        where: the manifests' folder.
-        model: what they are.
-        wanted: which will do.
-    """
-    for name in reversed(lake.names(where)):
-        if MANIFEST.match(name):
-            content = lake.read(f"{where}/{name}")
-            document = model.model_validate_json(content) if content else None
-            if document and wanted(document):
-                return document
-    return None
-
-
 def committed(lake: Lake, system: str, entity: str, day: date) -> Snapshot | None:
     """The newest committed snapshot of a source for a day."""
     return newest(lake, folder(system, entity, day), Snapshot, lambda one: one.state == "committed")
@@ -200,18 +161,3 @@ def newest_version(lake: Lake, system: str) -> Version | None:
         if version := version_of(lake, system, date.fromisoformat(name.removeprefix("dt="))):
             return version
     return None
-
-
-def commit[D: Manifest](lake: Lake, where: str, make: Callable[[int], D]) -> D:
-    """Write a manifest under the next free generation.
-
-    Args:
-        lake: the lake.
-        where: the manifests' folder.
-        make: gives the document for a generation; called again when another process took that generation first.
-    """
-    while True:
-        taken = [int(found[1]) for name in lake.names(where) if (found := MANIFEST.match(name))]
-        document = make(max(taken, default=0) + 1)
-        if lake.create(f"{where}/manifest-{document.generation:06}.json", document.model_dump_json(indent=2).encode()):
-            return document

@@ -9,15 +9,16 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
+
+import pyarrow as pa
 
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import SourceError
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 MAX_RAW = 10_000
+# Of the Parquet files that keep rejects.
+REJECT_SCHEMA = pa.schema([("line", pa.int64()), ("raw", pa.string()), ("reason", pa.string())])
 
 # Modules by name, so that reading a CSV file does not import a database driver.
 READERS = {

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
-from lumbung.pipeline.snapshot import DataFile, Document
 from lumbung.storage.lake import Lake
+from lumbung.storage.manifest import DataFile, Document
 from lumbung.stream import envelope as message
 from lumbung.stream.kafka import REACH_SECONDS, WAIT_SECONDS, Cluster, KafkaUnavailableError, Offsets, Topic
 
@@ -565,7 +565,7 @@ def _tweets(rows: list[dict[str, Any]]) -> pa.Table:
 def _rejects(rejects: list[tuple[Message, str]]) -> pa.Table:
     import pyarrow as pa
 
-    from lumbung.pipeline.extract import REJECT_SCHEMA
+    from lumbung.sources import REJECT_SCHEMA
 
     rows = [
         # The dead letter has the bytes as they came.

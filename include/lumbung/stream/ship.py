@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lumbung.core.errors import LumbungError
+from lumbung.core.locks import locked
 from lumbung.core.settings import Settings
-from lumbung.local import processes
 from lumbung.storage.lake import sha256
 from lumbung.stream import envelope as message
 from lumbung.stream.collect import ERROR, FINISHED, INCOMING, MAX_TWEET_BYTES, sync
@@ -97,7 +97,7 @@ def _ship_all(cluster: Cluster, done: _Done) -> Shipped:
     for folder in (INCOMING, FINISHED, ERROR):
         (spool / folder).mkdir(parents=True, exist_ok=True)
     # Shippers of one machine take turns; elsewhere the transactional id lets the youngest go on.
-    with processes.locked(spool / "ship.lock", fcntl.LOCK_EX):
+    with locked(spool / "ship.lock", fcntl.LOCK_EX):
         files = sorted((spool / INCOMING).glob("*.jsonl"))
         if not files:
             return shipped

@@ -1,0 +1,70 @@
+"""Documents of the lake that name data files, and manifests: documents written once more for each generation.
+
+A manifest is written after the files that it names, and created only if absent: a killed writer leaves nothing that a
+reader sees, and two writers never take the same generation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict
+
+from lumbung.storage.lake import Lake
+
+MANIFEST = re.compile(r"^manifest-(\d{6})\.json$")
+
+
+class Document(BaseModel):
+    """A JSON document of the lake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Manifest(Document):
+    """A document that is written once more for each generation."""
+
+    generation: int
+
+
+class DataFile(Document):
+    """A Parquet file: path in the lake, rows, bytes and checksum."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def newest[D: Manifest](lake: Lake, where: str, model: type[D], wanted: Callable[[D], bool]) -> D | None:
+    """The manifest of the highest generation that is wanted.
+
+    Args:
+        lake: the lake.
+        where: the manifests' folder.
+        model: what they are.
+        wanted: which will do.
+    """
+    for name in reversed(lake.names(where)):
+        if MANIFEST.match(name):
+            content = lake.read(f"{where}/{name}")
+            document = model.model_validate_json(content) if content else None
+            if document and wanted(document):
+                return document
+    return None
+
+
+def commit[D: Manifest](lake: Lake, where: str, make: Callable[[int], D]) -> D:
+    """Write a manifest under the next free generation.
+
+    Args:
+        lake: the lake.
+        where: the manifests' folder.
+        make: gives the document for a generation; called again when another process took that generation first.
+    """
+    while True:
+        taken = [int(found[1]) for name in lake.names(where) if (found := MANIFEST.match(name))]
+        document = make(max(taken, default=0) + 1)
+        if lake.create(f"{where}/manifest-{document.generation:06}.json", document.model_dump_json(indent=2).encode()):
+            return document
