@@ -24,7 +24,7 @@ from benchmarks.results import Measure, Took, in_turn
 from lumbung.core.settings import Settings
 from lumbung.local.kafka import broker
 from lumbung.storage.lake import FolderLake
-from lumbung.stream.envelope import envelope
+from lumbung.stream import envelope
 from lumbung.stream.kafka import Cluster
 from lumbung.stream.land import BATCH_BYTES, BATCH_ROWS, _tweets, land
 
@@ -52,7 +52,7 @@ def tweet(number: int, choice: random.Random) -> bytes:
         ]
         entities += words
     raw = json.dumps(body | {"entities": entities})
-    return envelope(raw, source="synthetic", collected_at=made)
+    return envelope.wrap(raw, source="synthetic", collected_at=made)
 
 
 def fill(settings: Settings, messages: int) -> None:

@@ -23,8 +23,7 @@ from lumbung.core.settings import Settings, variable
 from lumbung.local import processes
 from lumbung.local.kafka import Kafka
 from lumbung.storage.lake import open_lake
-from lumbung.stream import envelope as message
-from lumbung.stream import land
+from lumbung.stream import envelope, land
 from lumbung.stream.kafka import Cluster
 
 USER, PASSWORD = "lumbung", "s3cret-of-tests"
@@ -227,7 +226,7 @@ def tweet(number: int, *, days: int = 0, size: int = 0, text: str = "saham sedan
         "author": {"username": f"user{number % 7}"},
         "padding": "".join(chr(97 + (number * i * i + i) % 26) for i in range(size)),
     }
-    return message.envelope(json.dumps(body), source="synthetic", collected_at=NOON)
+    return envelope.wrap(json.dumps(body), source="synthetic", collected_at=NOON)
 
 
 # Shippers and landers in processes of their own, one for each line of input. Each kills itself right before its n-th

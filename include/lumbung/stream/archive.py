@@ -15,8 +15,8 @@ from io import BufferedReader
 from pathlib import Path
 
 from lumbung.core.errors import SourceError
-from lumbung.stream import envelope as message
-from lumbung.stream.collect import Item, Refused, unpack
+from lumbung.stream import envelope
+from lumbung.stream.items import Item, Refused, unpack
 
 MAX_LINE_BYTES = 16 * 2**20
 SHOWN_BYTES = 1000
@@ -109,14 +109,14 @@ def _line(file: str, number: int, line: bytes, collected_at: datetime) -> Iterat
         yield Refused(file, number, f"the line has more than {MAX_LINE_BYTES:,} bytes", line[:SHOWN_BYTES])
         return
     try:
-        value = message.loads(line)
-        page = message.tweets(value)
+        value = envelope.loads(line)
+        page = envelope.tweets(value)
         if page is None:
-            message.read(value)
-    except message.UnreadableError as error:
+            envelope.read(value)
+    except envelope.UnreadableError as error:
         yield Refused(file, number, str(error), line.rstrip(b"\r\n"))
     else:
         if page is None:
-            yield message.envelope(line.decode(), source="archive", collected_at=collected_at)
+            yield envelope.wrap(line.decode(), source="archive", collected_at=collected_at)
         else:
             yield from unpack(page, source="archive", collected_at=collected_at, file=file, line=number)

@@ -47,7 +47,7 @@ class Envelope:
     raw: str
 
 
-def envelope(raw: str, *, source: str, collected_at: datetime) -> bytes:
+def wrap(raw: str, *, source: str, collected_at: datetime) -> bytes:
     """Put a tweet's JSON, as it came, in an envelope.
 
     Args:

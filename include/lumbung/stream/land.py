@@ -28,7 +28,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import DataFile, Document
-from lumbung.stream import envelope as message
+from lumbung.stream import envelope
 from lumbung.stream.kafka import REACH_SECONDS, WAIT_SECONDS, Cluster, KafkaUnavailableError, Offsets, Topic
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ class _Batch:
         self.bytes += len(one.value() or b"")
         try:
             row = _row(one.value())
-        except message.UnreadableError as error:
+        except envelope.UnreadableError as error:
             self.rejects.append((one, str(error)))
         else:
             self.days.setdefault(row["created_at"].astimezone(business_day.JAKARTA).date(), []).append(row)
@@ -519,8 +519,8 @@ class _Lander:
 
 def _row(value: bytes | None) -> dict[str, Any]:
     if value is None:
-        raise message.UnreadableError("the message has no value")
-    return message.row(value)
+        raise envelope.UnreadableError("the message has no value")
+    return envelope.row(value)
 
 
 def _partition(one: Message) -> int:

@@ -21,8 +21,9 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.locks import locked
 from lumbung.core.settings import Settings
 from lumbung.storage.lake import sha256
-from lumbung.stream import envelope as message
-from lumbung.stream.collect import ERROR, FINISHED, INCOMING, MAX_TWEET_BYTES, sync
+from lumbung.stream import envelope
+from lumbung.stream.collect import ERROR, FINISHED, INCOMING, MAX_TWEET_BYTES
+from lumbung.stream.items import sync
 from lumbung.stream.kafka import WAIT_SECONDS, Cluster
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def _send(cluster: Cluster, producer: Producer, file: Path, digest: str) -> Ship
             for number, (line, size) in enumerate(_lines(stream), 1):
                 try:
                     key = _key(line, size)
-                except message.UnreadableError as error:
+                except envelope.UnreadableError as error:
                     kept.add(file.name, number, str(error), line)
                     bad += 1
                     continue
@@ -219,8 +220,8 @@ def _send(cluster: Cluster, producer: Producer, file: Path, digest: str) -> Ship
 
 def _key(line: bytes, size: int) -> bytes:
     if size > MAX_TWEET_BYTES:
-        raise message.UnreadableError(f"a tweet of {size:,} bytes; a message may have {MAX_TWEET_BYTES:,}")
-    return message.key(line)
+        raise envelope.UnreadableError(f"a tweet of {size:,} bytes; a message may have {MAX_TWEET_BYTES:,}")
+    return envelope.key(line)
 
 
 def _produce(producer: Producer, topic: str, key: bytes, value: bytes) -> None:

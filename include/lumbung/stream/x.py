@@ -24,8 +24,8 @@ from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError, SettingError, SourceError, SourceUnavailableError
 from lumbung.core.settings import Settings
 from lumbung.storage.lake import FolderLake
-from lumbung.stream import envelope as message
-from lumbung.stream.collect import Checkpoint, Item, sync, unpack
+from lumbung.stream import envelope
+from lumbung.stream.items import Checkpoint, Item, sync, unpack
 
 # X matches whole words: the forms that a mention counts in are spelled out. It finds no hashtag of several words, and a
 # hyphen is a space to it. Retweets are dropped anyway, and cost as much.
@@ -205,7 +205,7 @@ class Search:
         while True:
             page += 1
             body = self.client.page({**params, **({"next_token": token} if token else {})})
-            tweets, meta, now = message.tweets(body) or [], body["meta"], datetime.now(UTC)
+            tweets, meta, now = envelope.tweets(body) or [], body["meta"], datetime.now(UTC)
             yield from unpack(tweets, source="x", collected_at=now, file=f"GET {SEARCH}", line=page)
             if tweets:
                 try:
@@ -478,7 +478,7 @@ def _state(folder: FolderLake) -> State:
 
 def _time(post: int) -> datetime:
     """When a post was made, by its id."""
-    return datetime.fromtimestamp(((post >> 22) + message.FIRST_ID_MS) / 1000, UTC)
+    return datetime.fromtimestamp(((post >> 22) + envelope.FIRST_ID_MS) / 1000, UTC)
 
 
 def _reset(answer: requests.Response) -> float:
@@ -495,8 +495,8 @@ def _not_sent(error: requests.RequestException) -> bool:
 
 def _body(answer: requests.Response, path: str) -> dict[str, Any]:
     try:
-        body = message.loads(answer.content)
-    except message.UnreadableError as error:
+        body = envelope.loads(answer.content)
+    except envelope.UnreadableError as error:
         raise _malformed(path, str(error)) from error
     if not isinstance(body.get("meta"), dict) or not isinstance(body.get("data", []), list):
         raise _malformed(path, "no meta, or data that is no list")

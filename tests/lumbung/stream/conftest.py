@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lumbung.core.settings import Settings, variable
-from lumbung.stream import envelope as message
+from lumbung.stream import envelope
 
 # A collector for each line of input, in a process of its own that kills itself right before its n-th step: a call that
 # others can see. Forking from here spares each the imports.
@@ -89,6 +89,6 @@ def spooled() -> Callable[[Settings], list[dict[str, Any]]]:
     def rows(settings: Settings) -> list[dict[str, Any]]:
         files = sorted((settings.spool / "incoming").glob("*.jsonl"))
         assert all(one.read_bytes().endswith(b"\n") for one in files)
-        return [message.row(line) for one in files for line in one.read_bytes().splitlines()]
+        return [envelope.row(line) for one in files for line in one.read_bytes().splitlines()]
 
     return rows

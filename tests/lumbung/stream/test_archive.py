@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from lumbung.core.errors import LumbungError, SourceError
-from lumbung.stream import archive
-from lumbung.stream import envelope as message
+from lumbung.stream import archive, envelope
 from lumbung.stream.archive import Archive
-from lumbung.stream.collect import Refused, collect, open_source
+from lumbung.stream.collect import collect, open_source
+from lumbung.stream.items import Refused
 
 V1 = {
     "id_str": "11",
@@ -43,7 +43,7 @@ PAGE = {
 
 def read(path: Path) -> tuple[list[dict[str, Any]], list[Refused]]:
     items = list(Archive(path).items())
-    return [message.row(one) for one in items if isinstance(one, bytes)], [
+    return [envelope.row(one) for one in items if isinstance(one, bytes)], [
         one for one in items if isinstance(one, Refused)
     ]
 
@@ -96,7 +96,7 @@ def test_a_line_is_kept_as_it_came_at_the_time_of_its_file(tmp_path):
     os.utime(file, (1_764_000_000, 1_764_000_000.25))
     (item,) = Archive(file).items()
     assert item == b'{"collected_at": "2025-11-24T16:00:00.250Z", "source": "archive", "tweet": ' + line + b"}"
-    assert message.parse(item).collected_at == datetime(2025, 11, 24, 16, 0, 0, 250_000, tzinfo=UTC)
+    assert envelope.parse(item).collected_at == datetime(2025, 11, 24, 16, 0, 0, 250_000, tzinfo=UTC)
 
 
 def test_what_is_no_tweet_is_kept_with_file_line_and_reason(tmp_path, make_settings, spooled):

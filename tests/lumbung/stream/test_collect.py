@@ -11,7 +11,8 @@ import pytest
 
 from lumbung.core.errors import LumbungError, SourceError
 from lumbung.stream import collect as collecting
-from lumbung.stream.collect import Checkpoint, Refused, collect
+from lumbung.stream.collect import collect
+from lumbung.stream.items import Checkpoint, Refused
 from lumbung.stream.synthetic import Synthetic
 
 

@@ -20,7 +20,7 @@ from lumbung.core.settings import Settings
 from lumbung.spark.clean import clean_day
 from lumbung.spark.session import session
 from lumbung.storage.lake import FolderLake
-from lumbung.stream import envelope as message
+from lumbung.stream import envelope
 from lumbung.stream import land as module
 from lumbung.stream.kafka import Cluster
 from lumbung.stream.land import lag, land, landings
@@ -44,7 +44,7 @@ def landed(tweets):
 
 
 def sums(lines):
-    return {message.row(line)["sha256"] for line in lines}
+    return {envelope.row(line)["sha256"] for line in lines}
 
 
 def test_tweets_land_on_the_jakarta_day_they_were_made_on(tweets):
@@ -53,7 +53,7 @@ def test_tweets_land_on_the_jakarta_day_they_were_made_on(tweets):
     assert (done.landings, done.rows, done.rejected) == (3, 60, 0)
     assert done.days == {DAY, DAY - timedelta(1), DAY - timedelta(2)}
     rows = {row["sha256"]: row for row in tweets.landed()}
-    assert rows == {row["sha256"]: row for row in map(message.row, lines)}
+    assert rows == {row["sha256"]: row for row in map(envelope.row, lines)}
     assert tweets.unnamed() == set()
     assert lag(tweets.settings, tweets.lake) == {0: 0, 1: 0, 2: 0}
     for one in landings(tweets.lake):
@@ -362,7 +362,7 @@ def test_two_landers_share_the_partitions(tweets):
 def test_a_broker_that_is_killed_meanwhile(tweets, monkeypatch):
     lines = shipped(tweets, "a", *(tweet(number) for number in range(200)))
     killed = []
-    row = message.row
+    row = envelope.row
 
     def slow(value):
         if not killed:
@@ -375,7 +375,7 @@ def test_a_broker_that_is_killed_meanwhile(tweets, monkeypatch):
         tweets.broker.kill()
         tweets.broker.start()
 
-    monkeypatch.setattr(message, "row", slow)
+    monkeypatch.setattr(envelope, "row", slow)
     done = land(tweets.settings, tweets.lake, batch_rows=20)
     killed[0].join()
     assert done.rows == 200

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 
 from lumbung.core.errors import LumbungError
-from lumbung.stream import envelope as message
+from lumbung.stream import envelope
 from lumbung.stream.collect import MAX_TWEET_BYTES
 from lumbung.stream.ship import Shipped, ship
 from support.stream import tweet
@@ -174,8 +174,8 @@ def test_a_shipper_that_was_overtaken_says_so_and_leaves_the_file(tweets, monkey
             others.append(claim(tweets))
         return message_key(line)
 
-    message_key = message.key
-    monkeypatch.setattr(message, "key", overtaken)
+    message_key = envelope.key
+    monkeypatch.setattr(envelope, "key", overtaken)
     with pytest.raises(LumbungError, match="another shipper has taken over"):
         ship(tweets.settings)
     assert (values(tweets), tweets.names("incoming")) == ([], ["a.jsonl"])
@@ -194,8 +194,8 @@ def test_a_broker_that_is_killed_meanwhile(tweets, monkeypatch):
             tweets.broker.start()
         return message_key(line)
 
-    message_key = message.key
-    monkeypatch.setattr(message, "key", key)
+    message_key = envelope.key
+    monkeypatch.setattr(envelope, "key", key)
     ship(tweets.settings)
     assert killed
     assert values(tweets) == sorted(lines)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from lumbung.core.day import today
-from lumbung.stream import envelope as message
+from lumbung.stream import envelope
 from lumbung.stream.collect import collect, open_source
 from lumbung.stream.synthetic import INDONESIAN, Synthetic
 
@@ -18,7 +18,7 @@ DAY = date(2026, 11, 24)
 
 @pytest.fixture(scope="module")
 def rows():
-    return [message.row(line) for line in Synthetic(DAY, tweets=2000).items()]
+    return [envelope.row(line) for line in Synthetic(DAY, tweets=2000).items()]
 
 
 def label(row):
@@ -47,7 +47,9 @@ def test_ids_say_the_time_and_are_apart_over_days(rows):
     for row in rows:
         at = datetime.fromtimestamp(((row["edit_id"] >> 22) + 1288834974657) / 1000, UTC)
         assert at.replace(microsecond=0) == row["created_at"].replace(microsecond=0)
-    others = [message.row(line) for day in (22, 23, 25) for line in Synthetic(date(2026, 11, day), tweets=2000).items()]
+    others = [
+        envelope.row(line) for day in (22, 23, 25) for line in Synthetic(date(2026, 11, day), tweets=2000).items()
+    ]
     assert not {row["identity"] for row in rows} & {row["identity"] for row in others}
 
 
