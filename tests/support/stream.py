@@ -22,9 +22,13 @@ from confluent_kafka.admin import AdminClient
 from lumbung.core.settings import Settings, variable
 from lumbung.local import processes
 from lumbung.local.kafka import Kafka
-from lumbung.storage.lake import open_lake
-from lumbung.stream import envelope, land
+from lumbung.storage.lake import Lake, open_lake
+from lumbung.stream import envelope
+from lumbung.stream.feed import Feed
 from lumbung.stream.kafka import Cluster
+from lumbung.stream.land import Landed, land
+from lumbung.stream.landing import LandedFile, Landing, landings
+from lumbung.systems.cilvest.feed import LANDED, feed
 
 USER, PASSWORD = "lumbung", "s3cret-of-tests"
 NOON = datetime(2026, 11, 25, 5, tzinfo=UTC)  # in Jakarta
@@ -106,6 +110,17 @@ class Stream:
     def cluster(self) -> Cluster:
         return Cluster(self.settings)
 
+    @property
+    def feed(self) -> Feed:
+        return feed(self.settings)
+
+    def land(self, lake: Lake | None = None, **options: object) -> Landed:
+        """Land into the lake of the test, or into it as another one sees it."""
+        return land(self.settings, lake or self.lake, self.feed, **options)
+
+    def landings(self) -> list[Landing]:
+        return landings(self.lake, LANDED)
+
     @functools.cached_property
     def admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.broker.address})
@@ -170,7 +185,7 @@ class Stream:
         """The rows of all files that manifests name; the manifests and the files must agree."""
         rows = []
         ends: dict[tuple[str, int], int] = {}
-        for landing in land.landings(self.lake):
+        for landing in self.landings():
             assert re.fullmatch(r"[A-Za-z0-9_-]{22}", landing.topic_id)
             place = landing.topic_id, landing.partition
             assert landing.start_offset == ends.get(place, 0)
@@ -186,9 +201,9 @@ class Stream:
         return rows
 
     def rejected(self) -> list[dict]:
-        return [row for one in land.landings(self.lake) if one.rejects for row in self._rows(one.rejects)]
+        return [row for one in self.landings() if one.rejects for row in self._rows(one.rejects)]
 
-    def _rows(self, file: land.LandedFile) -> list[dict]:
+    def _rows(self, file: LandedFile) -> list[dict]:
         with self.lake.local(file.path) as path:
             rows = pq.read_table(path, partitioning=None).to_pylist()
             assert (file.rows, file.bytes) == (len(rows), path.stat().st_size)
@@ -196,11 +211,7 @@ class Stream:
 
     def unnamed(self) -> set[str]:
         """Data files that no manifest names."""
-        named = {
-            file.path
-            for one in land.landings(self.lake)
-            for file in [*one.files, *([one.rejects] if one.rejects else [])]
-        }
+        named = {file.path for one in self.landings() for file in [*one.files, *([one.rejects] if one.rejects else [])]}
         return {file.path for file in self.lake.files("raw")} - named
 
 
@@ -238,6 +249,7 @@ from lumbung.pipeline import extract
 from lumbung.core import settings
 from lumbung.storage.lake import open_lake
 from lumbung.stream import land, ship
+from lumbung.systems.cilvest.feed import feed
 
 def deadly(call, every=1):
     seen = itertools.count(1)
@@ -270,7 +282,7 @@ for line in sys.stdin:
             if work == "ship":
                 ship.ship(loaded, **options)
             else:
-                land.land(loaded, open_lake(loaded), **options)
+                land.land(loaded, open_lake(loaded), feed(loaded), **options)
         except BaseException:
             traceback.print_exc()
             os._exit(1)

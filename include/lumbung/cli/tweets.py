@@ -151,11 +151,13 @@ def land(
     from lumbung.cli import console
     from lumbung.storage.lake import open_lake
     from lumbung.stream.land import BATCH_SECONDS, land
+    from lumbung.systems.cilvest.feed import feed
 
     with _kafka(settings_module.load()) as settings:
         found = land(
             settings,
             open_lake(settings),
+            feed(settings),
             forever=forever,
             skip_lost=skip_lost,
             batch_seconds=seconds or BATCH_SECONDS,

@@ -17,7 +17,7 @@ from lumbung.pipeline import snapshot
 from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.snapshot import DataFile
 from lumbung.storage.lake import Lake
-from lumbung.stream.land import landings
+from lumbung.stream.landing import landings
 
 ARROW = {
     "STRING": pa.string(),
@@ -93,7 +93,7 @@ def _rejects(lake: Lake, day: date) -> list[tuple[str, str, DataFile]]:
             member = version.members.get(entity) if version else None
             checked = member.rejects if member and member.generation == taken.generation else None
             found += [(system, entity, file) for file in (taken.rejects, checked) if file]
-    for landing in landings(lake):
+    for landing in landings(lake, "landed/cilvest/tweet"):
         if landing.rejects and landing.rejects.day == day:
             found.append(("cilvest", "tweet", landing.rejects))
     return found

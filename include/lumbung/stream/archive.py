@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lumbung.core.errors import SourceError
 from lumbung.stream import envelope
+from lumbung.stream.feed import UnreadableError
 from lumbung.stream.items import Item, Refused, unpack
 
 MAX_LINE_BYTES = 16 * 2**20
@@ -113,7 +114,7 @@ def _line(file: str, number: int, line: bytes, collected_at: datetime) -> Iterat
         page = envelope.tweets(value)
         if page is None:
             envelope.read(value)
-    except envelope.UnreadableError as error:
+    except UnreadableError as error:
         yield Refused(file, number, str(error), line.rstrip(b"\r\n"))
     else:
         if page is None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from lumbung.stream.feed import UnreadableError
+
 MAX_ID = 2**63 - 1
 # An id's bits above the lowest 22 count the milliseconds from this Unix time in milliseconds.
 FIRST_ID_MS = 1288834974657
@@ -24,10 +26,6 @@ YEARS = range(2006, 2100)
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _V1_TIME = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d) (\d{4})", re.ASCII)
 _OPEN, _COLON, _NEXT = (re.compile(rf"[ \t\r\n]*{mark}[ \t\r\n]*") for mark in (r"\{", ":", "([,}])"))
-
-
-class UnreadableError(ValueError):
-    """Something is no envelope or no tweet; its text is a reason to show."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ def read(tweet: object) -> dict[str, Any]:
 
 
 def row(line: bytes) -> dict[str, Any]:
-    """The row of `raw/cilvest/tweet` that an envelope becomes.
+    """The row that an envelope becomes in the lake.
 
     Returns:
         What `read` returns, and collected_at (UTC), sha256 (hex of the envelope's bytes), raw (the tweet's JSON).

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lumbung.stream import envelope
+from lumbung.stream.feed import UnreadableError
 
 SOURCES = ("synthetic", "archive", "x")
 
@@ -81,7 +82,7 @@ def unpack(
         raw = json.dumps(tweet)
         try:
             envelope.read(tweet)
-        except envelope.UnreadableError as error:
+        except UnreadableError as error:
             yield Refused(file, line, f"data[{place}]: {error}", raw.encode())
         else:
             yield envelope.wrap(raw, source=source, collected_at=collected_at)

@@ -68,22 +68,23 @@ class Offsets(NamedTuple):
 
 
 class Cluster:
-    """The Kafka that the settings name.
+    """The Kafka that the settings name, for one topic with its topics of shipped files and dead letters.
 
     Args:
         settings: which.
+        topic: the topic's name; default: that of tweets.
 
     Raises:
         LumbungError: they name none.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, topic: str | None = None) -> None:
         if not settings.kafka.servers:
             raise LumbungError("no Kafka is set", where=variable("kafka"), remedy=THREE_WAYS)
         self.settings = settings
-        self.tweets = settings.kafka.topic
-        self.done = f"{settings.kafka.topic}.done"
-        self.dead = f"{settings.kafka.topic}.dead"
+        self.tweets = topic or settings.kafka.topic
+        self.done = f"{self.tweets}.done"
+        self.dead = f"{self.tweets}.dead"
         self._heard: KafkaError | None = None
         self._client: AdminClient | None = None
 

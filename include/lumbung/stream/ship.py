@@ -23,6 +23,7 @@ from lumbung.core.settings import Settings
 from lumbung.storage.lake import sha256
 from lumbung.stream import envelope
 from lumbung.stream.collect import ERROR, FINISHED, INCOMING, MAX_TWEET_BYTES
+from lumbung.stream.feed import UnreadableError
 from lumbung.stream.items import sync
 from lumbung.stream.kafka import WAIT_SECONDS, Cluster
 
@@ -199,7 +200,7 @@ def _send(cluster: Cluster, producer: Producer, file: Path, digest: str) -> Ship
             for number, (line, size) in enumerate(_lines(stream), 1):
                 try:
                     key = _key(line, size)
-                except envelope.UnreadableError as error:
+                except UnreadableError as error:
                     kept.add(file.name, number, str(error), line)
                     bad += 1
                     continue
@@ -220,7 +221,7 @@ def _send(cluster: Cluster, producer: Producer, file: Path, digest: str) -> Ship
 
 def _key(line: bytes, size: int) -> bytes:
     if size > MAX_TWEET_BYTES:
-        raise envelope.UnreadableError(f"a tweet of {size:,} bytes; a message may have {MAX_TWEET_BYTES:,}")
+        raise UnreadableError(f"a tweet of {size:,} bytes; a message may have {MAX_TWEET_BYTES:,}")
     return envelope.key(line)
 
 

@@ -25,6 +25,7 @@ from lumbung.core.errors import LumbungError, SettingError, SourceError, SourceU
 from lumbung.core.settings import Settings
 from lumbung.storage.lake import FolderLake
 from lumbung.stream import envelope
+from lumbung.stream.feed import UnreadableError
 from lumbung.stream.items import Checkpoint, Item, sync, unpack
 
 # X matches whole words: the forms that a mention counts in are spelled out. It finds no hashtag of several words, and a
@@ -496,7 +497,7 @@ def _not_sent(error: requests.RequestException) -> bool:
 def _body(answer: requests.Response, path: str) -> dict[str, Any]:
     try:
         body = envelope.loads(answer.content)
-    except envelope.UnreadableError as error:
+    except UnreadableError as error:
         raise _malformed(path, str(error)) from error
     if not isinstance(body.get("meta"), dict) or not isinstance(body.get("data", []), list):
         raise _malformed(path, "no meta, or data that is no list")

@@ -28,7 +28,7 @@ from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.snapshot import MANIFEST, Snapshot, Version
 from lumbung.storage.lake import FolderLake
 from lumbung.storage.warehouse import Warehouse
-from lumbung.stream.land import LandedFile, Landing
+from lumbung.stream.landing import LandedFile, Landing
 from lumbung.systems.pinter_skuy.generate import generate
 from support import source_database
 

@@ -12,7 +12,8 @@ from datetime import date, datetime
 from lumbung.pipeline.snapshot import MANIFEST
 from lumbung.spark.dataproc import PLANS
 from lumbung.storage.lake import Lake, Stored
-from lumbung.stream.land import RAW, landings
+from lumbung.stream.landing import landings
+from lumbung.systems.cilvest.feed import LANDED, RAW
 from lumbung.systems.cilvest.steps import CURATED, VERSIONS, newest_version, path_of
 
 
@@ -28,7 +29,7 @@ def survey(lake: Lake, before: datetime) -> tuple[list[Stored], set[date]]:
     """
     # Listed before the landings are read: what is landed in between is in no list.
     there = [one for folder in (VERSIONS, PLANS, CURATED, RAW) for one in _old(lake, folder, before)]
-    landed = landings(lake)
+    landed = landings(lake, LANDED)
     named = {file.path for one in landed for file in (*one.files, one.rejects) if file}
     if version := newest_version(lake):
         named |= {path_of(version, day) for day in version.days}

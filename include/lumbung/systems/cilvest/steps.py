@@ -29,7 +29,8 @@ from lumbung.pipeline.run import Run, Step, refuse_expired
 from lumbung.pipeline.snapshot import Document, Manifest
 from lumbung.spark import clean as cleaning
 from lumbung.storage.lake import Lake, open_lake
-from lumbung.stream.land import RAW, Landing, landings
+from lumbung.stream.landing import Landing, landings
+from lumbung.systems.cilvest.feed import LANDED, RAW, feed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -183,7 +184,7 @@ def land(run: Run) -> Step:
     """Land what is in Kafka now."""
     from lumbung.stream.land import land
 
-    found = land(run.settings, run.lake)
+    found = land(run.settings, run.lake, feed(run.settings))
     return Step(
         table=RAW,
         rows_in=found.rows + found.rejected,
@@ -196,7 +197,7 @@ def land(run: Run) -> Step:
 def make_version(lake: Lake) -> TweetVersion | None:
     """Write down what is landed; the version that is there is reused when nothing came. None: nothing ever came."""
     with lake.lease(f"version/{SYSTEM}"):
-        landed = landings(lake)
+        landed = landings(lake, LANDED)
         if not any(one.files for one in landed):
             return None
         places = [f"{one.topic_id}/{one.partition}/{one.start_offset}" for one in landed]
@@ -367,7 +368,7 @@ def load_rejected(run: Run) -> Step:
     since = (published(run) or {}).get("extracted_at")
     days = {
         one.rejects.day
-        for one in landings(run.lake)
+        for one in landings(run.lake, LANDED)
         if one.rejects and (since is None or one.landed_at > datetime.fromisoformat(since))
     }
     steps = [ledger.load_rejected(run, day) for day in sorted({run.day, *days})]
