@@ -12,7 +12,7 @@ import pytest
 from lumbung.core import settings as settings_module
 from lumbung.core.errors import LumbungError, SettingError, SourceError, SourceUnavailableError
 from lumbung.core.settings import Settings
-from lumbung.stream import x
+from lumbung.stream import x, x_cost
 from lumbung.stream.collect import Summary, collect
 from support import x_server
 from support.x_server import Fault, X
@@ -329,7 +329,7 @@ def test_a_broken_state_is_refused(settings, search):
 
 def test_months_are_jakartas_and_apart(settings):
     before = datetime(2026, 11, 30, 16, 59, tzinfo=UTC)
-    x.Journal(settings, before).write("1", "search", 700)
+    x_cost.Journal(settings, before).write("1", "search", 700)
     assert x.status(settings, now=before) == x.Status(None, False, "2026-11", 0.7, 50)
     assert x.status(settings, now=before + timedelta(minutes=1)).usd == 0
     assert x.status(settings, now=before + timedelta(minutes=1)).month == "2026-12"
@@ -346,7 +346,7 @@ def test_counts_cost_one_post(server, settings):
     assert x.status(settings).usd == 0.005
     assert server.requests[0]["granularity"] == "day"
     assert server.requests[0]["query"] == x.QUERY
-    with pytest.raises(x.CapReachedError, match=r"could cost \$0.005"):
+    with pytest.raises(x_cost.CapReachedError, match=r"could cost \$0.005"):
         x.counts(settings.replace(x_max_usd=0.009))
     server.faults = [Fault(200, {"data": [{"start": "2026"}], "meta": {}})]
     with pytest.raises(SourceError, match="cannot be understood"):
