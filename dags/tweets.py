@@ -65,7 +65,7 @@ with DAG(
         ),
         "source": Param(
             None,
-            enum=[None, "synthetic", "archive", "x", "none"],
+            enum=[None, *settings.TWEET_SOURCES, settings.NO_SOURCE],
             title="Where tweets come from",
             description="Empty: LUMBUNG_TWEET_SOURCE.",
         ),

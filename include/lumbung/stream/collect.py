@@ -20,8 +20,8 @@ from typing import BinaryIO
 
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
-from lumbung.core.settings import Settings
-from lumbung.stream.items import SOURCES, Checkpoint, Refused, Source, sync
+from lumbung.core.settings import TWEET_SOURCES, Settings
+from lumbung.stream.items import Checkpoint, Refused, Source, sync
 
 INCOMING, FINISHED, ERROR = "incoming", "finished", "error"
 MAX_LINES = 10_000
@@ -63,7 +63,7 @@ def open_source(
 
     Args:
         settings: the process's settings.
-        name: one of `SOURCES`.
+        name: one of `TWEET_SOURCES`.
         day: the Jakarta day of synthetic tweets; None: today. Other sources give what they have.
         path: the archive's folder or file.
         seed: of synthetic tweets.
@@ -85,7 +85,7 @@ def open_source(
         from lumbung.stream.x import Search
 
         return Search(settings)
-    raise LumbungError("no such source", where=name, remedy=f"use one of {', '.join(SOURCES)}")
+    raise LumbungError("no such source", where=name, remedy=f"use one of {', '.join(TWEET_SOURCES)}")
 
 
 def collect(settings: Settings, source: Source) -> Summary:

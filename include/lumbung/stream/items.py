@@ -13,8 +13,6 @@ from typing import Protocol
 from lumbung.stream import envelope
 from lumbung.stream.feed import UnreadableError
 
-SOURCES = ("synthetic", "archive", "x")
-
 
 @dataclass(frozen=True)
 class Refused:
@@ -47,7 +45,7 @@ class Source(Protocol):
     """Where tweets come from.
 
     Attributes:
-        name: one of `SOURCES`.
+        name: one of `TWEET_SOURCES`.
         notes: what a person should know, such as why it stopped early.
     """
 

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
+from lumbung.core.settings import NO_SOURCE
 from lumbung.pipeline import load, snapshot
 from lumbung.pipeline import operations as ledger
 from lumbung.pipeline.publish import SUPERSEDED, published
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 SYSTEM, ENTITY = "cilvest", "tweet"
 TABLE = f"staging.{ENTITY}"
 SPOOL = "spool"
-NO_SOURCE = "none"
 NOTHING_LANDED = "skipped: no tweets have been landed yet"
 VERSIONS = f"{snapshot.version_folder(SYSTEM)}/all"
 CURATED = f"curated/{SYSTEM}/{ENTITY}"
@@ -146,7 +146,7 @@ def collect(run: Run, source: str, path: str | None) -> Step:
 
     Args:
         run: the run; synthetic tweets are those of its day.
-        source: one of `collect.SOURCES`, or `none`.
+        source: one of `TWEET_SOURCES`, or `none`.
         path: the folder or file of an archive.
     """
     from lumbung.stream.collect import collect, open_source
