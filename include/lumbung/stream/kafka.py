@@ -30,7 +30,7 @@ REPLICAS = 3
 REACH_SECONDS = 10.0  # for a first answer
 WAIT_SECONDS = 60.0  # for a broker that is restarting
 
-THREE_WAYS = (
+KAFKA_REMEDY = (
     f"set {variable('kafka')} to a Kafka that runs, or install Java 17 or later and Maven, from which Lumbung starts"
     " one by itself, or start one by make env PROFILES=stream and docker compose up -d kafka, which is 127.0.0.1:9094"
 )
@@ -80,7 +80,7 @@ class Cluster:
 
     def __init__(self, settings: Settings, topic: str | None = None) -> None:
         if not settings.kafka.servers:
-            raise LumbungError("no Kafka is set", where=variable("kafka"), remedy=THREE_WAYS)
+            raise LumbungError("no Kafka is set", where=variable("kafka"), remedy=KAFKA_REMEDY)
         self.settings = settings
         self.tweets = topic or settings.kafka.topic
         self.done = f"{self.tweets}.done"
@@ -170,7 +170,9 @@ class Cluster:
             )
         if error.code() in away:
             return KafkaUnavailableError(
-                f"Kafka does not answer ({error.str()})", where=where, remedy=f"see to it that it runs, or {THREE_WAYS}"
+                f"Kafka does not answer ({error.str()})",
+                where=where,
+                remedy=f"see to it that it runs, or {KAFKA_REMEDY}",
             )
         if error.code() == Kafka.UNKNOWN_TOPIC_OR_PART:
             return LumbungError("there is no such topic", where=self.tweets, remedy="lumbung tweets ship makes it")

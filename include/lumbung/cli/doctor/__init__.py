@@ -366,7 +366,7 @@ def _tweets(settings: Settings) -> Iterator[Finding]:
 
 def _kafka(settings: Settings) -> Finding:
     from lumbung.storage.lake import open_lake
-    from lumbung.stream.kafka import THREE_WAYS
+    from lumbung.stream.kafka import KAFKA_REMEDY
     from lumbung.stream.land import lag
     from lumbung.systems.cilvest.feed import feed
 
@@ -380,7 +380,7 @@ def _kafka(settings: Settings) -> Finding:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
         behind = sum(lag(settings, open_lake(settings), feed(settings)).values())
     except OSError as error:
-        return Finding("Kafka", False, f"{settings.kafka.servers} does not answer ({error})", THREE_WAYS)
+        return Finding("Kafka", False, f"{settings.kafka.servers} does not answer ({error})", KAFKA_REMEDY)
     except LumbungError as error:
         if error.where != settings.kafka.topic:  # else the first run makes the topic
             raise
