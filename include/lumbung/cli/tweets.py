@@ -242,10 +242,10 @@ def move_alias(
 ) -> None:
     """Let readers use the search index of another mapping version, all at once; also back to an older one."""
     from lumbung.cli import console
-    from lumbung.search.index import VERSION
+    from lumbung.search.index import MAPPING_VERSION
     from lumbung.search.index import move_alias as move
 
-    chosen = version or VERSION
+    chosen = version or MAPPING_VERSION
     with _index() as cluster:
         before = move(cluster, chosen)
         console.out.print(f"Readers of {cluster.alias} use mapping version {chosen}; before: {before or 'none'}")
@@ -322,12 +322,12 @@ def _kafka(settings: Settings) -> Iterator[Settings]:
 @contextlib.contextmanager
 def _index() -> Iterator[Cluster]:
     """The search server, with the one right to change its indices."""
+    from lumbung.search.index import LEASE
     from lumbung.storage.lake import open_lake
-    from lumbung.systems.cilvest.steps import INDEXING
 
     settings = settings_module.load()
     cluster = _cluster(settings)
-    with open_lake(settings).lease(INDEXING):
+    with open_lake(settings).lease(LEASE):
         yield cluster
 
 

@@ -1,9 +1,9 @@
 """The index: one document a tweet, one index a month and mapping version, all behind one alias.
 
 A day is indexed by writing all of its tweets over what is there, and only then deleting what is no longer among them:
-readers never see a gap, and a run that was killed is completed by the next one. Who changes MAPPING gives it the next
-VERSION: `reindex` fills the new indices while readers still use the old ones, and `move_alias` changes over at once.
-One run at a time indexes a cluster: the lake's lease `search` is for that.
+readers never see a gap, and a run that was killed is completed by the next one. A change of MAPPING
+raises MAPPING_VERSION: `reindex` fills the new indices while readers still use the old ones, and `move_alias` switches
+all readers at once. One run at a time writes to a cluster: it holds LEASE in the lake.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from lumbung.search.cluster import Action, Cluster
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = 1
+MAPPING_VERSION = 1
+# The lease of the run that writes to the index.
+LEASE = "search"
 MAPPING: dict[str, Any] = {
     "dynamic": "strict",
     "properties": {
@@ -80,7 +82,7 @@ class Indexed:
 
 
 def index_day(cluster: Cluster, day: date, rows: Iterable[pa.RecordBatch]) -> Indexed:
-    """Make the index hold exactly these tweets for the day, in the indices of mapping version VERSION.
+    """Make the index hold exactly these tweets for the day, in the indices of MAPPING_VERSION.
 
     A tweet has one document, wherever its versions lie: of two days that both have it, the one with the later
     `created_at` keeps it, whichever is indexed first.
@@ -118,16 +120,16 @@ def count_by_day(cluster: Cluster, version: int | None = None) -> dict[date, int
 
 
 def reindex(cluster: Cluster, read: Callable[[date], Iterable[pa.RecordBatch] | None]) -> Iterator[Indexed]:
-    """Fill the indices of mapping version VERSION with every day that readers see now; the alias stays where it is.
+    """Fill the indices of MAPPING_VERSION with every day that readers see now; the alias stays where it is.
 
     Args:
         cluster: the server.
         read: a day's cleaned tweets, or None where the lake has no such day any more: then its documents are copied.
 
     Yields:
-        What was done, day by day; nothing if readers use VERSION already.
+        What was done, day by day; nothing if readers use MAPPING_VERSION already.
     """
-    live = [one.index for one in months(cluster) if one.live and one.version != VERSION]
+    live = [one.index for one in months(cluster) if one.live and one.version != MAPPING_VERSION]
     for day in sorted(_count_by_day(cluster, live) if live else ()):
         batches = read(day)
         if batches is None:
@@ -136,7 +138,7 @@ def reindex(cluster: Cluster, read: Callable[[date], Iterable[pa.RecordBatch] | 
             yield index_day(cluster, day, batches)
 
 
-def move_alias(cluster: Cluster, version: int = VERSION) -> int | None:
+def move_alias(cluster: Cluster, version: int = MAPPING_VERSION) -> int | None:
     """Let readers use the indices of another mapping version, all at once.
 
     Roll-back is the same call with the version that this one gives back.
@@ -306,16 +308,16 @@ def _ensure(cluster: Cluster, index: str) -> None:
         cluster.ask(indices.create, index=index, mappings=MAPPING, settings=INDEX_SETTINGS)
     if cluster.ask(indices.get_mapping, index=index)[index]["mappings"] != MAPPING:
         raise LumbungError(
-            f"the index has another mapping than version {VERSION}",
+            f"the index has another mapping than version {MAPPING_VERSION}",
             where=f"{cluster.address}, {index}",
-            remedy="give a mapping that changed the next VERSION; an index that was made by mistake, delete",
+            remedy="raise MAPPING_VERSION with each change of MAPPING; an index that was made by mistake, delete",
         )
 
 
 def _join(cluster: Cluster, index: str) -> bool:
     """Put an index behind the alias, unless readers use another mapping version."""
     found = months(cluster)
-    if any(one.live and one.version != VERSION for one in found):
+    if any(one.live and one.version != MAPPING_VERSION for one in found):
         return False
     if any(one.index == index and not one.live for one in found):
         actions = [_alias_action(cluster, "add", index)]
@@ -324,4 +326,4 @@ def _join(cluster: Cluster, index: str) -> bool:
 
 
 def _name(cluster: Cluster, day: date) -> str:
-    return f"{cluster.alias}-{day:%Y-%m}-v{VERSION}"
+    return f"{cluster.alias}-{day:%Y-%m}-v{MAPPING_VERSION}"

@@ -47,8 +47,6 @@ NOTHING_LANDED = "skipped: no tweets have been landed yet"
 VERSIONS = f"{snapshot.version_folder(SYSTEM)}/all"
 CURATED = f"curated/{SYSTEM}/{ENTITY}"
 ONE_DAY = timedelta(days=1)
-# The lease of whoever writes to the search index.
-INDEXING = "search"
 
 
 class Cleaned(Document):
@@ -201,7 +199,7 @@ def make_version(lake: Lake) -> TweetVersion | None:
         if not any(one.files for one in landed):
             return None
         places = [f"{one.topic_id}/{one.partition}/{one.start_offset}" for one in landed]
-        name = hashlib.sha256("\n".join([f"{cleaning.VERSION}", *sorted(places)]).encode()).hexdigest()
+        name = hashlib.sha256("\n".join([f"{cleaning.CLEANER_VERSION}", *sorted(places)]).encode()).hexdigest()
         there = newest_version(lake)
         if there and there.landings == name:
             return there
@@ -332,7 +330,7 @@ def index(run: Run, target: TweetTarget) -> Step:
     place = re.sub(r"[^A-Za-z0-9_.-]", "-", f"{cluster.address}-{cluster.alias}")
     state = f"state/search/{place}.json"
     rows = 0
-    with run.lake.lease(INDEXING):
+    with run.lake.lease(search.LEASE):
         known = (run.lake.read_json(state) or {}) if search.months(cluster) else {}
         keys, days = known.get("days", {}), target.version.days
         behind = [day for day, one in sorted(days.items()) if keys.get(f"{day}") != one.key]
@@ -358,7 +356,7 @@ def reindex(settings: Settings) -> Iterator[Indexed]:
             return None
         return _batches(lake, path_of(version, day))
 
-    with lake.lease(INDEXING):
+    with lake.lease(search.LEASE):
         version = newest_version(lake)
         yield from search.reindex(cluster, read)
 
@@ -435,7 +433,7 @@ def _days(landed: list[Landing]) -> dict[date, Cleaned]:
     for day in sorted(found):
         files = [file for near in (day - ONE_DAY, day, day + ONE_DAY) for file in found.get(near, [])]
         sums = sorted(file.sha256 for file in files)
-        key = hashlib.sha256("\n".join([*sums, f"{cleaning.VERSION}"]).encode()).hexdigest()[:12]
+        key = hashlib.sha256("\n".join([*sums, f"{cleaning.CLEANER_VERSION}"]).encode()).hexdigest()[:12]
         rows = sum(file.rows for file in found[day])
         days[day] = Cleaned(key=key, files=sorted(file.path for file in files), rows=rows)
     return days
