@@ -34,7 +34,7 @@ class Cluster:
     """A search server and the tweets on it.
 
     Attributes:
-        client: Elastic's own client; it does not retry by itself.
+        client: Elastic's own client, with its retries off.
         address: where the server is, for messages.
         alias: what readers search; indices are named `<alias>-YYYY-MM-v<mapping version>`.
         waits: seconds between tries.
@@ -66,7 +66,7 @@ class Cluster:
                     remedy="see LUMBUNG_SEARCH; a server with a certificate of its own needs LUMBUNG_SEARCH_CA",
                 ) from error
             except UnsupportedProductError as error:
-                what = "this is no Elasticsearch"
+                what = "this is not Elasticsearch"
                 raise LumbungError(what, where=self.address, remedy="see LUMBUNG_SEARCH") from error
             except (_PassingError, TransportError) as error:
                 cause: Exception = error
@@ -114,7 +114,7 @@ class Cluster:
                 raise LumbungError(
                     f"{len(bad)} of {len(left)} documents were refused ({first})",
                     where=f"{self.address}, {bad[0]['_index']}",
-                    remedy="mend the rows, or give the mapping a new version",
+                    remedy="fix the rows, or give the mapping a new version",
                 )
             if faults:
                 left = [action for action, _ in faults]

@@ -267,7 +267,7 @@ def _stored(cluster: Cluster, indices: list[str], day: date) -> Iterator[dict[st
 
 
 def _scan(cluster: Cluster, indices: list[str], day: date, *, source: bool) -> Iterator[dict[str, Any]]:
-    # By the key itself, not by a point in time: nobody else writes, and a killed run leaves nothing open.
+    # By the key, not by a point in time: nobody else writes, and a killed run leaves nothing open.
     query, sort = {"term": {"tweet_date": f"{day}"}}, [{"tweet_id": "asc"}]
     after: list[Any] | None = None
     while True:

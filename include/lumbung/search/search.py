@@ -52,7 +52,7 @@ def search(cluster: Cluster, query: str, size: int = 20) -> Found:
     Args:
         cluster: the server.
         query: words that must all be there; `"…"` a phrase, `|` or, `-` not, `*` the end of a word, `( )` groups. What
-            is no such syntax counts as words.
+            has another syntax counts as words.
         size: tweets to show, at most 10,000.
 
     Raises:

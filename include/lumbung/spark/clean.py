@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-# Part of a clean file's name, so that every day is cleaned again by other rules. A test tells when it has to go up.
+# Part of a clean file's name, so that every day is cleaned again by other rules. A test fails when it must be raised.
 CLEANER_VERSION = 1
 
 _RAW = ("identity", "edit_id", "collected_at", "created_at", "user_name", "lang", "is_retweet", "text", "sha256")

@@ -19,7 +19,7 @@ from lumbung.storage.lake import Lake
 
 # Image versions page, 3.0.x: Spark 4.1.2, Java 21, Python 3.12. Serverless' runtime of that number is its like.
 IMAGE, RUNTIME = "3.0-debian13", "3.0"
-# Should no run be left to delete the cluster, it goes by itself: when idle, and at the latest after some hours.
+# Should no run be left to delete the cluster, Google deletes it: when idle, and at the latest after some hours.
 IDLE_SECONDS, LONGEST_SECONDS = 10 * 60, 3 * 60 * 60
 DISK_GB = 100
 PLANS = "spark/plans"

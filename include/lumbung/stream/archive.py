@@ -1,4 +1,4 @@
-"""An archive of tweets: JSON-lines files, `.gz` too, in a folder or one by itself.
+"""An archive of tweets: JSON-lines files, `.gz` too, in a folder, or a single one.
 
 A line is a v1.1 tweet, a v2 tweet, or a v2 answer (`data`, `includes.users`), mixed freely.
 """
@@ -59,11 +59,11 @@ class Archive:
             )
         if others := [str(one.relative_to(folder)) for one in files if not _NAME.fullmatch(one.name)]:
             more = f" and {len(others) - SHOWN_FILES} more" if len(others) > SHOWN_FILES else ""
-            self.notes.append(f"left out, as they are no JSON lines: {', '.join(others[:SHOWN_FILES])}{more}")
+            self.notes.append(f"left out, as they are not JSON lines: {', '.join(others[:SHOWN_FILES])}{more}")
         return lines
 
     def items(self) -> Generator[Item]:
-        """Envelopes and what is no tweet, line by line; a file that breaks off is refused from there.
+        """Envelopes and what is not a tweet, line by line; a file that breaks off is refused from there.
 
         Raises:
             SourceError: a file cannot be opened.
@@ -75,7 +75,7 @@ class Archive:
                 raise SourceError(
                     f"the file cannot be opened: {error.strerror}",
                     where=str(path),
-                    remedy="mend it, then collect again",
+                    remedy="fix it, then collect again",
                 ) from error
             with file:
                 yield from _file(str(path), file)

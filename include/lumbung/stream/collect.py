@@ -39,7 +39,7 @@ class Summary:
         source: the source's name.
         files: the spool files written.
         tweets: envelopes in them.
-        refused: lines that are no tweets; they are in `error_files`, with reasons.
+        refused: lines that are not tweets; they are in `error_files`, with reasons.
         error_files: files under `error`.
         requests: requests sent.
         usd: what they cost at most, in US dollars.
@@ -101,7 +101,7 @@ def collect(settings: Settings, source: Source) -> Summary:
         raise LumbungError(
             f"the spool cannot be used: {error.strerror}",
             where=str(error.filename or settings.spool),
-            remedy="make room or mend it, then collect again",
+            remedy="make room or fix it, then collect again",
         ) from error
 
 
@@ -137,7 +137,7 @@ def _collect(spool: Path, source: Source) -> Summary:
 
 
 def _error(refused: Refused) -> bytes:
-    # Bytes that are no UTF-8 stay what they were: lone surrogates stand for them.
+    # Bytes that are not UTF-8 stay what they were: lone surrogates stand for them.
     raw = refused.raw.decode("utf-8", "surrogateescape")
     return json.dumps({"file": refused.file, "line": refused.line, "reason": refused.reason, "raw": raw}).encode()
 

@@ -71,9 +71,9 @@ def parse(line: bytes) -> Envelope:
         raise UnreadableError(f"the envelope has no {absent[0]}")
     (source, _), (tweet, raw) = members["source"], members["tweet"]
     if not isinstance(source, str):
-        raise UnreadableError("the envelope's source is no text")
+        raise UnreadableError("the envelope's source is not text")
     if not isinstance(tweet, dict):
-        raise UnreadableError("the envelope's tweet is no JSON object")
+        raise UnreadableError("the envelope's tweet is not a JSON object")
     return Envelope(_time(members["collected_at"][0], "collected_at"), source, tweet, raw)
 
 
@@ -89,16 +89,16 @@ def loads(line: bytes) -> dict[str, Any]:
     except RecursionError:
         raise UnreadableError("JSON nested too deeply") from None
     except ValueError as error:
-        raise UnreadableError(f"no JSON: {error}") from None
+        raise UnreadableError(f"not JSON: {error}") from None
     if end != len(text):
         raise UnreadableError("more than one JSON value")
     if not isinstance(value, dict):
-        raise UnreadableError("no JSON object")
+        raise UnreadableError("not a JSON object")
     return value
 
 
 def tweets(page: Mapping[str, Any]) -> list[object] | None:
-    """The tweets of a v2 answer (`data`, `includes.users`), each with its author; None where it is no such answer.
+    """The tweets of a v2 answer (`data`, `includes.users`), each with its author; None where it is not such an answer.
 
     What stands in `data` is not judged; a stream's answer holds one tweet, not a list.
     """
@@ -117,7 +117,7 @@ def tweets(page: Mapping[str, Any]) -> list[object] | None:
 
 
 def read(tweet: object) -> dict[str, Any]:
-    """What a tweet of any shape says of itself; nothing is judged but that id, time and text can be read.
+    """The fields of a tweet of any shape; only id, time and text must be readable.
 
     Returns:
         identity: str, the id of the tweet's first version: one tweet however often it is edited.
@@ -128,10 +128,10 @@ def read(tweet: object) -> dict[str, Any]:
         text: str, the longest the tweet carries.
 
     Raises:
-        UnreadableError: it is no tweet.
+        UnreadableError: it is not a tweet.
     """
     if not isinstance(tweet, Mapping):
-        raise UnreadableError("the tweet is no JSON object")
+        raise UnreadableError("the tweet is not a JSON object")
     identity, edit_id = _ids(tweet)
     created_at = _time(tweet.get("created_at"), "created_at")
     if created_at.year not in YEARS:
@@ -177,7 +177,7 @@ def key(line: bytes) -> bytes:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse)
@@ -187,7 +187,7 @@ def _text(line: bytes) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError as error:
-        raise UnreadableError(f"no UTF-8: byte {line[error.start]:#04x} at {error.start}") from None
+        raise UnreadableError(f"not UTF-8: byte {line[error.start]:#04x} at {error.start}") from None
 
 
 def _members(text: str) -> dict[str, tuple[Any, str]]:
@@ -210,14 +210,14 @@ def _members(text: str) -> dict[str, tuple[Any, str]]:
     except RecursionError:
         raise UnreadableError("JSON nested too deeply") from None
     except ValueError as error:
-        raise UnreadableError(f"no JSON: {error}") from None
-    raise UnreadableError("no JSON object")
+        raise UnreadableError(f"not JSON: {error}") from None
+    raise UnreadableError("not a JSON object")
 
 
 def _id(value: object, name: str) -> int:
     number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value) else value
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= MAX_ID:
-        raise UnreadableError(f"{name} is no tweet id" if value is not None else f"the tweet has no {name}")
+        raise UnreadableError(f"{name} is not a tweet id" if value is not None else f"the tweet has no {name}")
     return number
 
 
@@ -227,11 +227,11 @@ def _ids(tweet: Mapping[str, Any]) -> tuple[int, int]:
     own = _id(tweet["id_str"], "id_str") if tweet.get("id_str") else _id(tweet.get("id"), "id")
     history = tweet.get("edit_history")
     if history is not None and not isinstance(history, dict):
-        raise UnreadableError("edit_history is no JSON object")
+        raise UnreadableError("edit_history is not a JSON object")
     history = history or {}
     listed = tweet.get("edit_history_tweet_ids") or history.get("edit_tweet_ids") or []
     if not isinstance(listed, list):
-        raise UnreadableError("the edit history is no list")
+        raise UnreadableError("the edit history is not a list")
     versions = [_id(one, "an id of the edit history") for one in listed]
     if history.get("initial_tweet_id"):
         versions.append(_id(history["initial_tweet_id"], "edit_history.initial_tweet_id"))
@@ -240,7 +240,7 @@ def _ids(tweet: Mapping[str, Any]) -> tuple[int, int]:
 
 def _time(value: object, name: str) -> datetime:
     if not isinstance(value, str):
-        raise UnreadableError(f"{name} is no time" if value is not None else f"the tweet has no {name}")
+        raise UnreadableError(f"{name} is not a time" if value is not None else f"the tweet has no {name}")
     text = value
     if (v1 := _V1_TIME.fullmatch(text)) and v1[1] in _MONTHS:
         text = f"{v1[6]}-{_MONTHS.index(v1[1]) + 1:02}-{v1[2]}T{v1[3]}{v1[4]}:{v1[5]}"
@@ -248,7 +248,7 @@ def _time(value: object, name: str) -> datetime:
         at = datetime.fromisoformat(text)
         utc = at.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UnreadableError(f"{name} is no time") from None
+        raise UnreadableError(f"{name} is not a time") from None
     if at.tzinfo is None:
         raise UnreadableError(f"{name} has no time zone")
     return utc

@@ -16,12 +16,12 @@ from lumbung.stream.feed import UnreadableError
 
 @dataclass(frozen=True)
 class Refused:
-    """What a source holds that is no tweet.
+    """What a source holds that is not a tweet.
 
     Attributes:
         file: the file or request it came from.
         line: its line there, from 1.
-        reason: why it is no tweet.
+        reason: why it is not a tweet.
         raw: its bytes as they came.
     """
 
@@ -61,13 +61,13 @@ class Source(Protocol):
         """What they cost, in thousandths of a US dollar."""
 
     def items(self) -> Generator[Item]:
-        """Envelopes, what is no tweet, and checkpoints, in the source's order."""
+        """Envelopes, what is not a tweet, and checkpoints, in the source's order."""
 
 
 def unpack(
     page: list[object], *, source: str, collected_at: datetime, file: str, line: int
 ) -> Iterator[bytes | Refused]:
-    """The envelopes of what a v2 answer holds, and what of it is no tweet.
+    """The envelopes of what a v2 answer holds, and what of it is not a tweet.
 
     Args:
         page: as `envelope.tweets` gives it.

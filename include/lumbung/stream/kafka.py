@@ -32,7 +32,7 @@ WAIT_SECONDS = 60.0  # for a broker that is restarting
 
 KAFKA_REMEDY = (
     f"set {variable('kafka')} to a Kafka that runs, or install Java 17 or later and Maven, from which Lumbung starts"
-    " one by itself, or start one by make env PROFILES=stream and docker compose up -d kafka, which is 127.0.0.1:9094"
+    " one, or start one by make env PROFILES=stream and docker compose up -d kafka, which is 127.0.0.1:9094"
 )
 
 # What the client library has to say goes here, not to the terminal: what matters is raised.
@@ -136,7 +136,7 @@ class Cluster:
         """The error that a person can act on.
 
         Args:
-            error: what the client library tells.
+            error: what the client library reports.
             doing: what was done, to follow "Kafka refuses to".
         """
         from confluent_kafka import KafkaError as Kafka

@@ -1,14 +1,14 @@
 """Kafka to the lake, exactly once.
 
-A lander writes what it reads as Parquet files, one for each day that tweets were made on, and then one manifest for all
-of them, named by the topic's id, the partition and the offset it starts at. The manifest is created only if there is
-none, and starts where the one before ended: the manifests of a partition are a chain without gaps or overlaps, whoever
-writes them. Where to read on is read from that chain, never from the group's offsets, so a lander that was killed,
-lost its partition or slept through both can only find its place taken; its files are then deleted, or, if it was
-killed, named by nobody.
+A lander writes what it reads as Parquet files, one for each Jakarta day of the rows, and then one manifest for all of
+them, named by the topic's id, the partition and the offset it starts at. The manifest is created only if there is none,
+and starts where the one before ended: the manifests of a partition are a chain without gaps or overlaps, whichever
+landers write them. Where to go on is read from that chain, never from the group's offsets. So a lander that was killed,
+lost its partition or was suspended meanwhile cannot land anything twice: its place in the chain is taken. It then
+deletes its files; those of a killed lander stay, and no manifest names them.
 
-Parquet with zstd, not gzipped JSON lines: Spark reads only the columns it wants, types need no guessing, and what is
-kept of a tweet as it came is compressed as well as there.
+Parquet with zstd, not gzipped JSON lines: Spark reads only the columns it wants, types need no guessing, and the
+original text of a message is compressed as well as there.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Landed:
     Attributes:
         landings: manifests it wrote.
         rows: tweets in them.
-        rejected: messages in them that are no tweets.
+        rejected: messages in them that are not tweets.
         days: Jakarta days that got tweets.
     """
 
@@ -103,7 +103,7 @@ def land(
 
     Raises:
         KafkaUnavailableError: Kafka does not answer.
-        LumbungError: messages are gone that were not landed, the topic was made anew meanwhile, another lander does not
+        LumbungError: messages are gone that were not landed, the topic was recreated meanwhile, another lander does not
             come to an end, or Kafka refuses. All that was landed stands; landing again goes on from there.
     """
     cluster = Cluster(settings, feed.topic)
@@ -153,7 +153,7 @@ def _truncated(topic: Topic, partition: int, position: int, end: int) -> Lumbung
     return LumbungError(
         f"the partition ends at offset {end}, but what the lake holds goes to {position}: Kafka has lost messages",
         where=f"{topic.name}, partition {partition}",
-        remedy="mend the cluster, or delete the topic and let it be made anew; the lake keeps what it has",
+        remedy="fix the cluster, or delete the topic and let it be created again; the lake keeps what it has",
     )
 
 
@@ -215,7 +215,7 @@ class _Lander:
             isolation_level="read_committed",
             enable_auto_commit=False,
             enable_partition_eof=True,
-            fetch_wait_max_ms=100,  # the end is told after so long
+            fetch_wait_max_ms=100,  # the end is reported after so long
             auto_offset_reset="error",
             queued_max_messages_kbytes=16 << 10,
             fetch_queue_backoff_ms=10,  # when those are taken, more are asked for at once
@@ -243,7 +243,7 @@ class _Lander:
         consumer.incremental_assign(partitions)
 
     def _drop(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for one in partitions:  # whoever gets them reads on from the lake
+        for one in partitions:  # the lander that gets them goes on from the lake
             self._batches.pop(one.partition, None)
 
     def _take(self, one: Message | None) -> None:
@@ -294,7 +294,7 @@ class _Lander:
 
     def _land_all(self) -> None:
         held = {partition: batch for partition, batch in self._batches.items() if batch.since is not None}
-        # After all was read, so that nothing of a topic made anew is landed as part of the old one.
+        # After all was read, so that nothing of a recreated topic is landed as part of the old one.
         self._check_topic()
         self._send_dead_letters(held)
         for partition, batch in held.items():
@@ -325,7 +325,7 @@ class _Lander:
     def _check_topic(self) -> None:
         if self.cluster.topic().id != self.topic.id:
             raise LumbungError(
-                "the topic was deleted and made anew while it was read",
+                "the topic was deleted and recreated while it was read",
                 where=self.topic.name,
                 remedy="land again; what was landed of the old one stays",
             )

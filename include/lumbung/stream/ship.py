@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer, Producer
 
 LOOK_SECONDS = 5.0
-# What a broker allows unless told otherwise. A killed shipper that is not run again holds up readers for so long.
+# What a broker allows by default. A killed shipper that is not run again holds up readers for so long.
 TRANSACTION_SECONDS = 900
 QUEUE_BYTES = 64 << 20  # of lines that are not sent yet
 
@@ -61,8 +61,8 @@ class Shipped:
 def ship(settings: Settings, *, forever: bool = False) -> Shipped:
     """Send every file of the spool's `incoming` to the topic of tweets, and move it to `finished`.
 
-    A line that is no tweet does not stop its file: it goes to `error` with its number and reason, and is counted in the
-    record that the file is done.
+    A line that is not a tweet does not stop its file: it goes to `error` with its number and reason, and is counted in
+    the record that the file is done.
 
     Args:
         settings: which spool and which Kafka.
@@ -84,7 +84,7 @@ def ship(settings: Settings, *, forever: bool = False) -> Shipped:
                 raise LumbungError(
                     f"the spool cannot be used: {error.strerror}",
                     where=str(error.filename or settings.spool),
-                    remedy="make room or mend it, then ship again",
+                    remedy="make room or fix it, then ship again",
                 ) from error
             if not forever:
                 return shipped
@@ -161,13 +161,13 @@ class _Done:
                 enable_auto_commit=False,
                 isolation_level="read_committed",
                 enable_partition_eof=True,
-                fetch_wait_max_ms=10,  # the end is told after so long
+                fetch_wait_max_ms=10,  # the end is reported after so long
                 auto_offset_reset="earliest",  # compaction may have taken what stood at the beginning
             )
             self._consumer = Consumer(config)
             self._consumer.list_topics(self.cluster.done, WAIT_SECONDS)  # else it asks half a second later
             self._next = OFFSET_BEGINNING
-        # Assigned again, so that the end is told again.
+        # Assigned again, so that the end is reported again.
         self._consumer.assign([TopicPartition(self.cluster.done, 0, self._next)])
         until = time.monotonic() + WAIT_SECONDS
         while True:
@@ -269,7 +269,7 @@ class _ErrorFile:
 
     def add(self, name: str, number: int, reason: str, line: bytes) -> None:
         self._file = self._file or self.temporary.open("wb")
-        # Bytes that are no UTF-8 stay what they were: lone surrogates stand for them.
+        # Bytes that are not UTF-8 stay what they were: lone surrogates stand for them.
         raw = line.decode("utf-8", "surrogateescape")
         self._file.write(json.dumps({"file": name, "line": number, "reason": reason, "raw": raw}).encode() + b"\n")
 

@@ -1,6 +1,6 @@
 """Synthetic tweets: the same for a seed and a day on every machine, and labelled as synthetic.
 
-User names start with `sintetis_`, the `source` field says it, and `synthetic` tells what cleaning should make of the
+User names start with `sintetis_`, the `source` field says it, and `synthetic` says what cleaning should make of the
 tweet: `kept` (Indonesian and no retweet) and its `instruments`. They come in the shapes of X API v1.1 and v2, with what
 real ones bring: repeats, edits, late arrivals, retweets, other languages, links, mentions, emoji and broken markup.
 """

@@ -113,7 +113,7 @@ class Client:
                 if answer.headers.get("x-rate-limit-remaining") == "0":
                     self._free_at = _reset(answer)
                 return body
-            # An answer that is no success holds no post, and is not billed.
+            # An answer that is not a success holds no post, and is not billed.
             self._settle(journal, request, path, worst, mills=0, status=answer.status_code)
             self._refused(answer, path, last=attempt == ATTEMPTS)
             if answer.status_code == requests.codes.too_many_requests:
@@ -139,8 +139,8 @@ class Client:
         self.mills += worst
         return journal, request
 
-    def _settle(self, journal: Journal, request: str, path: str, worst: int, *, mills: int, **facts: int) -> None:
-        journal.write(request, path, mills - worst, **facts)
+    def _settle(self, journal: Journal, request: str, path: str, worst: int, *, mills: int, **details: int) -> None:
+        journal.write(request, path, mills - worst, **details)
         self.mills += mills - worst
 
     def _wait(self, path: str) -> None:
@@ -210,7 +210,7 @@ def _body(answer: requests.Response, path: str) -> dict[str, Any]:
     except UnreadableError as error:
         raise malformed(path, str(error)) from error
     if not isinstance(body.get("meta"), dict) or not isinstance(body.get("data", []), list):
-        raise malformed(path, "no meta, or data that is no list")
+        raise malformed(path, "no meta, or data that is not a list")
     return body
 
 

@@ -53,20 +53,20 @@ class Journal:
             raise LumbungError(
                 "the journal of what X cost is broken",
                 where=f"{self.path}, line {number}",
-                remedy='mend the line; its "mills" are thousandths of a US dollar',
+                remedy='fix the line; its "mills" are thousandths of a US dollar',
             ) from error
 
-    def write(self, request: str, what: str, mills: int, **facts: object) -> None:
+    def write(self, request: str, what: str, mills: int, **details: object) -> None:
         """Put a line on disk.
 
         Args:
             request: an id that a request's lines share.
             what: the endpoint's path.
             mills: to add to what was spent.
-            facts: what else is known.
+            details: what else is known.
         """
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        line = json.dumps({"request": request, "at": at, "what": what, "mills": mills, **facts}) + "\n"
+        line = json.dumps({"request": request, "at": at, "what": what, "mills": mills, **details}) + "\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         whole = len(self._whole())
         with self.path.open("ab") as file:

@@ -65,7 +65,7 @@ def collectors() -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def killed(collectors: subprocess.Popen[str]) -> Callable[..., bool]:
-    """Run a collector that is killed before its n-th step; False where it ended by itself before that.
+    """Run a collector that is killed before its n-th step; False where it ended before that.
 
     `lines` is how many a file has at most.
     """

@@ -73,14 +73,14 @@ def test_shapes_and_files_are_mixed_freely(tmp_path):
     ]
     assert json.loads(rows[1]["raw"]) == {**post(13), "author": PAGE["includes"]["users"][0]}
     assert json.loads(rows[3]["raw"]) == post(15, "9")
-    assert Archive(tmp_path).notes == ["left out, as they are no JSON lines: README.md"]
+    assert Archive(tmp_path).notes == ["left out, as they are not JSON lines: README.md"]
 
 
 def test_only_some_of_many_other_files_are_named(tmp_path):
     for name in ("a.jsonl", *(f"{number}.csv" for number in range(8))):
         (tmp_path / name).write_text("")
     assert Archive(tmp_path).notes == [
-        "left out, as they are no JSON lines: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv and 3 more"
+        "left out, as they are not JSON lines: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv and 3 more"
     ]
 
 
@@ -112,13 +112,13 @@ def test_what_is_no_tweet_is_kept_with_file_line_and_reason(tmp_path, make_setti
     found = [json.loads(line) for line in errors.read_bytes().splitlines()]
     assert {one["file"] for one in found} == {str(file)}
     assert [(one["line"], one["reason"].split(": line")[0]) for one in found] == [
-        (2, "no JSON: Expecting property name enclosed in double quotes"),
-        (3, "no UTF-8: byte 0xff at 0"),
-        (4, "no JSON object"),
+        (2, "not JSON: Expecting property name enclosed in double quotes"),
+        (3, "not UTF-8: byte 0xff at 0"),
+        (4, "not a JSON object"),
         (5, "the tweet has no id"),
         (7, "data[1]: the tweet has no created_at"),
-        (7, "data[2]: the tweet is no JSON object"),
-        (9, "no JSON: Expecting value"),
+        (7, "data[2]: the tweet is not a JSON object"),
+        (9, "not JSON: Expecting value"),
     ]
     raws = [one["raw"].encode("utf-8", "surrogateescape") for one in found]
     assert raws[:3] == [b"{bukan json", b"\xff\xfe", b"[1]"]

@@ -116,7 +116,7 @@ def test_what_is_no_tweet_is_a_dead_letter_and_a_reject(tweets):
     assert [row["raw"] for row in rejected] == ["no json", "", "\\xff\\xfe", '{"collected_at": 1}']
     reasons = [row["reason"] for row in rejected]
     assert reasons[1] == "the message has no value"
-    assert reasons[2].startswith("no UTF-8")
+    assert reasons[2].startswith("not UTF-8")
     (manifest,) = tweets.landings()
     assert (manifest.rows_read, manifest.rows_kept, manifest.rows_rejected) == (6, 2, 4)
     assert manifest.rejects.path.startswith("raw/cilvest/tweet/rejected/")
@@ -206,33 +206,33 @@ def test_messages_deleted_while_it_starts(tweets, monkeypatch):
     assert tweets.landings() == []
 
 
-def anew(tweets):
+def recreate(tweets):
     tweets.admin.delete_topics([tweets.topic])[tweets.topic].result()
     tweets.cluster.ensure_topics()
 
 
-def test_a_topic_made_anew_starts_its_own_chain(tweets):
+def test_a_recreated_topic_starts_its_own_chain(tweets):
     tweets.cluster.ensure_topics()
     tweets.produce(*(tweet(number) for number in range(10)))
     tweets.land()
-    anew(tweets)
+    recreate(tweets)
     tweets.produce(*(tweet(number) for number in range(100, 105)))
     assert tweets.land().rows == 5
     assert len({one.topic_id for one in tweets.landings()}) == 2
     assert len(landed(tweets)) == 15
 
 
-def test_a_topic_made_anew_while_it_is_read_is_not_landed_as_the_old_one(tweets, monkeypatch):
+def test_a_topic_recreated_while_it_is_read_is_not_landed_as_the_old_one(tweets, monkeypatch):
     tweets.cluster.ensure_topics()
     tweets.produce(*(tweet(number) for number in range(10)))
     check = module._Lander._check_topic
 
     def late(self):
-        anew(tweets)
+        recreate(tweets)
         check(self)
 
     monkeypatch.setattr(module._Lander, "_check_topic", late)
-    with pytest.raises(LumbungError, match="made anew while it was read"):
+    with pytest.raises(LumbungError, match="recreated while it was read"):
         tweets.land()
     assert tweets.landings() == []
 
@@ -288,7 +288,7 @@ class OtherGroup(FolderLake):
 
 
 def test_a_manifest_that_was_sent_twice_is_the_landers_own(tweets):
-    """What a bucket's client is told when its first request arrived and the answer did not."""
+    """What a bucket's client gets when its first request arrived and the answer did not."""
 
     class Twice(FolderLake):
         def create(self, path, content):
@@ -310,7 +310,7 @@ def test_bounds_make_more_landings(tweets, bound):
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_at_every_step(tweets, workers, moment):
-    """A run for each step of it, killed there; what each leaves behind is what the next one finds."""
+    """A run for each step of it, killed there; each goes on from what the one before it wrote."""
     tweets.cluster.ensure_topics()
     lines, bad = [], 0
     step = kills = 0

@@ -78,7 +78,7 @@ def test_bad_lines_go_to_errors_with_number_and_reason(tweets):
     found = [json.loads(one) for one in (tweets.settings.spool / "error" / name).read_bytes().splitlines()]
     assert [(one["file"], one["line"]) for one in found] == [("a.jsonl", line) for line in (2, 3, 4, 5)]
     assert [one["reason"].partition(":")[0] for one in found] == [
-        *("no JSON object", "no JSON object", "no UTF-8"),
+        *("not a JSON object", "not a JSON object", "not UTF-8"),
         f"a tweet of {len(long):,} bytes; a message may have 1,000,000",
     ]
     assert found[2]["raw"].encode("utf-8", "surrogateescape") == lines[3]
@@ -95,7 +95,7 @@ def test_a_last_line_without_its_end_counts(tweets):
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_at_every_step(tweets, workers, moment):
-    """A run for each step of it, killed there; what each leaves behind is what the next one finds."""
+    """A run for each step of it, killed there; each goes on from what the one before it wrote."""
     lines = {tweet(number) for number in range(30)}
     step, kills = 0, 0
     while True:
