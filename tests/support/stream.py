@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from lumbung.stream.feed import Feed
 from lumbung.stream.kafka import Cluster
 from lumbung.stream.land import Landed, land
 from lumbung.stream.landing import LandedFile, Landing, landings
+from lumbung.stream.ship import ship
 from lumbung.systems.cilvest.feed import LANDED, feed
 
 USER, PASSWORD = "lumbung", "s3cret-of-tests"
@@ -117,6 +119,18 @@ class Stream:
     def land(self, lake: Lake | None = None, **options: object) -> Landed:
         """Land into the lake of the test, or into it as another one sees it."""
         return land(self.settings, lake or self.lake, self.feed, **options)
+
+    def ship(self, name: str, *lines: bytes) -> list[bytes]:
+        """Ship a spool file of these lines."""
+        self.spool(name, *lines)
+        ship(self.settings)
+        return list(lines)
+
+    def checksums(self) -> set[str]:
+        """Checksums of the envelopes in the lake, each of which must be there once."""
+        counts = Counter(row["sha256"] for row in self.landed())
+        assert all(times == 1 for times in counts.values())
+        return set(counts)
 
     def landings(self) -> list[Landing]:
         return landings(self.lake, LANDED)
@@ -213,6 +227,11 @@ class Stream:
         """Data files that no manifest names."""
         named = {file.path for one in self.landings() for file in [*one.files, *([one.rejects] if one.rejects else [])]}
         return {file.path for file in self.lake.files("raw")} - named
+
+
+def checksums(lines: Iterable[bytes]) -> set[str]:
+    """Checksums of envelopes, as the lake has them."""
+    return {envelope.row(line)["sha256"] for line in lines}
 
 
 def jakarta(at: datetime):

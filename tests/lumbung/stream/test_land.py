@@ -6,51 +6,26 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 
-import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import TopicPartition
 
 from lumbung.core.errors import LumbungError
-from lumbung.core.settings import Settings
-from lumbung.spark.clean import clean_day
-from lumbung.spark.session import session
 from lumbung.storage.lake import FolderLake
 from lumbung.stream import envelope, landing
 from lumbung.stream import land as module
 from lumbung.stream.batch import Batch
-from lumbung.stream.kafka import Cluster
 from lumbung.stream.land import lag
-from lumbung.stream.ship import ship
-from support.stream import NOON, jakarta, tweet
+from support.stream import NOON, checksums, jakarta, tweet
 
 DAY = jakarta(NOON)
 GROUP = "landed/cilvest/group.json"
 
 
-def shipped(tweets, name, *lines):
-    tweets.spool(name, *lines)
-    ship(tweets.settings)
-    return list(lines)
-
-
-def landed(tweets):
-    """The envelopes' checksums that are in the lake, each once."""
-    found = Counter(row["sha256"] for row in tweets.landed())
-    assert all(times == 1 for times in found.values())
-    return set(found)
-
-
-def sums(lines):
-    return {envelope.row(line)["sha256"] for line in lines}
-
-
 def test_tweets_land_on_the_jakarta_day_they_were_made_on(tweets):
-    lines = shipped(tweets, "a", *(tweet(number, days=-(number % 3)) for number in range(60)))
+    lines = tweets.ship("a", *(tweet(number, days=-(number % 3)) for number in range(60)))
     done = tweets.land()
     assert (done.landings, done.rows, done.rejected) == (3, 60, 0)
     assert done.days == {DAY, DAY - timedelta(1), DAY - timedelta(2)}
@@ -63,70 +38,20 @@ def test_tweets_land_on_the_jakarta_day_they_were_made_on(tweets):
         assert tweets.lake.read(f"landed/cilvest/tweet/{one.topic_id}/{one.partition}/{0:020}.json")
 
 
-def test_files_are_zstd_with_the_columns_of_raw(tweets):
-    shipped(tweets, "a", tweet(1))
-    tweets.land()
-    (file,) = [file for one in tweets.landings() for file in one.files]
-    with tweets.lake.local(file.path) as path:
-        found = pq.ParquetFile(path)
-        columns = [found.metadata.row_group(0).column(n) for n in range(found.metadata.num_columns)]
-        assert {one.compression for one in columns} == {"ZSTD"}
-        times = dict.fromkeys(["collected_at", "created_at"], "timestamp[us, tz=UTC]")
-        texts = dict.fromkeys(["identity", "user_name", "lang", "text", "sha256", "raw"], "string")
-        types = {"edit_id": "int64", "is_retweet": "bool", **times, **texts}
-        assert {field.name: str(field.type) for field in found.schema_arrow} == types
-
-
-def test_no_file_s_name_hides_it_from_spark(tweets, monkeypatch):
-    """Spark passes over names that start with `_`, as every 64th topic id does."""
-    real = Cluster.topic
-    monkeypatch.setattr(Cluster, "topic", lambda self: replace(real(self), id=f"_{real(self).id[1:]}"))
-    shipped(tweets, "a", tweet(1), tweet(2))
-    tweets.land()
-    files = [tweets.lake.address(file.path) for one in tweets.landings() for file in one.files]
-    with session(Settings.of(spark="sail")) as spark:
-        assert clean_day(spark, files, DAY).count() == 2
-
-
 def test_landing_again_lands_only_what_came_since(tweets):
-    lines = shipped(tweets, "a", *(tweet(number) for number in range(20)))
+    lines = tweets.ship("a", *(tweet(number) for number in range(20)))
     tweets.land()
     assert tweets.land().landings == 0
     late = tweet(100, days=-30)
-    lines += shipped(tweets, "b", *(tweet(number) for number in range(20, 40)), late)
+    lines += tweets.ship("b", *(tweet(number) for number in range(20, 40)), late)
     done = tweets.land()
     assert (done.rows, done.days) == (21, {DAY, DAY - timedelta(30)})
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
 
 
 def test_a_lander_without_anything_to_land(tweets):
     assert tweets.land() == module.Landed()
     assert tweets.landings() == []
-
-
-def test_what_is_no_tweet_is_a_dead_letter_and_a_reject(tweets):
-    tweets.cluster.ensure_topics()
-    values = [tweet(1), b"no json", None, b"\xff\xfe", tweet(2), b'{"collected_at": 1}']
-    tweets.produce(*values, partition=1)
-    done = tweets.land()
-    assert (done.rows, done.rejected) == (2, 4)
-    assert landed(tweets) == sums([tweet(1), tweet(2)])
-    rejected = tweets.rejected()
-    assert [row["line"] for row in rejected] == [1, 2, 3, 5]
-    assert [row["raw"] for row in rejected] == ["no json", "", "\\xff\\xfe", '{"collected_at": 1}']
-    reasons = [row["reason"] for row in rejected]
-    assert reasons[1] == "the message has no value"
-    assert reasons[2].startswith("not UTF-8")
-    (manifest,) = tweets.landings()
-    assert (manifest.rows_read, manifest.rows_kept, manifest.rows_rejected) == (6, 2, 4)
-    assert manifest.rejects.path.startswith("raw/cilvest/tweet/rejected/")
-    dead = tweets.read(f"{tweets.topic}.dead")
-    topic = tweets.cluster.topic()
-    for letter, offset, reason in zip(dead, [1, 2, 3, 5], reasons, strict=True):
-        assert letter.value() == (values[offset] or b"")
-        assert letter.key().decode() == f"{topic.id}/1/{offset}"
-        told = {name: value.decode() for name, value in letter.headers()}
-        assert told == {"reason": reason, "topic": tweets.topic, "partition": "1", "offset": str(offset)}
 
 
 def test_aborted_messages_are_passed_over(tweets):
@@ -138,7 +63,7 @@ def test_aborted_messages_are_passed_over(tweets):
     aborted.abort_transaction(60)
     done = tweets.land()
     assert (done.rows, done.landings) == (2, 2)
-    assert landed(tweets) == sums([tweet(1), tweet(4)])
+    assert tweets.checksums() == checksums([tweet(1), tweet(4)])
     # Also where nothing but an aborted message came: else it would count as lost when Kafka deletes it.
     assert lag(tweets.settings, tweets.lake, tweets.feed) == {0: 0, 1: 0, 2: 0}
     empty = tweets.landings()[1]
@@ -153,7 +78,7 @@ def test_an_open_transaction_is_waited_for_by_the_next_landing(tweets):
     assert tweets.land().rows == 1
     transaction.commit_transaction(60)
     assert tweets.land().rows == 2
-    assert landed(tweets) == sums([tweet(1), tweet(2), tweet(3)])
+    assert tweets.checksums() == checksums([tweet(1), tweet(2), tweet(3)])
 
 
 def forget(tweets, offset, partition=0):
@@ -163,14 +88,14 @@ def forget(tweets, offset, partition=0):
 
 
 def test_retention_after_landing_is_no_loss(tweets):
-    lines = shipped(tweets, "a", *(tweet(number) for number in range(20)))
+    lines = tweets.ship("a", *(tweet(number) for number in range(20)))
     tweets.land()
     for partition, offsets in tweets.cluster.offsets(tweets.cluster.topic()).items():
         forget(tweets, offsets.end, partition)
     assert tweets.land().landings == 0
-    lines += shipped(tweets, "b", tweet(50))
+    lines += tweets.ship("b", tweet(50))
     tweets.land()
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
 
 
 def test_messages_deleted_before_they_were_landed_stop_it_until_told_to_go_on(tweets):
@@ -184,7 +109,7 @@ def test_messages_deleted_before_they_were_landed_stop_it_until_told_to_go_on(tw
             tweets.land()
     assert len(tweets.landings()) == 1
     assert tweets.land(skip_lost=True).rows == 5
-    assert landed(tweets) == sums([tweet(number) for number in [*range(10), *range(15, 20)]])
+    assert tweets.checksums() == checksums([tweet(number) for number in [*range(10), *range(15, 20)]])
     gap = tweets.landings()[1]
     assert (gap.start_offset, gap.next_offset, gap.rows_read) == (10, 15, 0)
 
@@ -219,7 +144,7 @@ def test_a_recreated_topic_starts_its_own_chain(tweets):
     tweets.produce(*(tweet(number) for number in range(100, 105)))
     assert tweets.land().rows == 5
     assert len({one.topic_id for one in tweets.landings()}) == 2
-    assert len(landed(tweets)) == 15
+    assert len(tweets.checksums()) == 15
 
 
 def test_a_topic_recreated_while_it_is_read_is_not_landed_as_the_old_one(tweets, monkeypatch):
@@ -261,13 +186,13 @@ class SlowLake(FolderLake):
 
 
 def test_a_lander_that_slept_drops_its_files_and_reads_on_from_the_lake(tweets):
-    lines = shipped(tweets, "a", *(tweet(number) for number in range(30)))
+    lines = tweets.ship("a", *(tweet(number) for number in range(30)))
     others = {}
 
     def overtake():
         nonlocal lines
         assert tweets.unnamed()
-        lines += shipped(tweets, "b", *(tweet(number) for number in range(30, 40)))
+        lines += tweets.ship("b", *(tweet(number) for number in range(30, 40)))
         # As another lander that was given all partitions: this one's group does not know.
         topic = tweets.cluster.topic()
         others["done"] = tweets.land(OtherGroup(tweets.lake.uri, tweets.lake.folder))
@@ -276,7 +201,7 @@ def test_a_lander_that_slept_drops_its_files_and_reads_on_from_the_lake(tweets):
     done = tweets.land(SlowLake(tweets.lake, overtake))
     assert others["done"].rows == 40
     assert done.rows == 0
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
     assert tweets.unnamed() == set()
 
 
@@ -287,25 +212,11 @@ class OtherGroup(FolderLake):
         return json.dumps({"group": "other"}).encode() if path == GROUP else super().read(path)
 
 
-def test_a_manifest_that_was_sent_twice_is_the_landers_own(tweets):
-    """What a bucket's client gets when its first request arrived and the answer did not."""
-
-    class Twice(FolderLake):
-        def create(self, path, content):
-            return super().create(path, content) and False
-
-    lines = shipped(tweets, "a", *(tweet(number) for number in range(30)))
-    done = tweets.land(Twice(tweets.lake.uri, tweets.lake.folder))
-    assert done.rows == 30
-    assert landed(tweets) == sums(lines)
-    assert tweets.unnamed() == set()
-
-
 @pytest.mark.parametrize("bound", [{"batch_rows": 7}, {"batch_bytes": 3000}])
 def test_bounds_make_more_landings(tweets, bound):
-    lines = shipped(tweets, "a", *(tweet(number, size=200) for number in range(60)))
+    lines = tweets.ship("a", *(tweet(number, size=200) for number in range(60)))
     assert tweets.land(**bound).landings > 6
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -327,7 +238,7 @@ def test_killed_at_every_step(tweets, workers, moment):
         tweets.lake.delete(GROUP)  # or each would wait until the killed one's partitions are free
     # The group's name, the dead letters, two days' files, the rejects, the manifest.
     assert kills >= 5
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
     assert len({row["raw"] for row in tweets.rejected()}) == len(tweets.rejected()) == bad
     # Some came twice, but under their key, of which compaction leaves one.
     dead = tweets.read(f"{tweets.topic}.dead")
@@ -342,27 +253,27 @@ def test_killed_at_random_moments_and_rebalanced(tweets, workers):
     for turn in range(4):
         workers.start(tweets, "land", forever=True, batch_rows=20, batch_seconds=0.3)
         for part in range(4):
-            lines += shipped(tweets, f"f{turn}-{part}", *(tweet(1000 * turn + 100 * part + n) for n in range(30)))
+            lines += tweets.ship(f"f{turn}-{part}", *(tweet(1000 * turn + 100 * part + n) for n in range(30)))
             time.sleep(choice.uniform(0, 0.3))
         workers.kill()
         kills += workers.wait()
     tweets.land()
     assert kills == 4
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
 
 
 def test_two_landers_share_the_partitions(tweets):
-    lines = shipped(tweets, "a", *(tweet(number) for number in range(600)))
+    lines = tweets.ship("a", *(tweet(number) for number in range(600)))
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(tweets.land, batch_rows=50) for _ in range(2)]
         done = [one.result() for one in runs]
     assert sum(one.rows for one in done) == 600
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
     assert tweets.unnamed() == set()
 
 
 def test_a_broker_that_is_killed_meanwhile(tweets, monkeypatch):
-    lines = shipped(tweets, "a", *(tweet(number) for number in range(200)))
+    lines = tweets.ship("a", *(tweet(number) for number in range(200)))
     killed = []
     row = envelope.row
 
@@ -382,7 +293,7 @@ def test_a_broker_that_is_killed_meanwhile(tweets, monkeypatch):
     killed[0].join()
     assert done.rows == 200
     monkeypatch.undo()
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
 
 
 MEASURED = """
