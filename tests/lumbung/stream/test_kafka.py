@@ -16,7 +16,7 @@ def configs(tweets, topic):
     return {name: one.value for name, one in future.result().items()}
 
 
-def test_topics_are_made_as_told_and_then_left_alone(tweets):
+def test_topics_are_made_as_described_and_then_left_alone(tweets):
     tweets.cluster.ensure_topics()
     first = tweets.cluster.topic()
     assert first.partitions == [0, 1, 2]
@@ -34,7 +34,7 @@ def test_topics_are_made_as_told_and_then_left_alone(tweets):
     assert tweets.cluster.topic() == first
 
 
-def test_a_topic_made_anew_has_another_id(tweets):
+def test_a_recreated_topic_has_another_id(tweets):
     tweets.cluster.ensure_topics()
     first = tweets.cluster.topic()
     tweets.admin.delete_topics([tweets.topic])[tweets.topic].result()
