@@ -110,7 +110,7 @@ class Cluster:
             ]
             bad = [result for _, result in faults if not _is_passing(result["status"], result)]
             if bad:
-                first = "; ".join(f"{one['_id']}: {one['error'].get('reason')}" for one in bad[:FAULTS_SHOWN])
+                first = "; ".join(f"{result['_id']}: {result['error'].get('reason')}" for result in bad[:FAULTS_SHOWN])
                 raise LumbungError(
                     f"{len(bad)} of {len(left)} documents were refused ({first})",
                     where=f"{self.address}, {bad[0]['_index']}",
@@ -182,13 +182,13 @@ def _reason(error: Exception) -> str:
     from elasticsearch8 import ApiError, TransportError
 
     if isinstance(error, ApiError):
-        found = _error(error.body)
-        first = next(iter(found.get("root_cause", [])), found)
+        cause = _error(error.body)
+        first = next(iter(cause.get("root_cause", [])), cause)
         return f"{error.status_code}: {first.get('reason') or first.get('type') or error.message}"
     text = str(error.message if isinstance(error, TransportError) else error)
     return (text.strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _error(body: Any) -> Mapping[str, Any]:
-    found = body.get("error") if isinstance(body, dict) else None
-    return found if isinstance(found, dict) else {}
+    error = body.get("error") if isinstance(body, dict) else None
+    return error if isinstance(error, dict) else {}

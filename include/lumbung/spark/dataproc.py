@@ -54,7 +54,7 @@ def stage(lake: Lake, days: Iterable[Day]) -> Staged:
     with tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
         zipped = package.write(Path(folder) / package.NAME).read_bytes()
     main = Path(__file__).with_name("job.py").read_bytes()
-    plan = json.dumps([asdict(one) for one in days]).encode()
+    plan = json.dumps([asdict(day) for day in days]).encode()
     code = f"spark/{_key(main + zipped)}"
     staged = Staged(f"{code}/job.py", f"{code}/{package.NAME}", f"{PLANS}/{_key(plan)}.json")
     for path, content in ((staged.main, main), (staged.package, zipped), (staged.plan, plan)):

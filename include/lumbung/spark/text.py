@@ -93,7 +93,7 @@ def instruments(texts: pa.StringArray) -> pa.ListArray:
 
     lower = pc.utf8_lower(_where(pc.match_substring_regex(texts, _CAMEL_TAG), texts, split))
     named = np.stack(
-        [pc.match_substring_regex(lower, one).to_numpy(zero_copy_only=False) for one in _NAMES.values()],
+        [pc.match_substring_regex(lower, pattern).to_numpy(zero_copy_only=False) for pattern in _NAMES.values()],
         axis=1,
     )
     offsets = np.concatenate([[0], np.cumsum(named.sum(axis=1))])

@@ -49,15 +49,15 @@ class Archive:
         self.files = [path] if path.is_file() else self._found(path)
 
     def _found(self, folder: Path) -> list[Path]:
-        files = sorted(one for one in folder.rglob("*") if one.is_file() and not one.name.startswith("."))
-        lines = [one for one in files if _NAME.fullmatch(one.name)]
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        lines = [path for path in files if _NAME.fullmatch(path.name)]
         if not lines:
             raise SourceError(
                 "no JSON-lines file is in the folder",
                 where=str(folder),
                 remedy="put files ending in .jsonl, .ndjson or .json there, with .gz after it if compressed",
             )
-        if others := [str(one.relative_to(folder)) for one in files if not _NAME.fullmatch(one.name)]:
+        if others := [str(path.relative_to(folder)) for path in files if not _NAME.fullmatch(path.name)]:
             more = f" and {len(others) - SHOWN_FILES} more" if len(others) > SHOWN_FILES else ""
             self.notes.append(f"left out, as they are not JSON lines: {', '.join(others[:SHOWN_FILES])}{more}")
         return lines

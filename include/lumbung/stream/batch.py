@@ -73,9 +73,7 @@ class Batch:
             self.rejects.append((message, str(error)))
         else:
             self.days.setdefault(day, []).append(row)
-        offset = message.offset()
-        assert offset is not None
-        self.advance(offset + 1)
+        self.advance(offset_of(message) + 1)
 
     def write(self, lake: Lake, topic: Topic, partition: int) -> Landing:
         """Write the files.
@@ -140,6 +138,13 @@ class Batch:
         return LandedFile(
             path=path, rows=table.num_rows, bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), day=day
         )
+
+
+def offset_of(message: Message) -> int:
+    """The message's offset, which every consumed message has."""
+    offset = message.offset()
+    assert offset is not None
+    return offset
 
 
 def _value(message: Message) -> bytes:

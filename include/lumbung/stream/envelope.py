@@ -107,13 +107,13 @@ def tweets(page: Mapping[str, Any]) -> list[object] | None:
         return [] if "meta" in page and "id" not in page else None
     includes = page.get("includes")
     users = includes.get("users") if isinstance(includes, dict) else None
-    authors = {one["id"]: one for one in users or [] if isinstance(one, dict) and isinstance(one.get("id"), str)}
-    found: list[object] = []
-    for one in data if isinstance(data, list) else [data]:
-        author = one.get("author_id") if isinstance(one, dict) and "author" not in one else None
+    authors = {user["id"]: user for user in users or [] if isinstance(user, dict) and isinstance(user.get("id"), str)}
+    complete: list[object] = []
+    for tweet in data if isinstance(data, list) else [data]:
+        author = tweet.get("author_id") if isinstance(tweet, dict) and "author" not in tweet else None
         known = isinstance(author, str) and author in authors
-        found.append({**one, "author": authors[author]} if known else one)
-    return found
+        complete.append({**tweet, "author": authors[author]} if known else tweet)
+    return complete
 
 
 def read(tweet: object) -> dict[str, Any]:
@@ -157,12 +157,12 @@ def row(line: bytes) -> dict[str, Any]:
     Raises:
         UnreadableError: a poisoned message.
     """
-    one = parse(line)
+    parsed = parse(line)
     return {
-        **read(one.tweet),
-        "collected_at": one.collected_at,
+        **read(parsed.tweet),
+        "collected_at": parsed.collected_at,
         "sha256": hashlib.sha256(line).hexdigest(),
-        "raw": one.raw,
+        "raw": parsed.raw,
     }
 
 
@@ -232,7 +232,7 @@ def _ids(tweet: Mapping[str, Any]) -> tuple[int, int]:
     listed = tweet.get("edit_history_tweet_ids") or history.get("edit_tweet_ids") or []
     if not isinstance(listed, list):
         raise UnreadableError("the edit history is not a list")
-    versions = [_id(one, "an id of the edit history") for one in listed]
+    versions = [_id(version, "an id of the edit history") for version in listed]
     if history.get("initial_tweet_id"):
         versions.append(_id(history["initial_tweet_id"], "edit_history.initial_tweet_id"))
     return min(versions, default=own), max([own, *versions])
@@ -288,6 +288,6 @@ def _is_retweet(tweet: Mapping[str, Any], text: str) -> bool:
         or text.startswith("RT @")
         or (
             isinstance(referenced, list)
-            and any(isinstance(one, dict) and one.get("type") == "retweeted" for one in referenced)
+            and any(isinstance(reference, dict) and reference.get("type") == "retweeted" for reference in referenced)
         )
     )

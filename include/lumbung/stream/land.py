@@ -25,7 +25,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.storage.lake import Lake
 from lumbung.stream import dead_letters, landing
-from lumbung.stream.batch import Batch, Bounds
+from lumbung.stream.batch import Batch, Bounds, offset_of
 from lumbung.stream.feed import Feed
 from lumbung.stream.kafka import REACH_SECONDS, WAIT_SECONDS, Cluster, KafkaUnavailableError, Offsets, Topic
 
@@ -72,7 +72,8 @@ def lag(settings: Settings, lake: Lake, feed: Feed) -> dict[int, int]:
     topic = cluster.topic(REACH_SECONDS)
     offsets = cluster.offsets(topic)
     return {
-        partition: one.end - landing.position(lake, feed.landed, topic, partition) for partition, one in offsets.items()
+        partition: offset.end - landing.position(lake, feed.landed, topic, partition)
+        for partition, offset in offsets.items()
     }
 
 
@@ -110,7 +111,7 @@ def land(
     cluster.ensure_topics()
     topic = cluster.topic()
     offsets = _without_gaps(cluster, lake, feed, topic, skip_lost=skip_lost)
-    wanted = None if forever else {partition: one.end for partition, one in offsets.items()}
+    wanted = None if forever else {partition: end for partition, (_, end) in offsets.items()}
     lander = _Lander(cluster, lake, feed, topic, wanted, Bounds(batch_rows, batch_bytes, batch_seconds))
     while not lander.is_done():
         # After a lost race all is read again from the lake, by a consumer that holds nothing of what was before.
@@ -237,33 +238,33 @@ class _Lander:
                         raise self._stuck()
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for one in partitions:
-            one.offset = self._landed_to(one.partition)
-            self._batches[one.partition] = Batch(self.feed, one.offset, one.offset)
+        for partition in partitions:
+            partition.offset = self._landed_to(partition.partition)
+            self._batches[partition.partition] = Batch(self.feed, partition.offset, partition.offset)
         consumer.incremental_assign(partitions)
 
     def _drop(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for one in partitions:  # the lander that gets them goes on from the lake
-            self._batches.pop(one.partition, None)
+        for partition in partitions:  # the lander that gets them goes on from the lake
+            self._batches.pop(partition.partition, None)
 
-    def _take(self, one: Message | None) -> None:
+    def _take(self, message: Message | None) -> None:
         from confluent_kafka import KafkaError, KafkaException
 
-        if one is None:
+        if message is None:
             return
-        if fault := one.error():
+        if fault := message.error():
             if fault.code() == KafkaError._PARTITION_EOF:
                 # The offset behind the end of the last transaction, which has no message.
-                if batch := self._batches.get(_partition(one)):
-                    batch.advance(_offset(one))
+                if batch := self._batches.get(_partition(message)):
+                    batch.advance(offset_of(message))
             elif fault.code() == KafkaError._AUTO_OFFSET_RESET:
-                self._out_of_range(_partition(one))
+                self._out_of_range(_partition(message))
             elif fault.code() != KafkaError._MAX_POLL_EXCEEDED:  # which takes the partitions, and gives them again
                 raise KafkaException(fault)
             return
-        batch = self._batches.get(_partition(one))
-        if batch and _offset(one) >= batch.next:
-            batch.add(one)
+        batch = self._batches.get(_partition(message))
+        if batch and offset_of(message) >= batch.next:
+            batch.add(message)
             self._progress = time.monotonic()
 
     def _out_of_range(self, partition: int) -> None:
@@ -347,16 +348,10 @@ class _Lander:
         )
 
 
-def _partition(one: Message) -> int:
-    partition = one.partition()
+def _partition(message: Message) -> int:
+    partition = message.partition()
     assert partition is not None
     return partition
-
-
-def _offset(one: Message) -> int:
-    offset = one.offset()
-    assert offset is not None
-    return offset
 
 
 def _group(lake: Lake, feed: Feed) -> str:

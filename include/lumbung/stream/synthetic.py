@@ -225,7 +225,7 @@ def _shaped(tweet: _Tweet, seed: int) -> dict[str, Any]:
         "author_id": user_id,
         "author": {"id": user_id, "username": tweet.user},
         **({"referenced_tweets": [{"type": "retweeted", "id": str(tweet.number - 1)}]} if tweet.retweet_of else {}),
-        "edit_history_tweet_ids": [str(one) for one in tweet.edits or (tweet.number,)],
+        "edit_history_tweet_ids": [str(version) for version in tweet.edits or (tweet.number,)],
         "public_metrics": {"like_count": tweet.likes},
         **lang,
         "synthetic": label,

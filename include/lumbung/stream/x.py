@@ -113,23 +113,23 @@ def counts(
         LumbungError: as `Search.items`, or the cap is reached.
     """
     with _folder(settings).lease("x"):
-        client, found = Client(settings, sleep=sleep), list[Count]()
+        client, stretches = Client(settings, sleep=sleep), list[Count]()
         params = {"query": QUERY, "granularity": granularity}
         while True:
             body = client.get(COUNTS, params, COUNT_MILLS, lambda _: {"mills": COUNT_MILLS})
             try:
-                found += [
+                stretches += [
                     Count(
-                        datetime.fromisoformat(one["start"]),
-                        datetime.fromisoformat(one["end"]),
-                        int(one["tweet_count"]),
+                        datetime.fromisoformat(stretch["start"]),
+                        datetime.fromisoformat(stretch["end"]),
+                        int(stretch["tweet_count"]),
                     )
-                    for one in body.get("data", [])
+                    for stretch in body.get("data", [])
                 ]
             except (KeyError, TypeError, ValueError) as error:
                 raise malformed(COUNTS, f"{type(error).__name__}: {error}") from error
             if not (following := body["meta"].get("next_token")):
-                return sorted(found, key=lambda one: one.start)
+                return sorted(stretches, key=lambda stretch: stretch.start)
             params["next_token"] = following
 
 
