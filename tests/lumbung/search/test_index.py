@@ -238,7 +238,7 @@ def test_killed_in_the_middle_of_a_bulk_and_run_again(cluster, documents, proxy,
     index_day(cluster, DAY, batches(tweet(one) for one in range(4990, 5010)))
     code = """
 import os
-from search_tweets import DAY, batches, tweet
+from support.search_tweets import DAY, batches, tweet
 from lumbung.search.cluster import connect
 from lumbung.search.index import index_day
 from lumbung.core.settings import load
@@ -247,7 +247,7 @@ index_day(connect(load()), DAY, batches(tweet(one) for one in range(5000)))
     settings = search_settings(search=proxy.url)
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parent),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
         "LUMBUNG_SEARCH": settings.search.url,
         "LUMBUNG_SEARCH_ALIAS": settings.search.alias,
         "LUMBUNG_SEARCH_USERNAME": settings.search.username,
