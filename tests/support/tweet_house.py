@@ -19,6 +19,7 @@ from lumbung.stream.land import land
 from lumbung.stream.ship import ship
 from lumbung.systems.cilvest import steps as tweets
 from lumbung.systems.cilvest.answers import answers
+from lumbung.systems.cilvest.feed import feed
 from support.pipeline import DayInProcess, contents, digest
 
 RUN_DAY = date(2026, 11, 24)
@@ -128,7 +129,7 @@ class TweetDay(DayInProcess):
         ship(self.run.settings)
 
     def land(self) -> None:
-        land(self.run.settings, self.run.lake)
+        land(self.run.settings, self.run.lake, feed(self.run.settings))
 
     def version(self) -> None:
         self.target = tweets.target(self.run, tweets.make_version(self.run.lake))
