@@ -65,7 +65,7 @@ def test_texts_that_hold_json_parse():
 
 def test_the_data_view_is_on_the_alias_and_its_time_field():
     attributes = one("index-pattern")["attributes"]
-    assert attributes["title"] == Settings().search_alias == "tweet"
+    assert attributes["title"] == Settings().search.alias == "tweet"
     assert MAPPING["properties"][attributes["timeFieldName"]] == {"type": "date"}
 
 
