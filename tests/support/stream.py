@@ -180,20 +180,20 @@ class Stream:
         )
         partitions = consumer.list_topics(topic, 30).topics[topic].partitions
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
-        found, ends = [], 0
+        messages, ends = [], 0
         while ends < len(partitions):
-            one = consumer.poll(30)
-            assert one is not None
-            if one.error():
-                assert one.error().code() == KafkaError._PARTITION_EOF
+            message = consumer.poll(30)
+            assert message is not None
+            if message.error():
+                assert message.error().code() == KafkaError._PARTITION_EOF
                 ends += 1
             else:
-                found.append(one)
+                messages.append(message)
         consumer.close()
-        return found
+        return messages
 
     def done(self) -> dict[str, dict]:
-        return {one.key().decode(): json.loads(one.value()) for one in self.read(f"{self.topic}.done")}
+        return {message.key().decode(): json.loads(message.value()) for message in self.read(f"{self.topic}.done")}
 
     def landed(self) -> list[dict]:
         """The rows of all files that manifests name; the manifests and the files must agree."""
@@ -208,14 +208,14 @@ class Stream:
             assert landing.rows_kept == sum(file.rows for file in landing.files)
             assert landing.rows_rejected == (landing.rejects.rows if landing.rejects else 0)
             for file in landing.files:
-                found = self._rows(file)
+                content = self._rows(file)
                 assert file.path.startswith(f"raw/cilvest/tweet/dt={file.day}/")
-                assert {jakarta(row["created_at"]) for row in found} == {file.day}
-                rows += found
+                assert {jakarta(row["created_at"]) for row in content} == {file.day}
+                rows += content
         return rows
 
     def rejected(self) -> list[dict]:
-        return [row for one in self.landings() if one.rejects for row in self._rows(one.rejects)]
+        return [row for manifest in self.landings() if manifest.rejects for row in self._rows(manifest.rejects)]
 
     def _rows(self, file: LandedFile) -> list[dict]:
         with self.lake.local(file.path) as path:
@@ -225,7 +225,11 @@ class Stream:
 
     def unnamed(self) -> set[str]:
         """Data files that no manifest names."""
-        named = {file.path for one in self.landings() for file in [*one.files, *([one.rejects] if one.rejects else [])]}
+        named = {
+            file.path
+            for manifest in self.landings()
+            for file in [*manifest.files, *([manifest.rejects] if manifest.rejects else [])]
+        }
         return {file.path for file in self.lake.files("raw")} - named
 
 

@@ -78,6 +78,11 @@ class Batch:
     def write(self, lake: Lake, topic: Topic, partition: int) -> Landing:
         """Write the files.
 
+        Args:
+            lake: where to.
+            topic: the topic as it was at the start.
+            partition: the partition.
+
         Returns:
             The manifest that names them, which is not written yet.
         """

@@ -91,8 +91,8 @@ def spooled() -> Callable[[Settings], list[dict[str, Any]]]:
 
     def rows(settings: Settings) -> list[dict[str, Any]]:
         files = sorted((settings.spool / "incoming").glob("*.jsonl"))
-        assert all(one.read_bytes().endswith(b"\n") for one in files)
-        return [envelope.row(line) for one in files for line in one.read_bytes().splitlines()]
+        assert all(file.read_bytes().endswith(b"\n") for file in files)
+        return [envelope.row(line) for file in files for line in file.read_bytes().splitlines()]
 
     return rows
 

@@ -14,15 +14,15 @@ from support.stream import NOON, jakarta, tweet
 def test_files_are_zstd_with_the_columns_of_raw(tweets):
     tweets.ship("a", tweet(1))
     tweets.land()
-    (file,) = [file for one in tweets.landings() for file in one.files]
+    (file,) = [file for manifest in tweets.landings() for file in manifest.files]
     with tweets.lake.local(file.path) as path:
-        found = pq.ParquetFile(path)
-        columns = [found.metadata.row_group(0).column(n) for n in range(found.metadata.num_columns)]
-        assert {one.compression for one in columns} == {"ZSTD"}
+        parquet = pq.ParquetFile(path)
+        columns = [parquet.metadata.row_group(0).column(n) for n in range(parquet.metadata.num_columns)]
+        assert {column.compression for column in columns} == {"ZSTD"}
         times = dict.fromkeys(["collected_at", "created_at"], "timestamp[us, tz=UTC]")
         texts = dict.fromkeys(["identity", "user_name", "lang", "text", "sha256", "raw"], "string")
         types = {"edit_id": "int64", "is_retweet": "bool", **times, **texts}
-        assert {field.name: str(field.type) for field in found.schema_arrow} == types
+        assert {field.name: str(field.type) for field in parquet.schema_arrow} == types
 
 
 def test_no_file_s_name_hides_it_from_spark(tweets, monkeypatch):
@@ -31,6 +31,6 @@ def test_no_file_s_name_hides_it_from_spark(tweets, monkeypatch):
     monkeypatch.setattr(Cluster, "topic", lambda self: replace(real(self), id=f"_{real(self).id[1:]}"))
     tweets.ship("a", tweet(1), tweet(2))
     tweets.land()
-    files = [tweets.lake.address(file.path) for one in tweets.landings() for file in one.files]
+    files = [tweets.lake.address(file.path) for manifest in tweets.landings() for file in manifest.files]
     with session(Settings.of(spark="sail")) as spark:
         assert clean_day(spark, files, jakarta(NOON)).count() == 2

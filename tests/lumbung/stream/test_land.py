@@ -33,9 +33,9 @@ def test_tweets_land_on_the_jakarta_day_they_were_made_on(tweets):
     assert rows == {row["sha256"]: row for row in map(envelope.row, lines)}
     assert tweets.unnamed() == set()
     assert lag(tweets.settings, tweets.lake, tweets.feed) == {0: 0, 1: 0, 2: 0}
-    for one in tweets.landings():
-        assert (one.topic, one.topic_id) == (tweets.topic, tweets.cluster.topic().id)
-        assert tweets.lake.read(f"landed/cilvest/tweet/{one.topic_id}/{one.partition}/{0:020}.json")
+    for manifest in tweets.landings():
+        assert (manifest.topic, manifest.topic_id) == (tweets.topic, tweets.cluster.topic().id)
+        assert tweets.lake.read(f"landed/cilvest/tweet/{manifest.topic_id}/{manifest.partition}/{0:020}.json")
 
 
 def test_landing_again_lands_only_what_came_since(tweets):
@@ -121,7 +121,7 @@ def test_messages_deleted_while_it_starts(tweets, monkeypatch):
     assign = module._Lander._assign
 
     def late(self, consumer, partitions):
-        if any(one.partition == 0 for one in partitions):
+        if any(partition.partition == 0 for partition in partitions):
             forget(tweets, 5)
         assign(self, consumer, partitions)
 
@@ -143,7 +143,7 @@ def test_a_recreated_topic_starts_its_own_chain(tweets):
     recreate(tweets)
     tweets.produce(*(tweet(number) for number in range(100, 105)))
     assert tweets.land().rows == 5
-    assert len({one.topic_id for one in tweets.landings()}) == 2
+    assert len({manifest.topic_id for manifest in tweets.landings()}) == 2
     assert len(tweets.checksums()) == 15
 
 
@@ -196,7 +196,7 @@ def test_a_lander_that_slept_drops_its_files_and_reads_on_from_the_lake(tweets):
         # As another lander that was given all partitions: this one's group does not know.
         topic = tweets.cluster.topic()
         others["done"] = tweets.land(OtherGroup(tweets.lake.uri, tweets.lake.folder))
-        assert {one.topic_id for one in tweets.landings()} == {topic.id}
+        assert {manifest.topic_id for manifest in tweets.landings()} == {topic.id}
 
     done = tweets.land(SlowLake(tweets.lake, overtake))
     assert others["done"].rows == 40
@@ -242,8 +242,8 @@ def test_killed_at_every_step(tweets, workers, moment):
     assert len({row["raw"] for row in tweets.rejected()}) == len(tweets.rejected()) == bad
     # Some came twice, but under their key, of which compaction leaves one.
     dead = tweets.read(f"{tweets.topic}.dead")
-    assert {one.value().decode() for one in dead} == {row["raw"] for row in tweets.rejected()}
-    assert len({one.key() for one in dead}) == bad
+    assert {message.value().decode() for message in dead} == {row["raw"] for row in tweets.rejected()}
+    assert len({message.key() for message in dead}) == bad
 
 
 def test_killed_at_random_moments_and_rebalanced(tweets, workers):
@@ -266,8 +266,8 @@ def test_two_landers_share_the_partitions(tweets):
     lines = tweets.ship("a", *(tweet(number) for number in range(600)))
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(tweets.land, batch_rows=50) for _ in range(2)]
-        done = [one.result() for one in runs]
-    assert sum(one.rows for one in done) == 600
+        done = [run.result() for run in runs]
+    assert sum(landed.rows for landed in done) == 600
     assert tweets.checksums() == checksums(lines)
     assert tweets.unnamed() == set()
 

@@ -158,8 +158,8 @@ def test_a_broken_state_is_refused(settings, search):
 def test_counts_cost_one_post(server, settings):
     for minute in range(1, 4):
         server.post(60 * minute)
-    found = x.counts(settings)
-    assert [(one.start.isoformat(), one.tweets) for one in found] == [
+    counts = x.counts(settings)
+    assert [(count.start.isoformat(), count.tweets) for count in counts] == [
         ("2026-11-23T04:05:06+00:00", 7),
         ("2026-11-24T00:00:00+00:00", 3),
     ]

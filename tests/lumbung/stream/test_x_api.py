@@ -17,7 +17,7 @@ def test_pages_shrink_to_what_the_cap_leaves(server, search):
     for minute in range(1, 41):
         server.post(60 * minute)
     search(x_max_usd=0.4)
-    assert [one["max_results"] for one in server.requests] == ["26", "16"]
+    assert [request["max_results"] for request in server.requests] == ["26", "16"]
     assert server.mills <= 400
 
 
@@ -97,7 +97,7 @@ def test_a_refused_token_is_reported_and_never_shown(server, settings, make_sett
     with pytest.raises(SettingError, match="LUMBUNG_X_BEARER_TOKEN: X refuses the bearer token") as refused:
         collect(wrong, x.Search(wrong))
     assert secret not in f"{refused.value!r} {refused.value} {wrong!r}"
-    assert all(secret not in one.read_text() for one in wrong.spool.rglob("*") if one.is_file())
+    assert all(secret not in path.read_text() for path in wrong.spool.rglob("*") if path.is_file())
     with pytest.raises(SettingError, match="needs a bearer token"):
         x.Search(make_settings())
 
