@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from confluent_kafka import Consumer, KafkaError, Producer
 
@@ -24,9 +25,10 @@ from benchmarks.results import Measure, Took, in_turn
 from lumbung.core.settings import Settings
 from lumbung.local.kafka import broker
 from lumbung.storage.lake import FolderLake
-from lumbung.stream.envelope import envelope
+from lumbung.stream import envelope
 from lumbung.stream.kafka import Cluster
-from lumbung.stream.land import BATCH_BYTES, BATCH_ROWS, _tweets, land
+from lumbung.stream.land import BATCH_BYTES, BATCH_ROWS, land
+from lumbung.systems.cilvest.feed import SCHEMA, feed
 
 SIZE = 10_000
 JAKARTA = ZoneInfo("Asia/Jakarta")
@@ -52,7 +54,7 @@ def tweet(number: int, choice: random.Random) -> bytes:
         ]
         entities += words
     raw = json.dumps(body | {"entities": entities})
-    return envelope(raw, source="synthetic", collected_at=made)
+    return envelope.wrap(raw, source="synthetic", collected_at=made)
 
 
 def fill(settings: Settings, messages: int) -> None:
@@ -89,7 +91,9 @@ def bare(settings: Settings, folder: Path) -> int:
         for day, held in days.items():
             path = folder / f"dt={day}" / f"{files}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(_tweets(held), path, compression="zstd", use_dictionary=["user_name", "lang"])
+            pq.write_table(
+                pa.Table.from_pylist(held, SCHEMA), path, compression="zstd", use_dictionary=["user_name", "lang"]
+            )
             files += 1
         days.clear()
 
@@ -148,7 +152,9 @@ def measure(messages: int, rounds: int, say: Callable[[str], object]) -> list[Me
 
             ways = {
                 "a bare consumer": lambda folder: bare(settings, folder),
-                "lumbung tweets land": lambda folder: land(settings, FolderLake(folder.as_uri(), folder)).rows,
+                "lumbung tweets land": lambda folder: (
+                    land(settings, FolderLake(folder.as_uri(), folder), feed(settings)).rows
+                ),
             }
             took = in_turn({what: partial(timed, what, run) for what, run in ways.items()}, rounds, say)
     notes = [

@@ -22,6 +22,7 @@ from lumbung_airflow.dag import daily_dag
 from lumbung_airflow.operators import LoadOperator, OwnStepOperator
 
 SETTINGS = settings.load()
+SOURCES = [None, *settings.TWEET_SOURCES, settings.NO_SOURCE]
 TEXT = ["null", "string"]
 
 with daily_dag(
@@ -31,7 +32,7 @@ with daily_dag(
     refresh=Param(False, type="boolean", title="Clean the day again", description="Even if nothing came."),
     params={
         "refresh_from": Param(None, type=TEXT, format="date", title="Clean again from this day to the business day"),
-        "source": Param(None, enum=[None, "synthetic", "archive", "x", "none"], title="Where tweets come from"),
+        "source": Param(None, enum=SOURCES, title="Where tweets come from", description="Empty: LUMBUNG_TWEET_SOURCE."),
         "path": Param(None, type=TEXT, title="Archive", description="Folder or file of an archive."),
     },
     paused=SETTINGS.kafka.servers is None,

@@ -16,8 +16,8 @@ ENVIRONMENT = Path(__file__).parents[2] / ".venv-spark"
 
 def home() -> Path:
     """Spark's own folder: jars, spark-submit."""
-    (found,) = ENVIRONMENT.glob("lib/python3*/site-packages/pyspark")
-    return found
+    (pyspark,) = ENVIRONMENT.glob("lib/python3*/site-packages/pyspark")
+    return pyspark
 
 
 def environ() -> dict[str, str]:

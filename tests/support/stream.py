@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,10 +23,14 @@ from confluent_kafka.admin import AdminClient
 from lumbung.core.settings import Settings, variable
 from lumbung.local import processes
 from lumbung.local.kafka import Kafka
-from lumbung.storage.lake import open_lake
-from lumbung.stream import envelope as message
-from lumbung.stream import land
+from lumbung.storage.lake import Lake, open_lake
+from lumbung.stream import envelope
+from lumbung.stream.feed import Feed
 from lumbung.stream.kafka import Cluster
+from lumbung.stream.land import Landed, land
+from lumbung.stream.landing import LandedFile, Landing, landings
+from lumbung.stream.ship import ship
+from lumbung.systems.cilvest.feed import LANDED, feed
 
 USER, PASSWORD = "lumbung", "s3cret-of-tests"
 NOON = datetime(2026, 11, 25, 5, tzinfo=UTC)  # in Jakarta
@@ -107,6 +112,29 @@ class Stream:
     def cluster(self) -> Cluster:
         return Cluster(self.settings)
 
+    @property
+    def feed(self) -> Feed:
+        return feed(self.settings)
+
+    def land(self, lake: Lake | None = None, **options: object) -> Landed:
+        """Land into the lake of the test, or into it as another one sees it."""
+        return land(self.settings, lake or self.lake, self.feed, **options)
+
+    def ship(self, name: str, *lines: bytes) -> list[bytes]:
+        """Ship a spool file of these lines."""
+        self.spool(name, *lines)
+        ship(self.settings)
+        return list(lines)
+
+    def checksums(self) -> set[str]:
+        """Checksums of the envelopes in the lake, each of which must be there once."""
+        counts = Counter(row["sha256"] for row in self.landed())
+        assert all(times == 1 for times in counts.values())
+        return set(counts)
+
+    def landings(self) -> list[Landing]:
+        return landings(self.lake, LANDED)
+
     @functools.cached_property
     def admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.broker.address})
@@ -152,26 +180,26 @@ class Stream:
         )
         partitions = consumer.list_topics(topic, 30).topics[topic].partitions
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
-        found, ends = [], 0
+        messages, ends = [], 0
         while ends < len(partitions):
-            one = consumer.poll(30)
-            assert one is not None
-            if one.error():
-                assert one.error().code() == KafkaError._PARTITION_EOF
+            message = consumer.poll(30)
+            assert message is not None
+            if message.error():
+                assert message.error().code() == KafkaError._PARTITION_EOF
                 ends += 1
             else:
-                found.append(one)
+                messages.append(message)
         consumer.close()
-        return found
+        return messages
 
     def done(self) -> dict[str, dict]:
-        return {one.key().decode(): json.loads(one.value()) for one in self.read(f"{self.topic}.done")}
+        return {message.key().decode(): json.loads(message.value()) for message in self.read(f"{self.topic}.done")}
 
     def landed(self) -> list[dict]:
         """The rows of all files that manifests name; the manifests and the files must agree."""
         rows = []
         ends: dict[tuple[str, int], int] = {}
-        for landing in land.landings(self.lake):
+        for landing in self.landings():
             assert re.fullmatch(r"[A-Za-z0-9_-]{22}", landing.topic_id)
             place = landing.topic_id, landing.partition
             assert landing.start_offset == ends.get(place, 0)
@@ -180,16 +208,16 @@ class Stream:
             assert landing.rows_kept == sum(file.rows for file in landing.files)
             assert landing.rows_rejected == (landing.rejects.rows if landing.rejects else 0)
             for file in landing.files:
-                found = self._rows(file)
+                content = self._rows(file)
                 assert file.path.startswith(f"raw/cilvest/tweet/dt={file.day}/")
-                assert {jakarta(row["created_at"]) for row in found} == {file.day}
-                rows += found
+                assert {jakarta(row["created_at"]) for row in content} == {file.day}
+                rows += content
         return rows
 
     def rejected(self) -> list[dict]:
-        return [row for one in land.landings(self.lake) if one.rejects for row in self._rows(one.rejects)]
+        return [row for manifest in self.landings() if manifest.rejects for row in self._rows(manifest.rejects)]
 
-    def _rows(self, file: land.LandedFile) -> list[dict]:
+    def _rows(self, file: LandedFile) -> list[dict]:
         with self.lake.local(file.path) as path:
             rows = pq.read_table(path, partitioning=None).to_pylist()
             assert (file.rows, file.bytes) == (len(rows), path.stat().st_size)
@@ -199,10 +227,15 @@ class Stream:
         """Data files that no manifest names."""
         named = {
             file.path
-            for one in land.landings(self.lake)
-            for file in [*one.files, *([one.rejects] if one.rejects else [])]
+            for manifest in self.landings()
+            for file in [*manifest.files, *([manifest.rejects] if manifest.rejects else [])]
         }
         return {file.path for file in self.lake.files("raw")} - named
+
+
+def checksums(lines: Iterable[bytes]) -> set[str]:
+    """Checksums of envelopes, as the lake has them."""
+    return {envelope.row(line)["sha256"] for line in lines}
 
 
 def jakarta(at: datetime):
@@ -227,7 +260,7 @@ def tweet(number: int, *, days: int = 0, size: int = 0, text: str = "saham sedan
         "author": {"username": f"user{number % 7}"},
         "padding": "".join(chr(97 + (number * i * i + i) % 26) for i in range(size)),
     }
-    return message.envelope(json.dumps(body), source="synthetic", collected_at=NOON)
+    return envelope.wrap(json.dumps(body), source="synthetic", collected_at=NOON)
 
 
 # Shippers and landers in processes of their own, one for each line of input. Each kills itself right before its n-th
@@ -239,6 +272,7 @@ from lumbung.pipeline import extract
 from lumbung.core import settings
 from lumbung.storage.lake import open_lake
 from lumbung.stream import land, ship
+from lumbung.systems.cilvest.feed import feed
 
 def deadly(call, every=1):
     seen = itertools.count(1)
@@ -271,7 +305,7 @@ for line in sys.stdin:
             if work == "ship":
                 ship.ship(loaded, **options)
             else:
-                land.land(loaded, open_lake(loaded), **options)
+                land.land(loaded, open_lake(loaded), feed(loaded), **options)
         except BaseException:
             traceback.print_exc()
             os._exit(1)

@@ -75,12 +75,12 @@ class X:
         if fault and not fault.billed:
             return fault
         if path == "/2/tweets/counts/recent":
-            found = self._counts()
+            answer = self._counts()
         elif path == "/2/tweets/search/recent":
-            found = self._search(params)
+            answer = self._search(params)
         else:
-            found = Fault(404, {"title": "Not Found"})
-        return fault or found
+            answer = Fault(404, {"title": "Not Found"})
+        return fault or answer
 
     def _search(self, params: dict[str, str]) -> Fault:
         oldest = int(time.time() * 1000) - SEVEN_DAYS_MS
@@ -92,18 +92,18 @@ class X:
             return Fault(400, {"title": "Invalid Request", "detail": "max_results must be between 10 and 100"})
         below = int(params.get("next_token", "b" + params.get("until_id", str(2**63)))[1:])
         above = max(int(params.get("since_id", "0")), (oldest - FIRST_ID_MS) << 22)
-        matching = sorted((one for one in self.posts if above < one < below), reverse=True)
+        matching = sorted((number for number in self.posts if above < number < below), reverse=True)
         chosen = matching[: min(size, self.page)]
         if not chosen:
             return Fault(200, {"meta": {"result_count": 0}}, self.headers)
-        posts = [self.posts[one] for one in chosen]
+        posts = [self.posts[number] for number in chosen]
         users = sorted({post["author_id"] for post in posts})
         meta = {"newest_id": str(chosen[0]), "oldest_id": str(chosen[-1]), "result_count": len(chosen)}
         if len(matching) > len(chosen):
             meta["next_token"] = f"b{chosen[-1]}"
         self.given += chosen
         self.mills += 5 * len(chosen) + 10 * len(users)
-        includes = {"users": [{"id": one, "name": "Sintetis", "username": f"sintetis_{one}"} for one in users]}
+        includes = {"users": [{"id": user, "name": "Sintetis", "username": f"sintetis_{user}"} for user in users]}
         return Fault(200, {"data": posts, "includes": includes, "meta": meta}, self.headers)
 
     def _counts(self) -> Fault:
@@ -122,13 +122,13 @@ def running() -> Iterator[X]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             params = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            found = x.answer(parts.path, params, self.headers.get("Authorization", ""))
-            if found.body is None:
+            answer = x.answer(parts.path, params, self.headers.get("Authorization", ""))
+            if answer.body is None:
                 self.close_connection = True
                 return
-            body = found.body if isinstance(found.body, bytes) else json.dumps(found.body).encode()
-            self.send_response(found.status)
-            for name, value in {"Content-Length": str(len(body)), **found.headers}.items():
+            body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            for name, value in {"Content-Length": str(len(body)), **answer.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)

@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +16,7 @@ from lumbung.cli.runs import Json, reading, run_dag, warehouse_at, write_report
 from lumbung.core import day as business_day
 from lumbung.core import settings as settings_module
 from lumbung.core.errors import LumbungError
-from lumbung.core.settings import Settings
+from lumbung.core.settings import NO_SOURCE, Settings, TweetSource
 
 if TYPE_CHECKING:
     from lumbung.local.services import Parts
@@ -30,16 +29,8 @@ app = typer.Typer(
 )
 
 
-class Source(StrEnum):
-    """Where tweets come from."""
-
-    SYNTHETIC = "synthetic"
-    ARCHIVE = "archive"
-    X = "x"
-
-
 DayOption = Annotated[str | None, typer.Option(help="Business day, YYYY-MM-DD; default: today in Jakarta.")]
-SourceOption = Annotated[Source, typer.Option(help="Where tweets come from.")]
+SourceOption = Annotated[TweetSource, typer.Option(help="Where tweets come from.")]
 PathOption = Annotated[Path | None, typer.Option(help="The archive's folder or file.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
 Forever = Annotated[bool, typer.Option("--forever", help="Go on until Ctrl-C.")]
@@ -48,13 +39,13 @@ Forever = Annotated[bool, typer.Option("--forever", help="Go on until Ctrl-C.")]
 @app.command()
 def run(
     day: DayOption = None,
-    source: SourceOption = Source.SYNTHETIC,
+    source: SourceOption = "synthetic",
     path: PathOption = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Clean the day anew.")] = False,
 ) -> None:
     """Run the whole path through Airflow: collect, ship, land, clean, build, publish, index; print what came of it."""
     chosen, archive = _day(day), _archive(source, path)
-    _run(chosen, {"refresh": refresh, "source": source.value, "path": archive and str(archive)})
+    _run(chosen, {"refresh": refresh, "source": source, "path": archive and str(archive)})
 
 
 @app.command()
@@ -63,8 +54,6 @@ def backfill(
     last: Annotated[str, typer.Argument(metavar="TO", help="Last day, included.")],
 ) -> None:
     """Make the days FROM to TO anew from the lake, in one run that collects nothing."""
-    from lumbung.systems.cilvest.steps import NO_SOURCE
-
     start, end = business_day.parse(first), _day(last)
     if start > end:
         raise LumbungError(f"{start} is after {end}", where="backfill", remedy="give the first day first")
@@ -89,7 +78,7 @@ def _run(day: date, conf: dict[str, Any]) -> None:
 
 @app.command()
 def collect(
-    source: SourceOption = Source.SYNTHETIC,
+    source: SourceOption = "synthetic",
     path: PathOption = None,
     day: DayOption = None,
     every: Annotated[
@@ -104,7 +93,7 @@ def collect(
         _collect(settings, source, day, archive)
 
 
-def _collect(settings: Settings, source: Source, day: str | None, archive: Path | None) -> None:
+def _collect(settings: Settings, source: TweetSource, day: str | None, archive: Path | None) -> None:
     from lumbung.cli import console
     from lumbung.stream.collect import collect, open_source
 
@@ -151,11 +140,13 @@ def land(
     from lumbung.cli import console
     from lumbung.storage.lake import open_lake
     from lumbung.stream.land import BATCH_SECONDS, land
+    from lumbung.systems.cilvest.feed import feed
 
     with _kafka(settings_module.load()) as settings:
         found = land(
             settings,
             open_lake(settings),
+            feed(settings),
             forever=forever,
             skip_lost=skip_lost,
             batch_seconds=seconds or BATCH_SECONDS,
@@ -251,10 +242,10 @@ def move_alias(
 ) -> None:
     """Let readers use the search index of another mapping version, all at once; also back to an older one."""
     from lumbung.cli import console
-    from lumbung.search.index import VERSION
+    from lumbung.search.index import MAPPING_VERSION
     from lumbung.search.index import move_alias as move
 
-    chosen = version or VERSION
+    chosen = version or MAPPING_VERSION
     with _index() as cluster:
         before = move(cluster, chosen)
         console.out.print(f"Readers of {cluster.alias} use mapping version {chosen}; before: {before or 'none'}")
@@ -309,8 +300,8 @@ def _day(text: str | None) -> date:
     return chosen
 
 
-def _archive(source: Source, path: Path | None) -> Path | None:
-    if (source is Source.ARCHIVE) != (path is not None):
+def _archive(source: TweetSource, path: Path | None) -> Path | None:
+    if (source == "archive") != (path is not None):
         raise LumbungError(
             "an archive needs a path, and only an archive has one",
             where=f"--source {source}",
@@ -331,12 +322,12 @@ def _kafka(settings: Settings) -> Iterator[Settings]:
 @contextlib.contextmanager
 def _index() -> Iterator[Cluster]:
     """The search server, with the one right to change its indices."""
+    from lumbung.search.index import LEASE
     from lumbung.storage.lake import open_lake
-    from lumbung.systems.cilvest.index import INDEXING
 
     settings = settings_module.load()
     cluster = _cluster(settings)
-    with open_lake(settings).lease(INDEXING):
+    with open_lake(settings).lease(LEASE):
         yield cluster
 
 

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
@@ -23,8 +23,18 @@ ROOT = Path(__file__).resolve().parents[3]
 PREFIX = "LUMBUNG_"
 LOCAL_PROJECT = "local"
 EMULATOR_VARIABLE = "BIGQUERY_EMULATOR_HOST"
+# Where tweets come from, or that this process collects none, since services do.
+TweetSource = Literal["synthetic", "archive", "x"]
+TWEET_SOURCES: tuple[TweetSource, ...] = get_args(TweetSource)
+NO_SOURCE: Final = "none"
 # What a group is named after has its group's name: LUMBUNG_KAFKA is where Kafka is.
 NAMESAKES = {("kafka", "servers"): "kafka", ("search", "url"): "search", ("spark", "engine"): "spark"}
+
+
+def _without_path(source: str) -> str:
+    if source == "archive":
+        raise ValueError("an archive needs a path, so choose it for a single run")
+    return source
 
 
 def _absolute(path: Path) -> Path:
@@ -217,7 +227,7 @@ class Settings(Group):
     emulator_host: HttpUrl | None = None
     airflow_url: Annotated[SecretStr, AfterValidator(_with_login)] | None = None
     spool: AbsolutePath = Field(default_factory=lambda data: data["home"] / "spool")
-    tweet_source: Literal["synthetic", "x", "none"] = "synthetic"
+    tweet_source: Annotated[Literal[TweetSource, "none"], AfterValidator(_without_path)] = "synthetic"
     kibana: Annotated[str, AfterValidator(_server)] | None = None
     notify: Notify = Notify()
     x: X = X()

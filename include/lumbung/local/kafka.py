@@ -22,7 +22,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import ROOT, Settings
 from lumbung.local import processes
 from lumbung.local.server import Server
-from lumbung.stream.kafka import QUIET, THREE_WAYS
+from lumbung.stream.kafka import KAFKA_REMEDY, QUIET
 
 PARTS = ROOT / "infra" / "kafka"
 POM, LOGGING = PARTS / "pom.xml", PARTS / "log4j2.xml"
@@ -37,7 +37,7 @@ class Kafka(Server):
     """
 
     name = "the Kafka broker"
-    start_remedy = THREE_WAYS
+    start_remedy = KAFKA_REMEDY
     stop_seconds = 10.0
 
     def __init__(self, home: Path) -> None:
@@ -134,7 +134,7 @@ class Kafka(Server):
                     command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
                 ).returncode
             if failed:
-                raise processes.died("the Kafka broker's storage cannot be made", self.log, THREE_WAYS)
+                raise processes.died("the Kafka broker's storage cannot be made", self.log, KAFKA_REMEDY)
             topics.rename(self.topics)  # a killed format leaves nothing under this name
 
     def _answers(self) -> bool:
@@ -198,7 +198,7 @@ def jars() -> Path:
             return folder
         maven = shutil.which("mvn")
         if not maven:
-            raise LumbungError("there is no Kafka here, and no Maven to fetch one", where="kafka", remedy=THREE_WAYS)
+            raise LumbungError("there is no Kafka here, and no Maven to fetch one", where="kafka", remedy=KAFKA_REMEDY)
         with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache) as made:
             fetched = Path(made, "jars")
             goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fetched}"]
@@ -223,7 +223,7 @@ def _fetch(command: list[str]) -> None:
             raise LumbungError(
                 f"Maven cannot fetch the Kafka broker\n{said}",
                 where=str(POM),
-                remedy=f"see to it that Maven has the network, and run the command again; or {THREE_WAYS}",
+                remedy=f"see to it that Maven has the network, and run the command again; or {KAFKA_REMEDY}",
             )
 
 
@@ -231,5 +231,5 @@ def _java() -> str:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=str(Path(home, "bin"))) if home else None
     if not (java := java or shutil.which("java")):
-        raise LumbungError("there is no Kafka here, and no Java to run one", where="kafka", remedy=THREE_WAYS)
+        raise LumbungError("there is no Kafka here, and no Java to run one", where="kafka", remedy=KAFKA_REMEDY)
     return java

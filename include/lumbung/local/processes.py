@@ -1,4 +1,4 @@
-"""Processes that Lumbung starts, finds again and ends, and the locks by which several commands share them.
+"""Processes that Lumbung starts, finds again and ends.
 
 Every process started here leads a session of its own. A session outlives its leader and is left by nobody, so its
 members are all that the process has started, also the tasks that Airflow moves to process groups of their own.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import signal
@@ -21,11 +20,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import Any
 
 import psutil
 
 from lumbung.core.errors import LumbungError
+from lumbung.core.locks import locked as locked
 
 PR_SET_PDEATHSIG = 1
 
@@ -137,23 +137,6 @@ def _members(leader: Process) -> list[psutil.Process]:
             if psutil.Process(leader.pid).create_time() != leader.created:
                 return []
     return members(leader.pid)
-
-
-@contextlib.contextmanager
-def locked(path: Path, operation: int) -> Iterator[IO[str]]:
-    """Hold a flock, which vanishes with its process.
-
-    Args:
-        path: the lock file; it stays.
-        operation: `fcntl.LOCK_EX` or `LOCK_SH`, with `LOCK_NB` or without.
-
-    Raises:
-        BlockingIOError: `LOCK_NB` was given and somebody else holds it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, operation)
-        yield file
 
 
 @contextlib.contextmanager

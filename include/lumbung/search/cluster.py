@@ -36,7 +36,7 @@ class Cluster:
     """A search server and the tweets on it.
 
     Attributes:
-        client: Elastic's own client; it does not retry by itself.
+        client: Elastic's own client, with its retries off.
         address: where the server is, for messages.
         alias: what readers search; indices are named `<alias>-YYYY-MM-v<mapping version>`.
         waits: seconds between tries.
@@ -68,7 +68,7 @@ class Cluster:
                     remedy="see LUMBUNG_SEARCH; a server with a certificate of its own needs LUMBUNG_SEARCH_CA",
                 ) from error
             except UnsupportedProductError as error:
-                what = "this is no Elasticsearch"
+                what = "this is not Elasticsearch"
                 raise LumbungError(what, where=self.address, remedy="see LUMBUNG_SEARCH") from error
             except (_PassingError, TransportError) as error:
                 cause: Exception = error
@@ -112,11 +112,11 @@ class Cluster:
             ]
             bad = [result for _, result in faults if not _is_passing(result["status"], result)]
             if bad:
-                first = "; ".join(f"{one['_id']}: {one['error'].get('reason')}" for one in bad[:FAULTS_SHOWN])
+                first = "; ".join(f"{result['_id']}: {result['error'].get('reason')}" for result in bad[:FAULTS_SHOWN])
                 raise LumbungError(
                     f"{len(bad)} of {len(left)} documents were refused ({first})",
                     where=f"{self.address}, {bad[0]['_index']}",
-                    remedy="mend the rows, or give the mapping a new version",
+                    remedy="fix the rows, or give the mapping a new version",
                 )
             if faults:
                 left = [action for action, _ in faults]
@@ -184,13 +184,13 @@ def _reason(error: Exception) -> str:
     from elasticsearch8 import ApiError, TransportError
 
     if isinstance(error, ApiError):
-        found = _error(error.body)
-        first = next(iter(found.get("root_cause", [])), found)
+        cause = _error(error.body)
+        first = next(iter(cause.get("root_cause", [])), cause)
         return f"{error.status_code}: {first.get('reason') or first.get('type') or error.message}"
     text = str(error.message if isinstance(error, TransportError) else error)
     return (text.strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _error(body: Any) -> Mapping[str, Any]:
-    found = body.get("error") if isinstance(body, dict) else None
-    return found if isinstance(found, dict) else {}
+    error = body.get("error") if isinstance(body, dict) else None
+    return error if isinstance(error, dict) else {}

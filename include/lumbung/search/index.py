@@ -1,9 +1,9 @@
 """The index: one document a tweet, one index a month and mapping version, all behind one alias.
 
 A day is indexed by writing all of its tweets over what is there, and only then deleting what is no longer among them:
-readers never see a gap, and a run that was killed is completed by the next one. Who changes MAPPING gives it the next
-VERSION: `reindex` fills the new indices while readers still use the old ones, and `move_alias` changes over at once.
-One run at a time indexes a cluster: the lake's lease `search` is for that.
+readers never see a gap, and a run that was killed is completed by the next one. A change of MAPPING
+raises MAPPING_VERSION: `reindex` fills the new indices while readers still use the old ones, and `move_alias` switches
+all readers at once. One run at a time writes to a cluster: it holds LEASE in the lake.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from lumbung.search.cluster import Action, Cluster
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = 1
+MAPPING_VERSION = 1
+# The lease of the run that writes to the index.
+LEASE = "search"
 MAPPING: dict[str, Any] = {
     "dynamic": "strict",
     "properties": {
@@ -80,7 +82,7 @@ class Indexed:
 
 
 def index_day(cluster: Cluster, day: date, rows: Iterable[pa.RecordBatch]) -> Indexed:
-    """Make the index hold exactly these tweets for the day, in the indices of mapping version VERSION.
+    """Make the index hold exactly these tweets for the day, in the indices of MAPPING_VERSION.
 
     A tweet has one document, wherever its versions lie: of two days that both have it, the one with the later
     `created_at` keeps it, whichever is indexed first.
@@ -99,35 +101,37 @@ def index_day(cluster: Cluster, day: date, rows: Iterable[pa.RecordBatch]) -> In
 
 def months(cluster: Cluster) -> list[Month]:
     """All indices of tweets, the oldest first."""
-    found = cluster.ask(cluster.client.indices.get_alias, index=f"{cluster.alias}-*").body
+    indices = cluster.ask(cluster.client.indices.get_alias, index=f"{cluster.alias}-*").body
     name = re.compile(rf"{re.escape(cluster.alias)}-(\d{{4}}-\d{{2}})-v(\d+)")
-    matches = [(match, facts["aliases"]) for index, facts in found.items() if (match := name.fullmatch(index))]
+    matches = [(match, content["aliases"]) for index, content in indices.items() if (match := name.fullmatch(index))]
     return sorted(
         (
             Month(match[0], date.fromisoformat(f"{match[1]}-01"), int(match[2]), cluster.alias in aliases)
             for match, aliases in matches
         ),
-        key=lambda one: (one.month, one.version),
+        key=lambda month: (month.month, month.version),
     )
 
 
 def count_by_day(cluster: Cluster, version: int | None = None) -> dict[date, int]:
     """Tweets in the index by Jakarta day: those that readers see, or those of a mapping version."""
-    indices = [one.index for one in months(cluster) if (one.live if version is None else one.version == version)]
+    indices = [
+        month.index for month in months(cluster) if (month.live if version is None else month.version == version)
+    ]
     return _count_by_day(cluster, indices) if indices else {}
 
 
 def reindex(cluster: Cluster, read: Callable[[date], Iterable[pa.RecordBatch] | None]) -> Iterator[Indexed]:
-    """Fill the indices of mapping version VERSION with every day that readers see now; the alias stays where it is.
+    """Fill the indices of MAPPING_VERSION with every day that readers see now; the alias stays where it is.
 
     Args:
         cluster: the server.
         read: a day's cleaned tweets, or None where the lake has no such day any more: then its documents are copied.
 
     Yields:
-        What was done, day by day; nothing if readers use VERSION already.
+        What was done, day by day; nothing if readers use MAPPING_VERSION already.
     """
-    live = [one.index for one in months(cluster) if one.live and one.version != VERSION]
+    live = [month.index for month in months(cluster) if month.live and month.version != MAPPING_VERSION]
     for day in sorted(_count_by_day(cluster, live) if live else ()):
         batches = read(day)
         if batches is None:
@@ -136,7 +140,7 @@ def reindex(cluster: Cluster, read: Callable[[date], Iterable[pa.RecordBatch] | 
             yield index_day(cluster, day, batches)
 
 
-def move_alias(cluster: Cluster, version: int = VERSION) -> int | None:
+def move_alias(cluster: Cluster, version: int = MAPPING_VERSION) -> int | None:
     """Let readers use the indices of another mapping version, all at once.
 
     Roll-back is the same call with the version that this one gives back.
@@ -147,12 +151,12 @@ def move_alias(cluster: Cluster, version: int = VERSION) -> int | None:
     Raises:
         LumbungError: there is no index of that version, or a newer one lacks days that readers see now.
     """
-    found = months(cluster)
-    new, old = [one for one in found if one.version == version], [one for one in found if one.live]
+    existing = months(cluster)
+    new, old = [month for month in existing if month.version == version], [month for month in existing if month.live]
     where = f"{cluster.address}, alias {cluster.alias}"
     if not new:
         raise LumbungError(f"there is no index of mapping version {version}", where=where, remedy="re-index first")
-    before = max((one.version for one in old), default=None)
+    before = max((month.version for month in old), default=None)
     if before is not None and version > before:
         lacking = sorted(count_by_day(cluster).keys() - count_by_day(cluster, version).keys())
         if lacking:
@@ -161,8 +165,8 @@ def move_alias(cluster: Cluster, version: int = VERSION) -> int | None:
                 where=where,
                 remedy="re-index first",
             )
-    actions = [_alias_action(cluster, "remove", one.index) for one in old if one.version != version]
-    actions += [_alias_action(cluster, "add", one.index) for one in new]
+    actions = [_alias_action(cluster, "remove", month.index) for month in old if month.version != version]
+    actions += [_alias_action(cluster, "add", month.index) for month in new]
     cluster.ask(cluster.client.indices.update_aliases, actions=actions)
     return before
 
@@ -176,7 +180,7 @@ def _index_day(cluster: Cluster, day: date, rows: Iterable[dict[str, Any]]) -> I
     # An edit comes within the hour: it moves a tweet into the next month at most.
     first = day.replace(day=1)
     near = {index, _name(cluster, first - timedelta(days=1)), _name(cluster, first + timedelta(days=31))}
-    places = sorted(near & {one.index for one in months(cluster)})
+    places = sorted(near & {month.index for month in months(cluster)})
     if places:  # what a killed run wrote may not be visible yet
         cluster.ask(indices.refresh, index=places)
     given: set[str] = set()
@@ -189,13 +193,15 @@ def _index_day(cluster: Cluster, day: date, rows: Iterable[dict[str, Any]]) -> I
             raise LumbungError(f"the tweet {min(twice)} comes twice", where=f"day {day}", remedy="clean the day again")
         given.update(chunk)
         elsewhere = _elsewhere(cluster, places, day, list(chunk))
-        newer = {one for one, _, created_at in elsewhere if created_at > _time(chunk[one])}
+        newer = {tweet_id for tweet_id, _, created_at in elsewhere if created_at > _time(chunk[tweet_id])}
         superseded |= newer
         write: list[Action] = [
-            ({"index": {"_index": index, "_id": one}}, chunk[one]) for one in chunk if one not in newer
+            ({"index": {"_index": index, "_id": tweet_id}}, chunk[tweet_id])
+            for tweet_id in chunk
+            if tweet_id not in newer
         ]
         # A document of this index is written over; one of another month goes in the same request.
-        gone = [(place, one) for one, place, _ in elsewhere if one not in newer and place != index]
+        gone = [(place, tweet_id) for tweet_id, place, _ in elsewhere if tweet_id not in newer and place != index]
         cluster.bulk([*write, *_deletions(gone)])
     stale: list[str] = []
     if index in places:
@@ -203,7 +209,7 @@ def _index_day(cluster: Cluster, day: date, rows: Iterable[dict[str, Any]]) -> I
         here = given - superseded
         stale = [hit["_id"] for hit in _scan(cluster, [index], day, source=False) if hit["_id"] not in here]
         for start in range(0, len(stale), BULK_ROWS):
-            cluster.bulk(_deletions((index, one) for one in stale[start : start + BULK_ROWS]))
+            cluster.bulk(_deletions((index, tweet_id) for tweet_id in stale[start : start + BULK_ROWS]))
         cluster.ask(indices.refresh, index=places)
         _check_count(cluster, index, day, len(here))
     return Indexed(day, len(given), deleted=len(stale), superseded=len(superseded), live=_join(cluster, index))
@@ -249,12 +255,12 @@ def _time(document: dict[str, Any]) -> datetime:
 def _elsewhere(cluster: Cluster, places: list[str], day: date, ids: list[str]) -> list[tuple[str, str, datetime]]:
     """Those of these tweets that stand on another day: id, index and time."""
     query = {"bool": {"filter": {"ids": {"values": ids}}, "must_not": {"term": {"tweet_date": f"{day}"}}}}
-    found = cluster.search(index=places, query=query, size=PAGE, source=["created_at"])
-    return [(hit["_id"], hit["_index"], _time(hit["_source"])) for hit in found["hits"]["hits"]]
+    answer = cluster.search(index=places, query=query, size=PAGE, source=["created_at"])
+    return [(hit["_id"], hit["_index"], _time(hit["_source"])) for hit in answer["hits"]["hits"]]
 
 
 def _deletions(documents: Iterable[tuple[str, str]]) -> list[Action]:
-    return [({"delete": {"_index": index, "_id": one}}, None) for index, one in documents]
+    return [({"delete": {"_index": index, "_id": tweet_id}}, None) for index, tweet_id in documents]
 
 
 def _stored(cluster: Cluster, indices: list[str], day: date) -> Iterator[dict[str, Any]]:
@@ -265,12 +271,12 @@ def _stored(cluster: Cluster, indices: list[str], day: date) -> Iterator[dict[st
 
 
 def _scan(cluster: Cluster, indices: list[str], day: date, *, source: bool) -> Iterator[dict[str, Any]]:
-    # By the key itself, not by a point in time: nobody else writes, and a killed run leaves nothing open.
+    # By the key, not by a point in time: nobody else writes, and a killed run leaves nothing open.
     query, sort = {"term": {"tweet_date": f"{day}"}}, [{"tweet_id": "asc"}]
     after: list[Any] | None = None
     while True:
-        found = cluster.search(index=indices, query=query, sort=sort, size=PAGE, source=source, search_after=after)
-        page = found["hits"]["hits"]
+        answer = cluster.search(index=indices, query=query, sort=sort, size=PAGE, source=source, search_after=after)
+        page = answer["hits"]["hits"]
         yield from page
         if len(page) < PAGE:
             return
@@ -282,18 +288,18 @@ def _count_by_day(cluster: Cluster, indices: list[str]) -> dict[date, int]:
     composite: dict[str, Any] = {"size": PAGE, "sources": [{"day": {"terms": {"field": "tweet_date"}}}]}
     while True:
         aggregations = {"days": {"composite": composite}}
-        found = cluster.search(index=indices, size=0, aggregations=aggregations)["aggregations"]["days"]
-        days |= {date.fromisoformat(one["key"]["day"]): one["doc_count"] for one in found["buckets"]}
-        if "after_key" not in found:
+        buckets = cluster.search(index=indices, size=0, aggregations=aggregations)["aggregations"]["days"]
+        days |= {date.fromisoformat(bucket["key"]["day"]): bucket["doc_count"] for bucket in buckets["buckets"]}
+        if "after_key" not in buckets:
             return days
-        composite["after"] = found["after_key"]
+        composite["after"] = buckets["after_key"]
 
 
 def _check_count(cluster: Cluster, index: str, day: date, expected: int) -> None:
-    found = cluster.ask(cluster.client.count, index=index, query={"term": {"tweet_date": f"{day}"}})["count"]
-    if found != expected:
+    count = cluster.ask(cluster.client.count, index=index, query={"term": {"tweet_date": f"{day}"}})["count"]
+    if count != expected:
         raise LumbungError(
-            f"the index has {found} tweets of {day}, and should have {expected}",
+            f"the index has {count} tweets of {day}, and should have {expected}",
             where=f"{cluster.address}, {index}",
             remedy="see that nobody else writes to it, then run again",
         )
@@ -306,22 +312,22 @@ def _ensure(cluster: Cluster, index: str) -> None:
         cluster.ask(indices.create, index=index, mappings=MAPPING, settings=INDEX_SETTINGS)
     if cluster.ask(indices.get_mapping, index=index)[index]["mappings"] != MAPPING:
         raise LumbungError(
-            f"the index has another mapping than version {VERSION}",
+            f"the index has another mapping than version {MAPPING_VERSION}",
             where=f"{cluster.address}, {index}",
-            remedy="give a mapping that changed the next VERSION; an index that was made by mistake, delete",
+            remedy="raise MAPPING_VERSION with each change of MAPPING; an index that was made by mistake, delete",
         )
 
 
 def _join(cluster: Cluster, index: str) -> bool:
     """Put an index behind the alias, unless readers use another mapping version."""
-    found = months(cluster)
-    if any(one.live and one.version != VERSION for one in found):
+    existing = months(cluster)
+    if any(month.live and month.version != MAPPING_VERSION for month in existing):
         return False
-    if any(one.index == index and not one.live for one in found):
+    if any(month.index == index and not month.live for month in existing):
         actions = [_alias_action(cluster, "add", index)]
         cluster.ask(cluster.client.indices.update_aliases, actions=actions)
     return True
 
 
 def _name(cluster: Cluster, day: date) -> str:
-    return f"{cluster.alias}-{day:%Y-%m}-v{VERSION}"
+    return f"{cluster.alias}-{day:%Y-%m}-v{MAPPING_VERSION}"

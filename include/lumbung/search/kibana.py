@@ -56,7 +56,8 @@ def import_saved_objects(settings: Settings) -> int:
         )
     if not answer.get("success"):
         faults = [
-            f"{one.get('type')} {one.get('id')}: {one.get('error', {}).get('type')}" for one in answer.get("errors", [])
+            f"{error.get('type')} {error.get('id')}: {error.get('error', {}).get('type')}"
+            for error in answer.get("errors", [])
         ]
         raise LumbungError(
             f"Kibana took {answer.get('successCount', 0)} objects and refused {len(faults)}"

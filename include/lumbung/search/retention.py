@@ -25,9 +25,9 @@ def prune(cluster: Cluster, *, keep: int, dry_run: bool = False) -> list[str]:
     """
     if keep < 1:
         raise LumbungError(f"{keep} months to keep", where="prune", remedy="keep at least 1")
-    found = months(cluster)
-    newest = sorted({one.month for one in found})[-keep:]
-    return _delete(cluster, [one for one in found if one.month not in newest], dry_run=dry_run)
+    existing = months(cluster)
+    newest = sorted({month.month for month in existing})[-keep:]
+    return _delete(cluster, [month for month in existing if month.month not in newest], dry_run=dry_run)
 
 
 def drop_version(cluster: Cluster, version: int, *, dry_run: bool = False) -> list[str]:
@@ -39,17 +39,17 @@ def drop_version(cluster: Cluster, version: int, *, dry_run: bool = False) -> li
     Raises:
         LumbungError: readers use it.
     """
-    found = [one for one in months(cluster) if one.version == version]
-    if any(one.live for one in found):
+    indices = [month for month in months(cluster) if month.version == version]
+    if any(month.live for month in indices):
         raise LumbungError(
             f"readers use mapping version {version}",
             where=f"{cluster.address}, alias {cluster.alias}",
             remedy="move the alias to another version first",
         )
-    return _delete(cluster, found, dry_run=dry_run)
+    return _delete(cluster, indices, dry_run=dry_run)
 
 
 def _delete(cluster: Cluster, gone: list[Month], *, dry_run: bool) -> list[str]:
-    for one in gone if not dry_run else ():
-        cluster.ask(cluster.client.options(ignore_status=404).indices.delete, index=one.index)
-    return [one.index for one in gone]
+    for month in gone if not dry_run else ():
+        cluster.ask(cluster.client.options(ignore_status=404).indices.delete, index=month.index)
+    return [month.index for month in gone]

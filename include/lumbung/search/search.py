@@ -52,7 +52,7 @@ def search(cluster: Cluster, query: str, size: int = 20) -> Found:
     Args:
         cluster: the server.
         query: words that must all be there; `"…"` a phrase, `|` or, `-` not, `*` the end of a word, `( )` groups. What
-            is no such syntax counts as words.
+            has another syntax counts as words.
         size: tweets to show, at most 10,000.
 
     Raises:
@@ -62,7 +62,7 @@ def search(cluster: Cluster, query: str, size: int = 20) -> Found:
         raise LumbungError(
             f"the query has {len(query):,} characters", where="search", remedy=f"ask with at most {LONGEST_QUERY:,}"
         )
-    found = cluster.search(
+    answer = cluster.search(
         index=cluster.alias,
         query={"simple_query_string": {"query": query, "fields": ["tweet"], "default_operator": "and"}},
         highlight={"fields": {"tweet": {"number_of_fragments": 0}}, "pre_tags": [START], "post_tags": [END]},
@@ -70,7 +70,7 @@ def search(cluster: Cluster, query: str, size: int = 20) -> Found:
         size=size,
         track_total_hits=True,
     )["hits"]
-    return Found(total=found["total"]["value"], hits=[_hit(one) for one in found["hits"]])
+    return Found(total=answer["total"]["value"], hits=[_hit(hit) for hit in answer["hits"]])
 
 
 def _hit(hit: dict[str, Any]) -> Hit:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-# Part of a clean file's name, so that every day is cleaned again by other rules. A test tells when it has to go up.
-VERSION = 1
+# Part of a clean file's name, so that every day is cleaned again by other rules. A test fails when it must be raised.
+CLEANER_VERSION = 1
 
 _RAW = ("identity", "edit_id", "collected_at", "created_at", "user_name", "lang", "is_retweet", "text", "sha256")
 _INDONESIAN = ("in", "id")

@@ -19,7 +19,7 @@ from lumbung.storage.lake import Lake
 
 # Image versions page, 3.0.x: Spark 4.1.2, Java 21, Python 3.12. Serverless' runtime of that number is its like.
 IMAGE, RUNTIME = "3.0-debian13", "3.0"
-# Should no run be left to delete the cluster, it goes by itself: when idle, and at the latest after some hours.
+# Should no run be left to delete the cluster, Google deletes it: when idle, and at the latest after some hours.
 IDLE_SECONDS, LONGEST_SECONDS = 10 * 60, 3 * 60 * 60
 DISK_GB = 100
 PLANS = "spark/plans"
@@ -54,7 +54,7 @@ def stage(lake: Lake, days: Iterable[Day]) -> Staged:
     with tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
         zipped = package.write(Path(folder) / package.NAME).read_bytes()
     main = Path(__file__).with_name("job.py").read_bytes()
-    plan = json.dumps([asdict(one) for one in days]).encode()
+    plan = json.dumps([asdict(day) for day in days]).encode()
     code = f"spark/{_key(main + zipped)}"
     staged = Staged(f"{code}/job.py", f"{code}/{package.NAME}", f"{PLANS}/{_key(plan)}.json")
     for path, content in ((staged.main, main), (staged.package, zipped), (staged.plan, plan)):

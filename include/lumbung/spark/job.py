@@ -23,16 +23,16 @@ def main(plan: str) -> None:
     from lumbung.spark.clean import clean_day, write
 
     spark = SparkSession.builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
-    for one in json.loads(spark.read.text(plan).collect()[0][0]):
+    for day in json.loads(spark.read.text(plan).collect()[0][0]):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "clean.parquet"
-            rows = write(clean_day(spark, one["files"], date.fromisoformat(one["day"])), file)
+            rows = write(clean_day(spark, day["files"], date.fromisoformat(day["day"])), file)
             # By Hadoop's file system, which has the cluster's credentials; an object is there when it is whole.
             jvm = spark._jvm
-            target = jvm.org.apache.hadoop.fs.Path(one["output"])
+            target = jvm.org.apache.hadoop.fs.Path(day["output"])
             system = target.getFileSystem(spark._jsc.hadoopConfiguration())
             system.copyFromLocalFile(False, True, jvm.org.apache.hadoop.fs.Path(file.as_uri()), target)
-        print(f"{one['day']}: {rows} clean tweets in {one['output']}")  # noqa: T201 - the job's log
+        print(f"{day['day']}: {rows} clean tweets in {day['output']}")  # noqa: T201 - the job's log
     spark.stop()
 
 

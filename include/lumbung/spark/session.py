@@ -79,9 +79,9 @@ def _connected(address: str) -> Iterator[SparkSession]:
         except PySparkException as error:
             if connected:
                 connected.release_session_on_close = False  # there is nobody to tell
-            told = re.search(r'details = "(.*)"', str(error))
+            details = re.search(r'details = "(.*)"', str(error))
             raise LumbungError(
-                f"no Spark Connect server answers, or it refuses: {told[1] if told else error}",
+                f"no Spark Connect server answers, or it refuses: {details[1] if details else error}",
                 where=f"sc://{urlsplit(address).netloc}",  # without what follows, where a token may be
                 remedy="start one there (docker compose up -d spark), or set LUMBUNG_SPARK=sail",
             ) from None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SPACES = r"\t-\r\x1c-\x1f\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
 _GAP = rf"[ {_SPACES}]{{2,}}|[{_SPACES}]"
 
-# Control characters that are no white space, and Unicode's format characters that show nothing: soft hyphen, zero-width
+# Control characters other than white space, and Unicode's format characters that show nothing: soft hyphen, zero-width
 # spaces and joiners, bidirectional controls, byte order mark, tags. Signs of Arabic that are format characters show.
 _CONTROLS = (
     "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -36,7 +36,7 @@ _HIDDEN = re.compile(
 
 _WORD = r"\p{L}\p{N}_"
 # A URL has a scheme or begins with www., and ends before the punctuation that follows it. X's own short ones are of
-# letters and digits only, so what is written right behind one is text. An e-mail address is no mention; it goes as a
+# letters and digits only, so what is written right behind one is text. An e-mail address is not a mention; it goes as a
 # whole.
 _URL_REST = r"(?:[{}.~:/?#\[\]@!$&'()*+,;=%-]*[{}/=%&#~-])?"
 _URL = rf"(?i:https?://(?:t\.co/[a-z0-9]+|{_URL_REST.replace('{}', _WORD)}))"
@@ -93,7 +93,7 @@ def instruments(texts: pa.StringArray) -> pa.ListArray:
 
     lower = pc.utf8_lower(_where(pc.match_substring_regex(texts, _CAMEL_TAG), texts, split))
     named = np.stack(
-        [pc.match_substring_regex(lower, one).to_numpy(zero_copy_only=False) for one in _NAMES.values()],
+        [pc.match_substring_regex(lower, pattern).to_numpy(zero_copy_only=False) for pattern in _NAMES.values()],
         axis=1,
     )
     offsets = np.concatenate([[0], np.cumsum(named.sum(axis=1))])

@@ -1,4 +1,4 @@
-"""An archive of tweets: JSON-lines files, `.gz` too, in a folder or one by itself.
+"""An archive of tweets: JSON-lines files, `.gz` too, in a folder, or a single one.
 
 A line is a v1.1 tweet, a v2 tweet, or a v2 answer (`data`, `includes.users`), mixed freely.
 """
@@ -15,8 +15,9 @@ from io import BufferedReader
 from pathlib import Path
 
 from lumbung.core.errors import SourceError
-from lumbung.stream import envelope as message
-from lumbung.stream.collect import Item, Refused, unpack
+from lumbung.stream import envelope
+from lumbung.stream.feed import UnreadableError
+from lumbung.stream.items import Item, Refused, unpack
 
 MAX_LINE_BYTES = 16 * 2**20
 SHOWN_BYTES = 1000
@@ -48,21 +49,21 @@ class Archive:
         self.files = [path] if path.is_file() else self._found(path)
 
     def _found(self, folder: Path) -> list[Path]:
-        files = sorted(one for one in folder.rglob("*") if one.is_file() and not one.name.startswith("."))
-        lines = [one for one in files if _NAME.fullmatch(one.name)]
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        lines = [path for path in files if _NAME.fullmatch(path.name)]
         if not lines:
             raise SourceError(
                 "no JSON-lines file is in the folder",
                 where=str(folder),
                 remedy="put files ending in .jsonl, .ndjson or .json there, with .gz after it if compressed",
             )
-        if others := [str(one.relative_to(folder)) for one in files if not _NAME.fullmatch(one.name)]:
+        if others := [str(path.relative_to(folder)) for path in files if not _NAME.fullmatch(path.name)]:
             more = f" and {len(others) - SHOWN_FILES} more" if len(others) > SHOWN_FILES else ""
-            self.notes.append(f"left out, as they are no JSON lines: {', '.join(others[:SHOWN_FILES])}{more}")
+            self.notes.append(f"left out, as they are not JSON lines: {', '.join(others[:SHOWN_FILES])}{more}")
         return lines
 
     def items(self) -> Generator[Item]:
-        """Envelopes and what is no tweet, line by line; a file that breaks off is refused from there.
+        """Envelopes and what is not a tweet, line by line; a file that breaks off is refused from there.
 
         Raises:
             SourceError: a file cannot be opened.
@@ -74,7 +75,7 @@ class Archive:
                 raise SourceError(
                     f"the file cannot be opened: {error.strerror}",
                     where=str(path),
-                    remedy="mend it, then collect again",
+                    remedy="fix it, then collect again",
                 ) from error
             with file:
                 yield from _file(str(path), file)
@@ -109,14 +110,14 @@ def _line(file: str, number: int, line: bytes, collected_at: datetime) -> Iterat
         yield Refused(file, number, f"the line has more than {MAX_LINE_BYTES:,} bytes", line[:SHOWN_BYTES])
         return
     try:
-        value = message.loads(line)
-        page = message.tweets(value)
+        value = envelope.loads(line)
+        page = envelope.tweets(value)
         if page is None:
-            message.read(value)
-    except message.UnreadableError as error:
+            envelope.read(value)
+    except UnreadableError as error:
         yield Refused(file, number, str(error), line.rstrip(b"\r\n"))
     else:
         if page is None:
-            yield message.envelope(line.decode(), source="archive", collected_at=collected_at)
+            yield envelope.wrap(line.decode(), source="archive", collected_at=collected_at)
         else:
             yield from unpack(page, source="archive", collected_at=collected_at, file=file, line=number)

@@ -13,74 +13,22 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
-from lumbung.core.settings import Settings
-from lumbung.stream import envelope as message
+from lumbung.core.settings import TWEET_SOURCES, Settings
+from lumbung.stream.items import Checkpoint, Refused, Source, sync
 
-SOURCES = ("synthetic", "archive", "x")
 INCOMING, FINISHED, ERROR = "incoming", "finished", "error"
 MAX_LINES = 10_000
 MAX_FILE_BYTES = 16 * 2**20
 # What Kafka takes by default (message.max.bytes), with room for its own header.
 MAX_TWEET_BYTES = 1_000_000
 ABANDONED_SECONDS = 3600
-
-
-@dataclass(frozen=True)
-class Refused:
-    """What a source holds that is no tweet.
-
-    Attributes:
-        file: the file or request it came from.
-        line: its line there, from 1.
-        reason: why it is no tweet.
-        raw: its bytes as they came.
-    """
-
-    file: str
-    line: int
-    reason: str
-    raw: bytes
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A place in a source's items: `save` is called once all before it is on disk."""
-
-    save: Callable[[], None]
-
-
-Item = bytes | Refused | Checkpoint
-
-
-class Source(Protocol):
-    """Where tweets come from.
-
-    Attributes:
-        name: one of `SOURCES`.
-        notes: what a person should know, such as why it stopped early.
-    """
-
-    name: str
-    notes: list[str]
-
-    @property
-    def requests(self) -> int:
-        """Requests sent so far."""
-
-    @property
-    def mills(self) -> int:
-        """What they cost, in thousandths of a US dollar."""
-
-    def items(self) -> Generator[Item]:
-        """Envelopes, what is no tweet, and checkpoints, in the source's order."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +39,7 @@ class Summary:
         source: the source's name.
         files: the spool files written.
         tweets: envelopes in them.
-        refused: lines that are no tweets; they are in `error_files`, with reasons.
+        refused: lines that are not tweets; they are in `error_files`, with reasons.
         error_files: files under `error`.
         requests: requests sent.
         usd: what they cost at most, in US dollars.
@@ -115,7 +63,7 @@ def open_source(
 
     Args:
         settings: the process's settings.
-        name: one of `SOURCES`.
+        name: one of `TWEET_SOURCES`.
         day: the Jakarta day of synthetic tweets; None: today. Other sources give what they have.
         path: the archive's folder or file.
         seed: of synthetic tweets.
@@ -137,7 +85,7 @@ def open_source(
         from lumbung.stream.x import Search
 
         return Search(settings)
-    raise LumbungError("no such source", where=name, remedy=f"use one of {', '.join(SOURCES)}")
+    raise LumbungError("no such source", where=name, remedy=f"use one of {', '.join(TWEET_SOURCES)}")
 
 
 def collect(settings: Settings, source: Source) -> Summary:
@@ -153,7 +101,7 @@ def collect(settings: Settings, source: Source) -> Summary:
         raise LumbungError(
             f"the spool cannot be used: {error.strerror}",
             where=str(error.filename or settings.spool),
-            remedy="make room or mend it, then collect again",
+            remedy="make room or fix it, then collect again",
         ) from error
 
 
@@ -188,39 +136,8 @@ def _collect(spool: Path, source: Source) -> Summary:
     )
 
 
-def unpack(
-    page: list[object], *, source: str, collected_at: datetime, file: str, line: int
-) -> Iterator[bytes | Refused]:
-    """The envelopes of what a v2 answer holds, and what of it is no tweet.
-
-    Args:
-        page: as `message.tweets` gives it.
-        source: the source's name.
-        collected_at: aware.
-        file: the file or request the answer came from.
-        line: its line there.
-    """
-    for place, tweet in enumerate(page):
-        raw = json.dumps(tweet)
-        try:
-            message.read(tweet)
-        except message.UnreadableError as error:
-            yield Refused(file, line, f"data[{place}]: {error}", raw.encode())
-        else:
-            yield message.envelope(raw, source=source, collected_at=collected_at)
-
-
-def sync(folder: Path) -> None:
-    """Put a folder's names on disk, as `fsync` puts a file's content."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _error(refused: Refused) -> bytes:
-    # Bytes that are no UTF-8 stay what they were: lone surrogates stand for them.
+    # Bytes that are not UTF-8 stay what they were: lone surrogates stand for them.
     raw = refused.raw.decode("utf-8", "surrogateescape")
     return json.dumps({"file": refused.file, "line": refused.line, "reason": refused.reason, "raw": raw}).encode()
 

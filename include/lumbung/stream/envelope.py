@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from lumbung.stream.feed import UnreadableError
+
 MAX_ID = 2**63 - 1
 # An id's bits above the lowest 22 count the milliseconds from this Unix time in milliseconds.
 FIRST_ID_MS = 1288834974657
@@ -24,10 +26,6 @@ YEARS = range(2006, 2100)
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _V1_TIME = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d) (\d{4})", re.ASCII)
 _OPEN, _COLON, _NEXT = (re.compile(rf"[ \t\r\n]*{mark}[ \t\r\n]*") for mark in (r"\{", ":", "([,}])"))
-
-
-class UnreadableError(ValueError):
-    """Something is no envelope or no tweet; its text is a reason to show."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Envelope:
     raw: str
 
 
-def envelope(raw: str, *, source: str, collected_at: datetime) -> bytes:
+def wrap(raw: str, *, source: str, collected_at: datetime) -> bytes:
     """Put a tweet's JSON, as it came, in an envelope.
 
     Args:
@@ -73,9 +71,9 @@ def parse(line: bytes) -> Envelope:
         raise UnreadableError(f"the envelope has no {absent[0]}")
     (source, _), (tweet, raw) = members["source"], members["tweet"]
     if not isinstance(source, str):
-        raise UnreadableError("the envelope's source is no text")
+        raise UnreadableError("the envelope's source is not text")
     if not isinstance(tweet, dict):
-        raise UnreadableError("the envelope's tweet is no JSON object")
+        raise UnreadableError("the envelope's tweet is not a JSON object")
     return Envelope(_time(members["collected_at"][0], "collected_at"), source, tweet, raw)
 
 
@@ -91,16 +89,16 @@ def loads(line: bytes) -> dict[str, Any]:
     except RecursionError:
         raise UnreadableError("JSON nested too deeply") from None
     except ValueError as error:
-        raise UnreadableError(f"no JSON: {error}") from None
+        raise UnreadableError(f"not JSON: {error}") from None
     if end != len(text):
         raise UnreadableError("more than one JSON value")
     if not isinstance(value, dict):
-        raise UnreadableError("no JSON object")
+        raise UnreadableError("not a JSON object")
     return value
 
 
 def tweets(page: Mapping[str, Any]) -> list[object] | None:
-    """The tweets of a v2 answer (`data`, `includes.users`), each with its author; None where it is no such answer.
+    """The tweets of a v2 answer (`data`, `includes.users`), each with its author; None where it is not such an answer.
 
     What stands in `data` is not judged; a stream's answer holds one tweet, not a list.
     """
@@ -109,17 +107,17 @@ def tweets(page: Mapping[str, Any]) -> list[object] | None:
         return [] if "meta" in page and "id" not in page else None
     includes = page.get("includes")
     users = includes.get("users") if isinstance(includes, dict) else None
-    authors = {one["id"]: one for one in users or [] if isinstance(one, dict) and isinstance(one.get("id"), str)}
-    found: list[object] = []
-    for one in data if isinstance(data, list) else [data]:
-        author = one.get("author_id") if isinstance(one, dict) and "author" not in one else None
+    authors = {user["id"]: user for user in users or [] if isinstance(user, dict) and isinstance(user.get("id"), str)}
+    complete: list[object] = []
+    for tweet in data if isinstance(data, list) else [data]:
+        author = tweet.get("author_id") if isinstance(tweet, dict) and "author" not in tweet else None
         known = isinstance(author, str) and author in authors
-        found.append({**one, "author": authors[author]} if known else one)
-    return found
+        complete.append({**tweet, "author": authors[author]} if known else tweet)
+    return complete
 
 
 def read(tweet: object) -> dict[str, Any]:
-    """What a tweet of any shape says of itself; nothing is judged but that id, time and text can be read.
+    """The fields of a tweet of any shape; only id, time and text must be readable.
 
     Returns:
         identity: str, the id of the tweet's first version: one tweet however often it is edited.
@@ -130,10 +128,10 @@ def read(tweet: object) -> dict[str, Any]:
         text: str, the longest the tweet carries.
 
     Raises:
-        UnreadableError: it is no tweet.
+        UnreadableError: it is not a tweet.
     """
     if not isinstance(tweet, Mapping):
-        raise UnreadableError("the tweet is no JSON object")
+        raise UnreadableError("the tweet is not a JSON object")
     identity, edit_id = _ids(tweet)
     created_at = _time(tweet.get("created_at"), "created_at")
     if created_at.year not in YEARS:
@@ -151,7 +149,7 @@ def read(tweet: object) -> dict[str, Any]:
 
 
 def row(line: bytes) -> dict[str, Any]:
-    """The row of `raw/cilvest/tweet` that an envelope becomes.
+    """The row that an envelope becomes in the lake.
 
     Returns:
         What `read` returns, and collected_at (UTC), sha256 (hex of the envelope's bytes), raw (the tweet's JSON).
@@ -159,12 +157,12 @@ def row(line: bytes) -> dict[str, Any]:
     Raises:
         UnreadableError: a poisoned message.
     """
-    one = parse(line)
+    parsed = parse(line)
     return {
-        **read(one.tweet),
-        "collected_at": one.collected_at,
+        **read(parsed.tweet),
+        "collected_at": parsed.collected_at,
         "sha256": hashlib.sha256(line).hexdigest(),
-        "raw": one.raw,
+        "raw": parsed.raw,
     }
 
 
@@ -179,7 +177,7 @@ def key(line: bytes) -> bytes:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse)
@@ -189,7 +187,7 @@ def _text(line: bytes) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError as error:
-        raise UnreadableError(f"no UTF-8: byte {line[error.start]:#04x} at {error.start}") from None
+        raise UnreadableError(f"not UTF-8: byte {line[error.start]:#04x} at {error.start}") from None
 
 
 def _members(text: str) -> dict[str, tuple[Any, str]]:
@@ -212,14 +210,14 @@ def _members(text: str) -> dict[str, tuple[Any, str]]:
     except RecursionError:
         raise UnreadableError("JSON nested too deeply") from None
     except ValueError as error:
-        raise UnreadableError(f"no JSON: {error}") from None
-    raise UnreadableError("no JSON object")
+        raise UnreadableError(f"not JSON: {error}") from None
+    raise UnreadableError("not a JSON object")
 
 
 def _id(value: object, name: str) -> int:
     number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value) else value
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= MAX_ID:
-        raise UnreadableError(f"{name} is no tweet id" if value is not None else f"the tweet has no {name}")
+        raise UnreadableError(f"{name} is not a tweet id" if value is not None else f"the tweet has no {name}")
     return number
 
 
@@ -229,12 +227,12 @@ def _ids(tweet: Mapping[str, Any]) -> tuple[int, int]:
     own = _id(tweet["id_str"], "id_str") if tweet.get("id_str") else _id(tweet.get("id"), "id")
     history = tweet.get("edit_history")
     if history is not None and not isinstance(history, dict):
-        raise UnreadableError("edit_history is no JSON object")
+        raise UnreadableError("edit_history is not a JSON object")
     history = history or {}
     listed = tweet.get("edit_history_tweet_ids") or history.get("edit_tweet_ids") or []
     if not isinstance(listed, list):
-        raise UnreadableError("the edit history is no list")
-    versions = [_id(one, "an id of the edit history") for one in listed]
+        raise UnreadableError("the edit history is not a list")
+    versions = [_id(version, "an id of the edit history") for version in listed]
     if history.get("initial_tweet_id"):
         versions.append(_id(history["initial_tweet_id"], "edit_history.initial_tweet_id"))
     return min(versions, default=own), max([own, *versions])
@@ -242,7 +240,7 @@ def _ids(tweet: Mapping[str, Any]) -> tuple[int, int]:
 
 def _time(value: object, name: str) -> datetime:
     if not isinstance(value, str):
-        raise UnreadableError(f"{name} is no time" if value is not None else f"the tweet has no {name}")
+        raise UnreadableError(f"{name} is not a time" if value is not None else f"the tweet has no {name}")
     text = value
     if (v1 := _V1_TIME.fullmatch(text)) and v1[1] in _MONTHS:
         text = f"{v1[6]}-{_MONTHS.index(v1[1]) + 1:02}-{v1[2]}T{v1[3]}{v1[4]}:{v1[5]}"
@@ -250,7 +248,7 @@ def _time(value: object, name: str) -> datetime:
         at = datetime.fromisoformat(text)
         utc = at.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UnreadableError(f"{name} is no time") from None
+        raise UnreadableError(f"{name} is not a time") from None
     if at.tzinfo is None:
         raise UnreadableError(f"{name} has no time zone")
     return utc
@@ -290,6 +288,6 @@ def _is_retweet(tweet: Mapping[str, Any], text: str) -> bool:
         or text.startswith("RT @")
         or (
             isinstance(referenced, list)
-            and any(isinstance(one, dict) and one.get("type") == "retweeted" for one in referenced)
+            and any(isinstance(reference, dict) and reference.get("type") == "retweeted" for reference in referenced)
         )
     )

@@ -30,9 +30,9 @@ REPLICAS = 3
 REACH_SECONDS = 10.0  # for a first answer
 WAIT_SECONDS = 60.0  # for a broker that is restarting
 
-THREE_WAYS = (
+KAFKA_REMEDY = (
     f"set {variable('kafka')} to a Kafka that runs, or install Java 17 or later and Maven, from which Lumbung starts"
-    " one by itself, or start one by make env PROFILES=stream and docker compose up -d kafka, which is 127.0.0.1:9094"
+    " one, or start one by make env PROFILES=stream and docker compose up -d kafka, which is 127.0.0.1:9094"
 )
 
 # What the client library has to say goes here, not to the terminal: what matters is raised.
@@ -70,22 +70,23 @@ class Offsets(NamedTuple):
 
 
 class Cluster:
-    """The Kafka that the settings name.
+    """The Kafka that the settings name, for one topic with its topics of shipped files and dead letters.
 
     Args:
         settings: which.
+        topic: the topic's name; default: that of tweets.
 
     Raises:
         LumbungError: they name none.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, topic: str | None = None) -> None:
         if not settings.kafka.servers:
-            raise LumbungError("no Kafka is set", where=variable("kafka"), remedy=THREE_WAYS)
+            raise LumbungError("no Kafka is set", where=variable("kafka"), remedy=KAFKA_REMEDY)
         self.settings = settings
-        self.tweets = settings.kafka.topic
-        self.done = f"{settings.kafka.topic}.done"
-        self.dead = f"{settings.kafka.topic}.dead"
+        self.tweets = topic or settings.kafka.topic
+        self.done = f"{self.tweets}.done"
+        self.dead = f"{self.tweets}.dead"
         self._heard: KafkaError | None = None
         self._client: AdminClient | None = None
 
@@ -137,7 +138,7 @@ class Cluster:
         """The error that a person can act on.
 
         Args:
-            error: what the client library tells.
+            error: what the client library reports.
             doing: what was done, to follow "Kafka refuses to".
         """
         from confluent_kafka import KafkaError as Kafka
@@ -171,7 +172,9 @@ class Cluster:
             )
         if error.code() in away:
             return KafkaUnavailableError(
-                f"Kafka does not answer ({error.str()})", where=where, remedy=f"see to it that it runs, or {THREE_WAYS}"
+                f"Kafka does not answer ({error.str()})",
+                where=where,
+                remedy=f"see to it that it runs, or {KAFKA_REMEDY}",
             )
         if error.code() == Kafka.UNKNOWN_TOPIC_OR_PART:
             return LumbungError("there is no such topic", where=self.tweets, remedy="lumbung tweets ship makes it")
@@ -197,11 +200,11 @@ class Cluster:
 
         wanted = {self.tweets: (PARTITIONS, TWEETS), self.done: (1, DONE), self.dead: (1, DEAD)}
         with self.errors("make topics"):
-            there = self._admin().list_topics(timeout=REACH_SECONDS)
+            metadata = self._admin().list_topics(timeout=REACH_SECONDS)
             made = [
-                NewTopic(name, partitions, min(REPLICAS, len(there.brokers)), config=config)
+                NewTopic(name, partitions, min(REPLICAS, len(metadata.brokers)), config=config)
                 for name, (partitions, config) in wanted.items()
-                if name not in there.topics
+                if name not in metadata.topics
             ]
             for future in self._admin().create_topics(made).values() if made else []:
                 try:
@@ -209,7 +212,7 @@ class Cluster:
                 except KafkaException as error:
                     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another command was faster
                         raise
-        self._check_policies({name: config for name, (_, config) in wanted.items() if name in there.topics})
+        self._check_policies({name: config for name, (_, config) in wanted.items() if name in metadata.topics})
         until = time.monotonic() + WAIT_SECONDS
         while made and not all(self._is_known(name) for name in wanted) and time.monotonic() < until:
             time.sleep(0.05)
@@ -217,18 +220,20 @@ class Cluster:
     def _is_known(self, name: str) -> bool:
         with self.errors("list topics"):
             topic = self._admin().list_topics(timeout=WAIT_SECONDS).topics.get(name)
-            return topic is not None and all(one.leader >= 0 for one in topic.partitions.values())
+            return topic is not None and all(partition.leader >= 0 for partition in topic.partitions.values())
 
     def _check_policies(self, wanted: dict[str, dict[str, str]]) -> None:
         from confluent_kafka.admin import ConfigResource, ResourceType
 
         if not wanted:
             return
-        with self.errors("tell a topic's configuration"):
+        with self.errors("describe a topic's configuration"):
             asked = [ConfigResource(ResourceType.TOPIC, name) for name in wanted]
-            found = {one.name: future.result() for one, future in self._admin().describe_configs(asked).items()}
+            configs = {
+                resource.name: future.result() for resource, future in self._admin().describe_configs(asked).items()
+            }
         for name, config in wanted.items():
-            policy = found[name]["cleanup.policy"].value
+            policy = configs[name]["cleanup.policy"].value
             right = config["cleanup.policy"]
             # Without compaction a dead letter may stand there twice, which does no harm.
             if set(policy.split(",")) != set(right.split(",")) and name != self.dead:
@@ -252,10 +257,10 @@ class Cluster:
 
         with self.errors(f"describe {self.tweets}"):
             futures = self._admin().describe_topics(TopicCollection([self.tweets]), request_timeout=seconds)
-            found = futures[self.tweets].result()
+            description = futures[self.tweets].result()
         # As Kafka's own tools write it; the client library's way of base64 has slashes.
-        number = str(found.topic_id).translate(str.maketrans("+/", "-_"))
-        return Topic(self.tweets, number, sorted(one.id for one in found.partitions))
+        number = str(description.topic_id).translate(str.maketrans("+/", "-_"))
+        return Topic(self.tweets, number, sorted(partition.id for partition in description.partitions))
 
     def offsets(self, topic: Topic) -> dict[int, Offsets]:
         """What a `read_committed` reader can reach of each partition.
@@ -280,9 +285,9 @@ class Cluster:
 
         # Not by the admin client: its answer sometimes takes three seconds.
         config = self.config(group_id="lumbung", isolation_level="read_committed")
-        with self.errors(f"tell the offsets of {topic.name}"), contextlib.closing(Consumer(config)) as consumer:
-            found = {partition: ask(consumer, partition) for partition in topic.partitions}
-        return {partition: Offsets(*offsets) for partition, offsets in found.items() if offsets}
+        with self.errors(f"list the offsets of {topic.name}"), contextlib.closing(Consumer(config)) as consumer:
+            watermarks = {partition: ask(consumer, partition) for partition in topic.partitions}
+        return {partition: Offsets(*offsets) for partition, offsets in watermarks.items() if offsets}
 
     def _admin(self) -> AdminClient:
         from confluent_kafka.admin import AdminClient

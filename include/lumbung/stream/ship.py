@@ -18,18 +18,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lumbung.core.errors import LumbungError
+from lumbung.core.locks import locked
 from lumbung.core.settings import Settings
-from lumbung.local import processes
 from lumbung.storage.lake import sha256
-from lumbung.stream import envelope as message
-from lumbung.stream.collect import ERROR, FINISHED, INCOMING, MAX_TWEET_BYTES, sync
+from lumbung.stream import envelope
+from lumbung.stream.collect import ERROR, FINISHED, INCOMING, MAX_TWEET_BYTES
+from lumbung.stream.feed import UnreadableError
+from lumbung.stream.items import sync
 from lumbung.stream.kafka import WAIT_SECONDS, Cluster
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Producer
 
 LOOK_SECONDS = 5.0
-# What a broker allows unless told otherwise. A killed shipper that is not run again holds up readers for so long.
+# What a broker allows by default. A killed shipper that is not run again holds up readers for so long.
 TRANSACTION_SECONDS = 900
 QUEUE_BYTES = 64 << 20  # of lines that are not sent yet
 
@@ -59,8 +61,8 @@ class Shipped:
 def ship(settings: Settings, *, forever: bool = False) -> Shipped:
     """Send every file of the spool's `incoming` to the topic of tweets, and move it to `finished`.
 
-    A line that is no tweet does not stop its file: it goes to `error` with its number and reason, and is counted in the
-    record that the file is done.
+    A line that is not a tweet does not stop its file: it goes to `error` with its number and reason, and is counted in
+    the record that the file is done.
 
     Args:
         settings: which spool and which Kafka.
@@ -82,7 +84,7 @@ def ship(settings: Settings, *, forever: bool = False) -> Shipped:
                 raise LumbungError(
                     f"the spool cannot be used: {error.strerror}",
                     where=str(error.filename or settings.spool),
-                    remedy="make room or mend it, then ship again",
+                    remedy="make room or fix it, then ship again",
                 ) from error
             if not forever:
                 return shipped
@@ -97,7 +99,7 @@ def _ship_all(cluster: Cluster, done: _Done) -> Shipped:
     for folder in (INCOMING, FINISHED, ERROR):
         (spool / folder).mkdir(parents=True, exist_ok=True)
     # Shippers of one machine take turns; elsewhere the transactional id lets the youngest go on.
-    with processes.locked(spool / "ship.lock", fcntl.LOCK_EX):
+    with locked(spool / "ship.lock", fcntl.LOCK_EX):
         files = sorted((spool / INCOMING).glob("*.jsonl"))
         if not files:
             return shipped
@@ -159,13 +161,13 @@ class _Done:
                 enable_auto_commit=False,
                 isolation_level="read_committed",
                 enable_partition_eof=True,
-                fetch_wait_max_ms=10,  # the end is told after so long
+                fetch_wait_max_ms=10,  # the end is reported after so long
                 auto_offset_reset="earliest",  # compaction may have taken what stood at the beginning
             )
             self._consumer = Consumer(config)
             self._consumer.list_topics(self.cluster.done, WAIT_SECONDS)  # else it asks half a second later
             self._next = OFFSET_BEGINNING
-        # Assigned again, so that the end is told again.
+        # Assigned again, so that the end is reported again.
         self._consumer.assign([TopicPartition(self.cluster.done, 0, self._next)])
         until = time.monotonic() + WAIT_SECONDS
         while True:
@@ -198,7 +200,7 @@ def _send(cluster: Cluster, producer: Producer, file: Path, digest: str) -> Ship
             for number, (line, size) in enumerate(_lines(stream), 1):
                 try:
                     key = _key(line, size)
-                except message.UnreadableError as error:
+                except UnreadableError as error:
                     kept.add(file.name, number, str(error), line)
                     bad += 1
                     continue
@@ -219,8 +221,8 @@ def _send(cluster: Cluster, producer: Producer, file: Path, digest: str) -> Ship
 
 def _key(line: bytes, size: int) -> bytes:
     if size > MAX_TWEET_BYTES:
-        raise message.UnreadableError(f"a tweet of {size:,} bytes; a message may have {MAX_TWEET_BYTES:,}")
-    return message.key(line)
+        raise UnreadableError(f"a tweet of {size:,} bytes; a message may have {MAX_TWEET_BYTES:,}")
+    return envelope.key(line)
 
 
 def _produce(producer: Producer, topic: str, key: bytes, value: bytes) -> None:
@@ -267,7 +269,7 @@ class _ErrorFile:
 
     def add(self, name: str, number: int, reason: str, line: bytes) -> None:
         self._file = self._file or self.temporary.open("wb")
-        # Bytes that are no UTF-8 stay what they were: lone surrogates stand for them.
+        # Bytes that are not UTF-8 stay what they were: lone surrogates stand for them.
         raw = line.decode("utf-8", "surrogateescape")
         self._file.write(json.dumps({"file": name, "line": number, "reason": reason, "raw": raw}).encode() + b"\n")
 

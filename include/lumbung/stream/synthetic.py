@@ -1,6 +1,6 @@
 """Synthetic tweets: the same for a seed and a day on every machine, and labelled as synthetic.
 
-User names start with `sintetis_`, the `source` field says it, and `synthetic` tells what cleaning should make of the
+User names start with `sintetis_`, the `source` field says it, and `synthetic` says what cleaning should make of the
 tweet: `kept` (Indonesian and no retweet) and its `instruments`. They come in the shapes of X API v1.1 and v2, with what
 real ones bring: repeats, edits, late arrivals, retweets, other languages, links, mentions, emoji and broken markup.
 """
@@ -16,8 +16,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from lumbung.core.day import JAKARTA
-from lumbung.stream import envelope as message
-from lumbung.stream.collect import Item
+from lumbung.stream import envelope
+from lumbung.stream.items import Item
 
 TWEETS = 400
 LABEL = "Lumbung, data sintetis"
@@ -128,7 +128,7 @@ class Synthetic:
         """Envelopes in the order of their collection, nearly."""
         for tweet, collected_at in self._collected():
             raw = json.dumps(_shaped(tweet, self.seed))
-            yield message.envelope(raw, source=self.name, collected_at=collected_at)
+            yield envelope.wrap(raw, source=self.name, collected_at=collected_at)
 
     def _collected(self) -> Iterator[tuple[_Tweet, datetime]]:
         draw = random.Random(f"{self.seed}/{self.day}")  # noqa: S311
@@ -142,7 +142,7 @@ class Synthetic:
                 at -= timedelta(days=draw.randrange(1, 4))
             # A late tweet's number has bits that no tweet of its own day has.
             low = 2**21 + self.day.toordinal() % 2**11 * 2**10 + place % 2**10 if late else place % 2**21
-            number = (int(at.timestamp() * 1000) - message.FIRST_ID_MS) * 2**22 + low
+            number = (int(at.timestamp() * 1000) - envelope.FIRST_ID_MS) * 2**22 + low
             tweet = self._said(draw, number, at, _active(draw, users), users)
             yield tweet, collected_at
             if place % 25 == 11:
@@ -225,7 +225,7 @@ def _shaped(tweet: _Tweet, seed: int) -> dict[str, Any]:
         "author_id": user_id,
         "author": {"id": user_id, "username": tweet.user},
         **({"referenced_tweets": [{"type": "retweeted", "id": str(tweet.number - 1)}]} if tweet.retweet_of else {}),
-        "edit_history_tweet_ids": [str(one) for one in tweet.edits or (tweet.number,)],
+        "edit_history_tweet_ids": [str(version) for version in tweet.edits or (tweet.number,)],
         "public_metrics": {"like_count": tweet.likes},
         **lang,
         "synthetic": label,

@@ -29,7 +29,7 @@ from lumbung.pipeline.snapshot import Snapshot, Version
 from lumbung.storage.lake import FolderLake
 from lumbung.storage.manifest import MANIFEST
 from lumbung.storage.warehouse import Warehouse
-from lumbung.stream.land import LandedFile, Landing
+from lumbung.stream.landing import LandedFile, Landing
 from lumbung.systems import registry
 from lumbung.systems.pinter_skuy.generate import generate
 from support import source_database

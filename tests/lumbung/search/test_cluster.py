@@ -201,7 +201,7 @@ def test_a_server_that_is_no_elasticsearch(through, proxy, monkeypatch):
     cluster, slept = through()
     proxy.spoil = lambda request: (200, b"{}")
     proxy.product = "Something else"
-    with pytest.raises(LumbungError, match="this is no Elasticsearch"):
+    with pytest.raises(LumbungError, match="this is not Elasticsearch"):
         search(cluster, "saham")
     assert slept == []
 

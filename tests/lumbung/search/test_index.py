@@ -276,7 +276,7 @@ def next_version(monkeypatch):
     def change():
         properties = {**MAPPING["properties"], "language": {"type": "keyword", "index": False}}
         monkeypatch.setattr(index_module, "MAPPING", {**MAPPING, "properties": properties})
-        monkeypatch.setattr(index_module, "VERSION", 2)
+        monkeypatch.setattr(index_module, "MAPPING_VERSION", 2)
 
     return change
 
@@ -327,7 +327,7 @@ def test_a_new_mapping_is_filled_beside_the_old_one_and_the_alias_moves_and_move
 def test_a_mapping_that_changed_without_a_new_version_is_refused(cluster, next_version, monkeypatch):
     index_day(cluster, DAY, batches([tweet(1)]))
     next_version()
-    monkeypatch.setattr(index_module, "VERSION", 1)
+    monkeypatch.setattr(index_module, "MAPPING_VERSION", 1)
     with pytest.raises(LumbungError, match="another mapping than version 1"):
         index_day(cluster, DAY, batches([tweet(1)]))
 

@@ -1,4 +1,4 @@
-"""A spool, and collectors that are killed."""
+"""A spool, collectors that are killed, and a stand-in for X."""
 
 import json
 import signal
@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from lumbung.core.settings import Settings, variable
-from lumbung.stream import envelope as message
+from lumbung.stream import envelope, x
+from lumbung.stream.collect import Summary, collect
+from support import x_server
+from support.x_server import X
 
 # A collector for each line of input, in a process of its own that kills itself right before its n-th step: a call that
 # others can see. Forking from here spares each the imports.
@@ -65,7 +68,7 @@ def collectors() -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def killed(collectors: subprocess.Popen[str]) -> Callable[..., bool]:
-    """Run a collector that is killed before its n-th step; False where it ended by itself before that.
+    """Run a collector that is killed before its n-th step; False where it ended before that.
 
     `lines` is how many a file has at most.
     """
@@ -88,7 +91,30 @@ def spooled() -> Callable[[Settings], list[dict[str, Any]]]:
 
     def rows(settings: Settings) -> list[dict[str, Any]]:
         files = sorted((settings.spool / "incoming").glob("*.jsonl"))
-        assert all(one.read_bytes().endswith(b"\n") for one in files)
-        return [message.row(line) for one in files for line in one.read_bytes().splitlines()]
+        assert all(file.read_bytes().endswith(b"\n") for file in files)
+        return [envelope.row(line) for file in files for line in file.read_bytes().splitlines()]
 
     return rows
+
+
+@pytest.fixture
+def server() -> Iterator[X]:
+    with x_server.running() as started:
+        yield started
+
+
+@pytest.fixture
+def settings(server: X, make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings(x_url=server.url, x_bearer_token=x_server.TOKEN, x_max_usd=50)
+
+
+@pytest.fixture
+def search(settings: Settings) -> Callable[..., Summary]:
+    """Collect; waits are kept in `search.waits` and not waited."""
+
+    def run(**changes: Any) -> Summary:
+        changed = settings.replace(**changes)
+        return collect(changed, x.Search(changed, sleep=run.waits.append))
+
+    run.waits = []
+    return run

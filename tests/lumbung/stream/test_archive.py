@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from lumbung.core.errors import LumbungError, SourceError
-from lumbung.stream import archive
-from lumbung.stream import envelope as message
+from lumbung.stream import archive, envelope
 from lumbung.stream.archive import Archive
-from lumbung.stream.collect import Refused, collect, open_source
+from lumbung.stream.collect import collect, open_source
+from lumbung.stream.items import Refused
 
 V1 = {
     "id_str": "11",
@@ -43,13 +43,13 @@ PAGE = {
 
 def read(path: Path) -> tuple[list[dict[str, Any]], list[Refused]]:
     items = list(Archive(path).items())
-    return [message.row(one) for one in items if isinstance(one, bytes)], [
-        one for one in items if isinstance(one, Refused)
+    return [envelope.row(item) for item in items if isinstance(item, bytes)], [
+        item for item in items if isinstance(item, Refused)
     ]
 
 
 def lines(*values: Any) -> bytes:
-    return b"".join((one if isinstance(one, bytes) else json.dumps(one).encode()) + b"\n" for one in values)
+    return b"".join((value if isinstance(value, bytes) else json.dumps(value).encode()) + b"\n" for value in values)
 
 
 def test_shapes_and_files_are_mixed_freely(tmp_path):
@@ -73,14 +73,14 @@ def test_shapes_and_files_are_mixed_freely(tmp_path):
     ]
     assert json.loads(rows[1]["raw"]) == {**post(13), "author": PAGE["includes"]["users"][0]}
     assert json.loads(rows[3]["raw"]) == post(15, "9")
-    assert Archive(tmp_path).notes == ["left out, as they are no JSON lines: README.md"]
+    assert Archive(tmp_path).notes == ["left out, as they are not JSON lines: README.md"]
 
 
 def test_only_some_of_many_other_files_are_named(tmp_path):
     for name in ("a.jsonl", *(f"{number}.csv" for number in range(8))):
         (tmp_path / name).write_text("")
     assert Archive(tmp_path).notes == [
-        "left out, as they are no JSON lines: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv and 3 more"
+        "left out, as they are not JSON lines: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv and 3 more"
     ]
 
 
@@ -96,7 +96,7 @@ def test_a_line_is_kept_as_it_came_at_the_time_of_its_file(tmp_path):
     os.utime(file, (1_764_000_000, 1_764_000_000.25))
     (item,) = Archive(file).items()
     assert item == b'{"collected_at": "2025-11-24T16:00:00.250Z", "source": "archive", "tweet": ' + line + b"}"
-    assert message.parse(item).collected_at == datetime(2025, 11, 24, 16, 0, 0, 250_000, tzinfo=UTC)
+    assert envelope.parse(item).collected_at == datetime(2025, 11, 24, 16, 0, 0, 250_000, tzinfo=UTC)
 
 
 def test_what_is_no_tweet_is_kept_with_file_line_and_reason(tmp_path, make_settings, spooled):
@@ -109,18 +109,18 @@ def test_what_is_no_tweet_is_kept_with_file_line_and_reason(tmp_path, make_setti
     assert sorted(row["identity"] for row in spooled(settings)) == ["11", "12", "13"]
     (errors,) = summary.error_files
     assert errors.parent == settings.spool / "error"
-    found = [json.loads(line) for line in errors.read_bytes().splitlines()]
-    assert {one["file"] for one in found} == {str(file)}
-    assert [(one["line"], one["reason"].split(": line")[0]) for one in found] == [
-        (2, "no JSON: Expecting property name enclosed in double quotes"),
-        (3, "no UTF-8: byte 0xff at 0"),
-        (4, "no JSON object"),
+    errors_in_file = [json.loads(line) for line in errors.read_bytes().splitlines()]
+    assert {entry["file"] for entry in errors_in_file} == {str(file)}
+    assert [(entry["line"], entry["reason"].split(": line")[0]) for entry in errors_in_file] == [
+        (2, "not JSON: Expecting property name enclosed in double quotes"),
+        (3, "not UTF-8: byte 0xff at 0"),
+        (4, "not a JSON object"),
         (5, "the tweet has no id"),
         (7, "data[1]: the tweet has no created_at"),
-        (7, "data[2]: the tweet is no JSON object"),
-        (9, "no JSON: Expecting value"),
+        (7, "data[2]: the tweet is not a JSON object"),
+        (9, "not JSON: Expecting value"),
     ]
-    raws = [one["raw"].encode("utf-8", "surrogateescape") for one in found]
+    raws = [entry["raw"].encode("utf-8", "surrogateescape") for entry in errors_in_file]
     assert raws[:3] == [b"{bukan json", b"\xff\xfe", b"[1]"]
     assert json.loads(raws[4]) == {"id": "14"}
 
@@ -130,7 +130,9 @@ def test_collecting_again_gives_the_same_files(tmp_path, make_settings):
     settings = make_settings()
     first, again = (collect(settings, Archive(tmp_path / "a.jsonl")) for _ in range(2))
     assert first == again
-    assert {one.name for one in settings.spool.rglob("*.*")} == {one.name for one in first.files + first.error_files}
+    assert {path.name for path in settings.spool.rglob("*.*")} == {
+        path.name for path in first.files + first.error_files
+    }
 
 
 def test_a_compressed_file_that_breaks_off_gives_what_it_has(tmp_path):
@@ -150,7 +152,7 @@ def test_a_line_without_an_end_is_refused_and_the_next_is_read(tmp_path, monkeyp
     (tmp_path / "a.jsonl").write_bytes(lines(b"x" * 5000, V1, b'"' * 1001, V2))
     rows, refused = read(tmp_path)
     assert [row["identity"] for row in rows] == ["11", "12"]
-    assert [(one.line, one.reason) for one in refused] == [
+    assert [(item.line, item.reason) for item in refused] == [
         (1, "the line has more than 1,000 bytes"),
         (3, "the line has more than 1,000 bytes"),
     ]
@@ -159,11 +161,11 @@ def test_a_line_without_an_end_is_refused_and_the_next_is_read(tmp_path, monkeyp
 def test_memory_stays_flat(tmp_path):
     with gzip.open(tmp_path / "a.jsonl.gz", "wb", compresslevel=1) as file:
         for block in range(20):
-            tweets = ({**V1, "id_str": str(1 + block * 1000 + one), "noise": "x" * 1000} for one in range(1000))
+            tweets = ({**V1, "id_str": str(1 + block * 1000 + number), "noise": "x" * 1000} for number in range(1000))
             file.write(lines(*tweets))
     tracemalloc.start()
     try:
-        assert sum(isinstance(one, bytes) for one in Archive(tmp_path).items()) == 20_000
+        assert sum(isinstance(item, bytes) for item in Archive(tmp_path).items()) == 20_000
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
@@ -172,8 +174,8 @@ def test_memory_stays_flat(tmp_path):
 def test_killed_anywhere_the_next_run_has_every_tweet_once(tmp_path, make_settings, killed, spooled):
     """Files are named by what is in them, so here nothing comes twice even."""
     (tmp_path / "in").mkdir()
-    (tmp_path / "in/a.jsonl").write_bytes(lines(*({**V1, "id_str": str(one)} for one in range(1, 8)), b"bad"))
-    (tmp_path / "in/b.jsonl").write_bytes(lines(*({**V1, "id_str": str(one)} for one in range(8, 12))))
+    (tmp_path / "in/a.jsonl").write_bytes(lines(*({**V1, "id_str": str(number)} for number in range(1, 8)), b"bad"))
+    (tmp_path / "in/b.jsonl").write_bytes(lines(*({**V1, "id_str": str(number)} for number in range(8, 12))))
     for step in range(1, 100):
         settings = make_settings(home=tmp_path / str(step))
         was_killed = killed(settings, "archive", step, tmp_path / "in")

@@ -11,7 +11,8 @@ import pytest
 
 from lumbung.core.errors import LumbungError, SourceError
 from lumbung.stream import collect as collecting
-from lumbung.stream.collect import Checkpoint, Refused, collect
+from lumbung.stream.collect import collect
+from lumbung.stream.items import Checkpoint, Refused
 from lumbung.stream.synthetic import Synthetic
 
 
@@ -26,21 +27,21 @@ class Given:
         self.given, self.notes = given, ["note"]
 
     def items(self):
-        for one in self.given:
-            if isinstance(one, Exception):
-                raise one
-            yield one
+        for item in self.given:
+            if isinstance(item, Exception):
+                raise item
+            yield item
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {one.name: one.read_bytes() for one in sorted(folder.iterdir())}
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
 def test_files_are_split_by_lines_and_by_bytes(make_settings, monkeypatch):
     monkeypatch.setattr(collecting, "MAX_LINES", 3)
     monkeypatch.setattr(collecting, "MAX_FILE_BYTES", 100)
     settings = make_settings()
-    summary = collect(settings, Given(*(b"%d" % one for one in range(7)), b"x" * 99, b"y"))
+    summary = collect(settings, Given(*(b"%d" % number for number in range(7)), b"x" * 99, b"y"))
     texts = [path.read_bytes() for path in summary.files]
     assert texts == [b"0\n1\n2\n", b"3\n4\n5\n", b"6\n" + b"x" * 99 + b"\n", b"y\n"]
     assert {path.parent for path in summary.files} == {settings.spool / "incoming"}
@@ -122,8 +123,8 @@ def test_killed_anywhere_the_next_run_has_the_same_files(tmp_path, make_settings
     for step in range(1, steps + 1):
         settings = make_settings(home=tmp_path / str(step))
         assert killed(settings, "synthetic", step, lines=150)
-        found = content(settings.spool / "incoming")
-        assert {name: text for name, text in found.items() if name.endswith(".jsonl")}.items() <= expected.items()
+        files = content(settings.spool / "incoming")
+        assert {name: text for name, text in files.items() if name.endswith(".jsonl")}.items() <= expected.items()
         assert not killed(settings, "synthetic", steps + 1, lines=150)
-        found = content(settings.spool / "incoming")
-        assert {name: text for name, text in found.items() if name.endswith(".jsonl")} == expected
+        files = content(settings.spool / "incoming")
+        assert {name: text for name, text in files.items() if name.endswith(".jsonl")} == expected

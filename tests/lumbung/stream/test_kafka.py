@@ -13,15 +13,15 @@ from support.stream import PASSWORD, USER
 
 def configs(tweets, topic):
     (future,) = tweets.admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
-    return {name: one.value for name, one in future.result().items()}
+    return {name: entry.value for name, entry in future.result().items()}
 
 
-def test_topics_are_made_as_told_and_then_left_alone(tweets):
+def test_topics_are_made_as_described_and_then_left_alone(tweets):
     tweets.cluster.ensure_topics()
     first = tweets.cluster.topic()
     assert first.partitions == [0, 1, 2]
-    found = tweets.admin.list_topics(timeout=10).topics
-    assert {name: len(found[f"{tweets.topic}{name}"].partitions) for name in (".done", ".dead")} == {
+    topics = tweets.admin.list_topics(timeout=10).topics
+    assert {name: len(topics[f"{tweets.topic}{name}"].partitions) for name in (".done", ".dead")} == {
         ".done": 1,
         ".dead": 1,
     }
@@ -34,7 +34,7 @@ def test_topics_are_made_as_told_and_then_left_alone(tweets):
     assert tweets.cluster.topic() == first
 
 
-def test_a_topic_made_anew_has_another_id(tweets):
+def test_a_recreated_topic_has_another_id(tweets):
     tweets.cluster.ensure_topics()
     first = tweets.cluster.topic()
     tweets.admin.delete_topics([tweets.topic])[tweets.topic].result()

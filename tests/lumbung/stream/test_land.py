@@ -6,125 +6,52 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 
-import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import TopicPartition
 
 from lumbung.core.errors import LumbungError
-from lumbung.core.settings import Settings
-from lumbung.spark.clean import clean_day
-from lumbung.spark.session import session
 from lumbung.storage.lake import FolderLake
-from lumbung.stream import envelope as message
+from lumbung.stream import envelope, landing
 from lumbung.stream import land as module
-from lumbung.stream.kafka import Cluster
-from lumbung.stream.land import lag, land, landings
-from lumbung.stream.ship import ship
-from support.stream import NOON, jakarta, tweet
+from lumbung.stream.batch import Batch
+from lumbung.stream.land import lag
+from support.stream import NOON, checksums, jakarta, tweet
 
 DAY = jakarta(NOON)
-
-
-def shipped(tweets, name, *lines):
-    tweets.spool(name, *lines)
-    ship(tweets.settings)
-    return list(lines)
-
-
-def landed(tweets):
-    """The envelopes' checksums that are in the lake, each once."""
-    found = Counter(row["sha256"] for row in tweets.landed())
-    assert all(times == 1 for times in found.values())
-    return set(found)
-
-
-def sums(lines):
-    return {message.row(line)["sha256"] for line in lines}
+GROUP = "landed/cilvest/group.json"
 
 
 def test_tweets_land_on_the_jakarta_day_they_were_made_on(tweets):
-    lines = shipped(tweets, "a", *(tweet(number, days=-(number % 3)) for number in range(60)))
-    done = land(tweets.settings, tweets.lake)
+    lines = tweets.ship("a", *(tweet(number, days=-(number % 3)) for number in range(60)))
+    done = tweets.land()
     assert (done.landings, done.rows, done.rejected) == (3, 60, 0)
     assert done.days == {DAY, DAY - timedelta(1), DAY - timedelta(2)}
     rows = {row["sha256"]: row for row in tweets.landed()}
-    assert rows == {row["sha256"]: row for row in map(message.row, lines)}
+    assert rows == {row["sha256"]: row for row in map(envelope.row, lines)}
     assert tweets.unnamed() == set()
-    assert lag(tweets.settings, tweets.lake) == {0: 0, 1: 0, 2: 0}
-    for one in landings(tweets.lake):
-        assert (one.topic, one.topic_id) == (tweets.topic, tweets.cluster.topic().id)
-        assert tweets.lake.read(f"landed/cilvest/tweet/{one.topic_id}/{one.partition}/{0:020}.json")
-
-
-def test_files_are_zstd_with_the_columns_of_raw(tweets):
-    shipped(tweets, "a", tweet(1))
-    land(tweets.settings, tweets.lake)
-    (file,) = [file for one in landings(tweets.lake) for file in one.files]
-    with tweets.lake.local(file.path) as path:
-        found = pq.ParquetFile(path)
-        columns = [found.metadata.row_group(0).column(n) for n in range(found.metadata.num_columns)]
-        assert {one.compression for one in columns} == {"ZSTD"}
-        times = dict.fromkeys(["collected_at", "created_at"], "timestamp[us, tz=UTC]")
-        texts = dict.fromkeys(["identity", "user_name", "lang", "text", "sha256", "raw"], "string")
-        types = {"edit_id": "int64", "is_retweet": "bool", **times, **texts}
-        assert {field.name: str(field.type) for field in found.schema_arrow} == types
-
-
-def test_no_file_s_name_hides_it_from_spark(tweets, monkeypatch):
-    """Spark passes over names that start with `_`, as every 64th topic id does."""
-    real = Cluster.topic
-    monkeypatch.setattr(Cluster, "topic", lambda self: replace(real(self), id=f"_{real(self).id[1:]}"))
-    shipped(tweets, "a", tweet(1), tweet(2))
-    land(tweets.settings, tweets.lake)
-    files = [tweets.lake.address(file.path) for one in landings(tweets.lake) for file in one.files]
-    with session(Settings.of(spark="sail")) as spark:
-        assert clean_day(spark, files, DAY).count() == 2
+    assert lag(tweets.settings, tweets.lake, tweets.feed) == {0: 0, 1: 0, 2: 0}
+    for manifest in tweets.landings():
+        assert (manifest.topic, manifest.topic_id) == (tweets.topic, tweets.cluster.topic().id)
+        assert tweets.lake.read(f"landed/cilvest/tweet/{manifest.topic_id}/{manifest.partition}/{0:020}.json")
 
 
 def test_landing_again_lands_only_what_came_since(tweets):
-    lines = shipped(tweets, "a", *(tweet(number) for number in range(20)))
-    land(tweets.settings, tweets.lake)
-    assert land(tweets.settings, tweets.lake).landings == 0
+    lines = tweets.ship("a", *(tweet(number) for number in range(20)))
+    tweets.land()
+    assert tweets.land().landings == 0
     late = tweet(100, days=-30)
-    lines += shipped(tweets, "b", *(tweet(number) for number in range(20, 40)), late)
-    done = land(tweets.settings, tweets.lake)
+    lines += tweets.ship("b", *(tweet(number) for number in range(20, 40)), late)
+    done = tweets.land()
     assert (done.rows, done.days) == (21, {DAY, DAY - timedelta(30)})
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
 
 
 def test_a_lander_without_anything_to_land(tweets):
-    assert land(tweets.settings, tweets.lake) == module.Landed()
-    assert landings(tweets.lake) == []
-
-
-def test_what_is_no_tweet_is_a_dead_letter_and_a_reject(tweets):
-    tweets.cluster.ensure_topics()
-    values = [tweet(1), b"no json", None, b"\xff\xfe", tweet(2), b'{"collected_at": 1}']
-    tweets.produce(*values, partition=1)
-    done = land(tweets.settings, tweets.lake)
-    assert (done.rows, done.rejected) == (2, 4)
-    assert landed(tweets) == sums([tweet(1), tweet(2)])
-    rejected = tweets.rejected()
-    assert [row["line"] for row in rejected] == [1, 2, 3, 5]
-    assert [row["raw"] for row in rejected] == ["no json", "", "\\xff\\xfe", '{"collected_at": 1}']
-    reasons = [row["reason"] for row in rejected]
-    assert reasons[1] == "the message has no value"
-    assert reasons[2].startswith("no UTF-8")
-    (landing,) = landings(tweets.lake)
-    assert (landing.rows_read, landing.rows_kept, landing.rows_rejected) == (6, 2, 4)
-    assert landing.rejects.path.startswith("raw/cilvest/tweet/rejected/")
-    dead = tweets.read(f"{tweets.topic}.dead")
-    topic = tweets.cluster.topic()
-    for letter, offset, reason in zip(dead, [1, 2, 3, 5], reasons, strict=True):
-        assert letter.value() == (values[offset] or b"")
-        assert letter.key().decode() == f"{topic.id}/1/{offset}"
-        told = {name: value.decode() for name, value in letter.headers()}
-        assert told == {"reason": reason, "topic": tweets.topic, "partition": "1", "offset": str(offset)}
+    assert tweets.land() == module.Landed()
+    assert tweets.landings() == []
 
 
 def test_aborted_messages_are_passed_over(tweets):
@@ -134,12 +61,12 @@ def test_aborted_messages_are_passed_over(tweets):
     tweets.produce(tweet(4))
     aborted = tweets.transaction(tweet(5), partition=1)
     aborted.abort_transaction(60)
-    done = land(tweets.settings, tweets.lake)
+    done = tweets.land()
     assert (done.rows, done.landings) == (2, 2)
-    assert landed(tweets) == sums([tweet(1), tweet(4)])
+    assert tweets.checksums() == checksums([tweet(1), tweet(4)])
     # Also where nothing but an aborted message came: else it would count as lost when Kafka deletes it.
-    assert lag(tweets.settings, tweets.lake) == {0: 0, 1: 0, 2: 0}
-    empty = landings(tweets.lake)[1]
+    assert lag(tweets.settings, tweets.lake, tweets.feed) == {0: 0, 1: 0, 2: 0}
+    empty = tweets.landings()[1]
     assert (empty.partition, empty.next_offset, empty.rows_read, empty.files) == (1, 2, 0, [])
 
 
@@ -148,10 +75,10 @@ def test_an_open_transaction_is_waited_for_by_the_next_landing(tweets):
     tweets.produce(tweet(1))
     transaction = tweets.transaction(tweet(2))
     tweets.produce(tweet(3))
-    assert land(tweets.settings, tweets.lake).rows == 1
+    assert tweets.land().rows == 1
     transaction.commit_transaction(60)
-    assert land(tweets.settings, tweets.lake).rows == 2
-    assert landed(tweets) == sums([tweet(1), tweet(2), tweet(3)])
+    assert tweets.land().rows == 2
+    assert tweets.checksums() == checksums([tweet(1), tweet(2), tweet(3)])
 
 
 def forget(tweets, offset, partition=0):
@@ -161,29 +88,29 @@ def forget(tweets, offset, partition=0):
 
 
 def test_retention_after_landing_is_no_loss(tweets):
-    lines = shipped(tweets, "a", *(tweet(number) for number in range(20)))
-    land(tweets.settings, tweets.lake)
+    lines = tweets.ship("a", *(tweet(number) for number in range(20)))
+    tweets.land()
     for partition, offsets in tweets.cluster.offsets(tweets.cluster.topic()).items():
         forget(tweets, offsets.end, partition)
-    assert land(tweets.settings, tweets.lake).landings == 0
-    lines += shipped(tweets, "b", tweet(50))
-    land(tweets.settings, tweets.lake)
-    assert landed(tweets) == sums(lines)
+    assert tweets.land().landings == 0
+    lines += tweets.ship("b", tweet(50))
+    tweets.land()
+    assert tweets.checksums() == checksums(lines)
 
 
 def test_messages_deleted_before_they_were_landed_stop_it_until_told_to_go_on(tweets):
     tweets.cluster.ensure_topics()
     tweets.produce(*(tweet(number) for number in range(10)))
-    land(tweets.settings, tweets.lake)
+    tweets.land()
     tweets.produce(*(tweet(number) for number in range(10, 20)))
     forget(tweets, 15)
     for _ in range(2):
         with pytest.raises(LumbungError, match=r"partition 0: offsets 10 to 14 were deleted .*--skip-lost"):
-            land(tweets.settings, tweets.lake)
-    assert len(landings(tweets.lake)) == 1
-    assert land(tweets.settings, tweets.lake, skip_lost=True).rows == 5
-    assert landed(tweets) == sums([tweet(number) for number in [*range(10), *range(15, 20)]])
-    gap = landings(tweets.lake)[1]
+            tweets.land()
+    assert len(tweets.landings()) == 1
+    assert tweets.land(skip_lost=True).rows == 5
+    assert tweets.checksums() == checksums([tweet(number) for number in [*range(10), *range(15, 20)]])
+    gap = tweets.landings()[1]
     assert (gap.start_offset, gap.next_offset, gap.rows_read) == (10, 15, 0)
 
 
@@ -194,54 +121,54 @@ def test_messages_deleted_while_it_starts(tweets, monkeypatch):
     assign = module._Lander._assign
 
     def late(self, consumer, partitions):
-        if any(one.partition == 0 for one in partitions):
+        if any(partition.partition == 0 for partition in partitions):
             forget(tweets, 5)
         assign(self, consumer, partitions)
 
     monkeypatch.setattr(module._Lander, "_assign", late)
     with pytest.raises(LumbungError, match="offsets 0 to 4 were deleted"):
-        land(tweets.settings, tweets.lake)
-    assert landings(tweets.lake) == []
+        tweets.land()
+    assert tweets.landings() == []
 
 
-def anew(tweets):
+def recreate(tweets):
     tweets.admin.delete_topics([tweets.topic])[tweets.topic].result()
     tweets.cluster.ensure_topics()
 
 
-def test_a_topic_made_anew_starts_its_own_chain(tweets):
+def test_a_recreated_topic_starts_its_own_chain(tweets):
     tweets.cluster.ensure_topics()
     tweets.produce(*(tweet(number) for number in range(10)))
-    land(tweets.settings, tweets.lake)
-    anew(tweets)
+    tweets.land()
+    recreate(tweets)
     tweets.produce(*(tweet(number) for number in range(100, 105)))
-    assert land(tweets.settings, tweets.lake).rows == 5
-    assert len({one.topic_id for one in landings(tweets.lake)}) == 2
-    assert len(landed(tweets)) == 15
+    assert tweets.land().rows == 5
+    assert len({manifest.topic_id for manifest in tweets.landings()}) == 2
+    assert len(tweets.checksums()) == 15
 
 
-def test_a_topic_made_anew_while_it_is_read_is_not_landed_as_the_old_one(tweets, monkeypatch):
+def test_a_topic_recreated_while_it_is_read_is_not_landed_as_the_old_one(tweets, monkeypatch):
     tweets.cluster.ensure_topics()
     tweets.produce(*(tweet(number) for number in range(10)))
     check = module._Lander._check_topic
 
     def late(self):
-        anew(tweets)
+        recreate(tweets)
         check(self)
 
     monkeypatch.setattr(module._Lander, "_check_topic", late)
-    with pytest.raises(LumbungError, match="made anew while it was read"):
-        land(tweets.settings, tweets.lake)
-    assert landings(tweets.lake) == []
+    with pytest.raises(LumbungError, match="recreated while it was read"):
+        tweets.land()
+    assert tweets.landings() == []
 
 
 def test_a_partition_that_ends_before_what_was_landed(tweets, monkeypatch):
     monkeypatch.setattr(module, "WAIT_SECONDS", 1)
     tweets.cluster.ensure_topics()
     topic = tweets.cluster.topic()
-    module._create(tweets.lake, topic, module._Batch(0, 100).landing(topic, 2))
+    landing.create(tweets.lake, tweets.feed.landed, Batch(tweets.feed, 0, 100).landing(topic, 2))
     with pytest.raises(LumbungError, match=r"partition 2: the partition ends at offset 0, but .* goes to 100"):
-        land(tweets.settings, tweets.lake)
+        tweets.land()
 
 
 class SlowLake(FolderLake):
@@ -259,22 +186,22 @@ class SlowLake(FolderLake):
 
 
 def test_a_lander_that_slept_drops_its_files_and_reads_on_from_the_lake(tweets):
-    lines = shipped(tweets, "a", *(tweet(number) for number in range(30)))
+    lines = tweets.ship("a", *(tweet(number) for number in range(30)))
     others = {}
 
     def overtake():
         nonlocal lines
         assert tweets.unnamed()
-        lines += shipped(tweets, "b", *(tweet(number) for number in range(30, 40)))
+        lines += tweets.ship("b", *(tweet(number) for number in range(30, 40)))
         # As another lander that was given all partitions: this one's group does not know.
         topic = tweets.cluster.topic()
-        others["done"] = land(tweets.settings, OtherGroup(tweets.lake.uri, tweets.lake.folder))
-        assert {one.topic_id for one in landings(tweets.lake)} == {topic.id}
+        others["done"] = tweets.land(OtherGroup(tweets.lake.uri, tweets.lake.folder))
+        assert {manifest.topic_id for manifest in tweets.landings()} == {topic.id}
 
-    done = land(tweets.settings, SlowLake(tweets.lake, overtake))
+    done = tweets.land(SlowLake(tweets.lake, overtake))
     assert others["done"].rows == 40
     assert done.rows == 0
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
     assert tweets.unnamed() == set()
 
 
@@ -282,33 +209,19 @@ class OtherGroup(FolderLake):
     """The same lake, whose landers are another consumer group."""
 
     def read(self, path):
-        return json.dumps({"group": "other"}).encode() if path == module.GROUP else super().read(path)
-
-
-def test_a_manifest_that_was_sent_twice_is_the_landers_own(tweets):
-    """What a bucket's client is told when its first request arrived and the answer did not."""
-
-    class Twice(FolderLake):
-        def create(self, path, content):
-            return super().create(path, content) and False
-
-    lines = shipped(tweets, "a", *(tweet(number) for number in range(30)))
-    done = land(tweets.settings, Twice(tweets.lake.uri, tweets.lake.folder))
-    assert done.rows == 30
-    assert landed(tweets) == sums(lines)
-    assert tweets.unnamed() == set()
+        return json.dumps({"group": "other"}).encode() if path == GROUP else super().read(path)
 
 
 @pytest.mark.parametrize("bound", [{"batch_rows": 7}, {"batch_bytes": 3000}])
 def test_bounds_make_more_landings(tweets, bound):
-    lines = shipped(tweets, "a", *(tweet(number, size=200) for number in range(60)))
-    assert land(tweets.settings, tweets.lake, **bound).landings > 6
-    assert landed(tweets) == sums(lines)
+    lines = tweets.ship("a", *(tweet(number, size=200) for number in range(60)))
+    assert tweets.land(**bound).landings > 6
+    assert tweets.checksums() == checksums(lines)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_at_every_step(tweets, workers, moment):
-    """A run for each step of it, killed there; what each leaves behind is what the next one finds."""
+    """A run for each step of it, killed there; each goes on from what the one before it wrote."""
     tweets.cluster.ensure_topics()
     lines, bad = [], 0
     step = kills = 0
@@ -322,15 +235,15 @@ def test_killed_at_every_step(tweets, workers, moment):
         if not workers.run(tweets, "land", moment=moment, step=step):
             break
         kills += 1
-        tweets.lake.delete(module.GROUP)  # or each would wait until the killed one's partitions are free
+        tweets.lake.delete(GROUP)  # or each would wait until the killed one's partitions are free
     # The group's name, the dead letters, two days' files, the rejects, the manifest.
     assert kills >= 5
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
     assert len({row["raw"] for row in tweets.rejected()}) == len(tweets.rejected()) == bad
     # Some came twice, but under their key, of which compaction leaves one.
     dead = tweets.read(f"{tweets.topic}.dead")
-    assert {one.value().decode() for one in dead} == {row["raw"] for row in tweets.rejected()}
-    assert len({one.key() for one in dead}) == bad
+    assert {message.value().decode() for message in dead} == {row["raw"] for row in tweets.rejected()}
+    assert len({message.key() for message in dead}) == bad
 
 
 def test_killed_at_random_moments_and_rebalanced(tweets, workers):
@@ -340,29 +253,29 @@ def test_killed_at_random_moments_and_rebalanced(tweets, workers):
     for turn in range(4):
         workers.start(tweets, "land", forever=True, batch_rows=20, batch_seconds=0.3)
         for part in range(4):
-            lines += shipped(tweets, f"f{turn}-{part}", *(tweet(1000 * turn + 100 * part + n) for n in range(30)))
+            lines += tweets.ship(f"f{turn}-{part}", *(tweet(1000 * turn + 100 * part + n) for n in range(30)))
             time.sleep(choice.uniform(0, 0.3))
         workers.kill()
         kills += workers.wait()
-    land(tweets.settings, tweets.lake)
+    tweets.land()
     assert kills == 4
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
 
 
 def test_two_landers_share_the_partitions(tweets):
-    lines = shipped(tweets, "a", *(tweet(number) for number in range(600)))
+    lines = tweets.ship("a", *(tweet(number) for number in range(600)))
     with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(land, tweets.settings, tweets.lake, batch_rows=50) for _ in range(2)]
-        done = [one.result() for one in runs]
-    assert sum(one.rows for one in done) == 600
-    assert landed(tweets) == sums(lines)
+        runs = [pool.submit(tweets.land, batch_rows=50) for _ in range(2)]
+        done = [run.result() for run in runs]
+    assert sum(landed.rows for landed in done) == 600
+    assert tweets.checksums() == checksums(lines)
     assert tweets.unnamed() == set()
 
 
 def test_a_broker_that_is_killed_meanwhile(tweets, monkeypatch):
-    lines = shipped(tweets, "a", *(tweet(number) for number in range(200)))
+    lines = tweets.ship("a", *(tweet(number) for number in range(200)))
     killed = []
-    row = message.row
+    row = envelope.row
 
     def slow(value):
         if not killed:
@@ -375,12 +288,12 @@ def test_a_broker_that_is_killed_meanwhile(tweets, monkeypatch):
         tweets.broker.kill()
         tweets.broker.start()
 
-    monkeypatch.setattr(message, "row", slow)
-    done = land(tweets.settings, tweets.lake, batch_rows=20)
+    monkeypatch.setattr(envelope, "row", slow)
+    done = tweets.land(batch_rows=20)
     killed[0].join()
     assert done.rows == 200
     monkeypatch.undo()
-    assert landed(tweets) == sums(lines)
+    assert tweets.checksums() == checksums(lines)
 
 
 MEASURED = """
@@ -389,9 +302,10 @@ import pyarrow.parquet
 from lumbung.storage.lake import open_lake
 from lumbung.core.settings import load
 from lumbung.stream import land
+from lumbung.systems.cilvest.feed import feed
 settings = load({"LUMBUNG_HOME": sys.argv[1], "LUMBUNG_KAFKA": sys.argv[2], "LUMBUNG_KAFKA_TOPIC": sys.argv[3]})
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(land.land(settings, open_lake(settings), batch_bytes=8 << 20).rows)
+print(land.land(settings, open_lake(settings), feed(settings), batch_bytes=8 << 20).rows)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 

@@ -12,14 +12,14 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 
 from lumbung.core.errors import LumbungError
-from lumbung.stream import envelope as message
+from lumbung.stream import envelope
 from lumbung.stream.collect import MAX_TWEET_BYTES
 from lumbung.stream.ship import Shipped, ship
 from support.stream import tweet
 
 
 def values(tweets):
-    return sorted(one.value() for one in tweets.read())
+    return sorted(message.value() for message in tweets.read())
 
 
 def sha256(file):
@@ -31,10 +31,12 @@ def test_lines_are_values_and_ids_are_keys(tweets):
     file = tweets.spool("a", *lines)
     digest = sha256(file)
     assert ship(tweets.settings) == Shipped(files=1, lines=50)
-    found = tweets.read()
-    assert sorted(one.value() for one in found) == sorted(lines)
-    assert {one.key().decode(): one.value() for one in found} == {str(10**18 + n): lines[n] for n in range(50)}
-    assert {one.partition() for one in found} == {0, 1, 2}
+    messages = tweets.read()
+    assert sorted(message.value() for message in messages) == sorted(lines)
+    assert {message.key().decode(): message.value() for message in messages} == {
+        str(10**18 + n): lines[n] for n in range(50)
+    }
+    assert {message.partition() for message in messages} == {0, 1, 2}
     assert tweets.done() == {digest: {"file": "a.jsonl", "lines": 50, "bad": 0}}
     assert (tweets.names("incoming"), tweets.names("finished")) == ([], ["a.jsonl"])
     assert ship(tweets.settings) == Shipped()
@@ -75,13 +77,13 @@ def test_bad_lines_go_to_errors_with_number_and_reason(tweets):
     assert ship(tweets.settings) == Shipped(files=1, lines=3, bad=4)
     assert values(tweets) == sorted([tweet(1), whole, tweet(4)])
     (name,) = tweets.names("error")
-    found = [json.loads(one) for one in (tweets.settings.spool / "error" / name).read_bytes().splitlines()]
-    assert [(one["file"], one["line"]) for one in found] == [("a.jsonl", line) for line in (2, 3, 4, 5)]
-    assert [one["reason"].partition(":")[0] for one in found] == [
-        *("no JSON object", "no JSON object", "no UTF-8"),
+    errors = [json.loads(line) for line in (tweets.settings.spool / "error" / name).read_bytes().splitlines()]
+    assert [(error["file"], error["line"]) for error in errors] == [("a.jsonl", line) for line in (2, 3, 4, 5)]
+    assert [error["reason"].partition(":")[0] for error in errors] == [
+        *("not a JSON object", "not a JSON object", "not UTF-8"),
         f"a tweet of {len(long):,} bytes; a message may have 1,000,000",
     ]
-    assert found[2]["raw"].encode("utf-8", "surrogateescape") == lines[3]
+    assert errors[2]["raw"].encode("utf-8", "surrogateescape") == lines[3]
     assert (tweets.settings.spool / "finished" / "a.jsonl").read_bytes() == content
     assert list(tweets.done().values()) == [{"file": "a.jsonl", "lines": 3, "bad": 4}]
 
@@ -95,7 +97,7 @@ def test_a_last_line_without_its_end_counts(tweets):
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_at_every_step(tweets, workers, moment):
-    """A run for each step of it, killed there; what each leaves behind is what the next one finds."""
+    """A run for each step of it, killed there; each goes on from what the one before it wrote."""
     lines = {tweet(number) for number in range(30)}
     step, kills = 0, 0
     while True:
@@ -142,7 +144,7 @@ def test_two_shippers_at_once(tweets):
     with ThreadPoolExecutor(2) as pool:
         shipped = list(pool.map(ship, [tweets.settings] * 2))
     assert values(tweets) == sorted(lines)
-    assert sum(one.lines for one in shipped) == 300
+    assert sum(result.lines for result in shipped) == 300
 
 
 def claim(tweets):
@@ -174,8 +176,8 @@ def test_a_shipper_that_was_overtaken_says_so_and_leaves_the_file(tweets, monkey
             others.append(claim(tweets))
         return message_key(line)
 
-    message_key = message.key
-    monkeypatch.setattr(message, "key", overtaken)
+    message_key = envelope.key
+    monkeypatch.setattr(envelope, "key", overtaken)
     with pytest.raises(LumbungError, match="another shipper has taken over"):
         ship(tweets.settings)
     assert (values(tweets), tweets.names("incoming")) == ([], ["a.jsonl"])
@@ -194,8 +196,8 @@ def test_a_broker_that_is_killed_meanwhile(tweets, monkeypatch):
             tweets.broker.start()
         return message_key(line)
 
-    message_key = message.key
-    monkeypatch.setattr(message, "key", key)
+    message_key = envelope.key
+    monkeypatch.setattr(envelope, "key", key)
     ship(tweets.settings)
     assert killed
     assert values(tweets) == sorted(lines)

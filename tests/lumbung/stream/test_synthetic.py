@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from lumbung.core.day import today
-from lumbung.stream import envelope as message
+from lumbung.stream import envelope
 from lumbung.stream.collect import collect, open_source
 from lumbung.stream.synthetic import INDONESIAN, Synthetic
 
@@ -18,7 +18,7 @@ DAY = date(2026, 11, 24)
 
 @pytest.fixture(scope="module")
 def rows():
-    return [message.row(line) for line in Synthetic(DAY, tweets=2000).items()]
+    return [envelope.row(line) for line in Synthetic(DAY, tweets=2000).items()]
 
 
 def label(row):
@@ -47,7 +47,9 @@ def test_ids_say_the_time_and_are_apart_over_days(rows):
     for row in rows:
         at = datetime.fromtimestamp(((row["edit_id"] >> 22) + 1288834974657) / 1000, UTC)
         assert at.replace(microsecond=0) == row["created_at"].replace(microsecond=0)
-    others = [message.row(line) for day in (22, 23, 25) for line in Synthetic(date(2026, 11, day), tweets=2000).items()]
+    others = [
+        envelope.row(line) for day in (22, 23, 25) for line in Synthetic(date(2026, 11, day), tweets=2000).items()
+    ]
     assert not {row["identity"] for row in rows} & {row["identity"] for row in others}
 
 
@@ -64,13 +66,13 @@ def test_repeats_edits_and_shapes(rows):
     for row in rows:
         by_identity.setdefault(row["identity"], []).append(row)
     several = [versions for versions in by_identity.values() if len(versions) > 1]
-    edited = [versions for versions in several if len({one["edit_id"] for one in versions}) > 1]
-    repeated = [versions for versions in several if len({one["edit_id"] for one in versions}) < len(versions)]
+    edited = [versions for versions in several if len({version["edit_id"] for version in versions}) > 1]
+    repeated = [versions for versions in several if len({version["edit_id"] for version in versions}) < len(versions)]
     assert len(edited) > 20
     assert len(repeated) > 20
-    assert any(label(one[0])["instruments"] != label(one[-1])["instruments"] for one in edited)
+    assert any(label(versions[0])["instruments"] != label(versions[-1])["instruments"] for versions in edited)
     for versions in edited:
-        assert len({today(one["created_at"]) for one in versions}) == 1
+        assert len({today(version["created_at"]) for version in versions}) == 1
     tweets = [json.loads(row["raw"]) for row in rows]
     for name in ("text", "full_text", "author", "user", "retweeted_status", "referenced_tweets"):
         assert 10 < sum(name in tweet for tweet in tweets) < len(rows)
@@ -110,12 +112,12 @@ def test_labels_follow_the_rule_for_instruments():
     for text, named in INDONESIAN:
         bare = re.sub(r"https?://\S+|@\w+", " ", text)
         bare = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", bare)
-        found = {
+        matches = {
             name
             for name, word in {"saham": "saham", "reksadana": "reksa[ -]?dana", "sukuk": "sukuk"}.items()
             if re.search(rf"\b{word}{clitics}\b", bare, re.IGNORECASE)
         }
-        assert found == set(named), text
+        assert matches == set(named), text
 
 
 def test_the_day_is_today_unless_told(make_settings, spooled):

@@ -366,8 +366,9 @@ def _tweets(settings: Settings) -> Iterator[Finding]:
 
 def _kafka(settings: Settings) -> Finding:
     from lumbung.storage.lake import open_lake
-    from lumbung.stream.kafka import THREE_WAYS
+    from lumbung.stream.kafka import KAFKA_REMEDY
     from lumbung.stream.land import lag
+    from lumbung.systems.cilvest.feed import feed
 
     if settings.kafka.servers is None:
         lacking = [name for name, program in (("Java", "java"), ("Maven", "mvn")) if not shutil.which(program)]
@@ -377,9 +378,9 @@ def _kafka(settings: Settings) -> Finding:
     host, port = settings.kafka.servers.split(",")[0].rsplit(":", 1)
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-        behind = sum(lag(settings, open_lake(settings)).values())
+        behind = sum(lag(settings, open_lake(settings), feed(settings)).values())
     except OSError as error:
-        return Finding("Kafka", False, f"{settings.kafka.servers} does not answer ({error})", THREE_WAYS)
+        return Finding("Kafka", False, f"{settings.kafka.servers} does not answer ({error})", KAFKA_REMEDY)
     except LumbungError as error:
         if error.where != settings.kafka.topic:  # else the first run makes the topic
             raise

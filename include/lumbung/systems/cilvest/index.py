@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from lumbung.core.settings import Settings
     from lumbung.search.index import Indexed
 
-# The lease of whoever writes to the search index.
-INDEXING = "search"
-
 
 class _Indexed(Document):
     """What a search server has: the newest version's generation, and each day's key."""
@@ -42,7 +39,7 @@ def index(run: Run, target: Target) -> Step:
     server = re.sub(r"[^A-Za-z0-9_.-]", "-", f"{cluster.address}-{cluster.alias}")
     path = f"state/search/{server}.json"
     rows = 0
-    with run.lake.lease(INDEXING):
+    with run.lake.lease(search.LEASE):
         content = run.lake.read(path) if search.months(cluster) else None
         indexed = _Indexed.model_validate_json(content) if content else _Indexed()
         if indexed.generation > target.generation:
@@ -68,7 +65,7 @@ def reindex(settings: Settings) -> Iterator[Indexed]:
             return None
         return _batches(lake, cleaned_path(day, version.days[day].key))
 
-    with lake.lease(INDEXING):
+    with lake.lease(search.LEASE):
         version = newest_version(lake)
         yield from search.reindex(cluster, read)
 

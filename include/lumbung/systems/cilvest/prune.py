@@ -13,7 +13,8 @@ from lumbung.pipeline.retention import Plan
 from lumbung.spark.dataproc import PLANS
 from lumbung.storage.lake import Lake, Stored
 from lumbung.storage.manifest import MANIFEST
-from lumbung.stream.land import RAW, landings
+from lumbung.stream.landing import landings
+from lumbung.systems.cilvest.feed import LANDED, RAW
 from lumbung.systems.cilvest.version import CURATED, VERSIONS, cleaned_path, newest_version
 
 
@@ -28,7 +29,7 @@ def plan(lake: Lake, before: datetime) -> Plan:
     """
     # Listed before the landings are read: what is landed in between is in no list.
     files = [file for folder in (VERSIONS, PLANS, CURATED, RAW) for file in _old(lake, folder, before)]
-    landed = landings(lake)
+    landed = landings(lake, LANDED)
     named = {file.path for landing in landed for file in (*landing.files, landing.rejects) if file}
     if version := newest_version(lake):
         named |= {cleaned_path(day, cleaned.key) for day, cleaned in version.days.items()}

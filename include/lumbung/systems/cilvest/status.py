@@ -67,11 +67,12 @@ def _spool(settings: Settings) -> dict[str, Any]:
 
 def _kafka(settings: Settings, lake: Lake) -> dict[str, Any]:
     from lumbung.stream.land import lag
+    from lumbung.systems.cilvest.feed import feed
 
     if settings.kafka.servers is None:
         return {"address": "none yet; the first run starts one, or set LUMBUNG_KAFKA"}
     try:
-        behind = lag(settings, lake)
+        behind = lag(settings, lake, feed(settings))
     except LumbungError as error:
         return {"address": settings.kafka.servers, "lag": f"unknown: {error.what}"}
     return {

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lumbung.core.errors import LumbungError
+from lumbung.core.settings import NO_SOURCE
 from lumbung.pipeline.load import replace
 from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.target import Target
 from lumbung.spark import clean as cleaning
 from lumbung.storage.state import Marker
-from lumbung.stream.land import RAW
+from lumbung.systems.cilvest.feed import RAW, feed
 from lumbung.systems.cilvest.index import index as index
 from lumbung.systems.cilvest.version import (
     ENTITY,
@@ -30,13 +31,12 @@ if TYPE_CHECKING:
     from lumbung.spark.dataproc import Staged
 
 SPOOL = "spool"
-NO_SOURCE = "none"
 
 
 def collect(run: Run) -> Step:
     """Collect tweets into the spool; nothing where other processes do it.
 
-    The run's option `source` is one of `collect.SOURCES`, or `none`; `path` is the folder or file of an archive.
+    The run's option `source` is one of `TWEET_SOURCES`, or `none`; `path` is the folder or file of an archive.
     Synthetic tweets are those of the run's day.
     """
     from lumbung.stream.collect import collect, open_source
@@ -76,7 +76,7 @@ def land(run: Run) -> Step:
     """Land what is in Kafka now."""
     from lumbung.stream.land import land
 
-    landed = land(run.settings, run.lake)
+    landed = land(run.settings, run.lake, feed(run.settings))
     return Step(
         table=RAW,
         rows_in=landed.rows + landed.rejected,

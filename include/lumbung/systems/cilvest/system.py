@@ -55,21 +55,23 @@ class Cilvest(System):
     def rejects(self, lake: Lake, day: date) -> Iterator[RejectedFile]:
         """Messages of the day that are not tweets."""
         from lumbung.pipeline.rejects import RejectedFile
-        from lumbung.stream.land import landings
+        from lumbung.stream.landing import landings
+        from lumbung.systems.cilvest.feed import LANDED
         from lumbung.systems.cilvest.version import ENTITY
 
-        for landing in landings(lake):
+        for landing in landings(lake, LANDED):
             if landing.rejects and landing.rejects.day == day:
                 yield RejectedFile(self.name, ENTITY, landing.rejects)
 
     def days_with_rejects(self, run: Run) -> list[date]:
         """The run's day, and days with rejects that were landed since the last publish."""
-        from lumbung.stream.land import landings
+        from lumbung.stream.landing import landings
+        from lumbung.systems.cilvest.feed import LANDED
 
         published = run.state.published()
         days = {
             landing.rejects.day
-            for landing in landings(run.lake)
+            for landing in landings(run.lake, LANDED)
             if landing.rejects and (published is None or landing.landed_at > published.extracted_at)
         }
         return sorted({run.day, *days})

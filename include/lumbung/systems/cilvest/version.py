@@ -20,7 +20,8 @@ from lumbung.pipeline.target import Partition, Target
 from lumbung.spark import clean as cleaning
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import DataFile, Document, Manifest, commit, newest
-from lumbung.stream.land import Landing, landings
+from lumbung.stream.landing import Landing, landings
+from lumbung.systems.cilvest.feed import LANDED
 
 SYSTEM, ENTITY = "cilvest", "tweet"
 TABLE = f"staging.{ENTITY}"
@@ -67,11 +68,11 @@ class TweetVersion(Manifest):
 def make_version(lake: Lake) -> TweetVersion | None:
     """Write down what is landed; an existing version is reused when nothing came. None: nothing was ever landed."""
     with lake.lease(f"version/{SYSTEM}"):
-        landed = landings(lake)
+        landed = landings(lake, LANDED)
         if not any(landing.files for landing in landed):
             return None
         places = [f"{landing.topic_id}/{landing.partition}/{landing.start_offset}" for landing in landed]
-        name = hashlib.sha256("\n".join([f"{cleaning.VERSION}", *sorted(places)]).encode()).hexdigest()
+        name = hashlib.sha256("\n".join([f"{cleaning.CLEANER_VERSION}", *sorted(places)]).encode()).hexdigest()
         previous = newest_version(lake)
         if previous and previous.landings == name:
             return previous
@@ -164,7 +165,7 @@ def _days(landed: list[Landing]) -> dict[date, Cleaned]:
     for day in sorted(files_of):
         files = [file for near in (day - ONE_DAY, day, day + ONE_DAY) for file in files_of.get(near, [])]
         checksums = sorted(file.sha256 for file in files)
-        key = hashlib.sha256("\n".join([*checksums, f"{cleaning.VERSION}"]).encode()).hexdigest()[:12]
+        key = hashlib.sha256("\n".join([*checksums, f"{cleaning.CLEANER_VERSION}"]).encode()).hexdigest()[:12]
         rows = sum(file.rows for file in files_of[day])
         days[day] = Cleaned(key=key, files=sorted(file.path for file in files), rows=rows)
     return days

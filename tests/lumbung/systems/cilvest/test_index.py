@@ -81,7 +81,7 @@ def test_a_new_mapping_is_filled_used_and_the_old_one_dropped_by_commands(harnes
     harness.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
     harness.take().index()
     assert "Readers" in command("move-alias", "--version", "1")
-    monkeypatch.setattr(search, "VERSION", 2)
+    monkeypatch.setattr(search, "MAPPING_VERSION", 2)
     cluster = servers.connect(harness.settings)
     said = command("reindex")
     assert f"{LATE} 1 0 0" in said.replace("│", "")

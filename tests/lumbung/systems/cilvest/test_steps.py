@@ -15,9 +15,10 @@ from lumbung.pipeline.prune import prune
 from lumbung.pipeline.publish import SUPERSEDED
 from lumbung.report import render
 from lumbung.storage.warehouse import Warehouse
-from lumbung.stream.land import RAW, landings
+from lumbung.stream.landing import landings
 from lumbung.systems import registry
 from lumbung.systems.cilvest import version as versions
+from lumbung.systems.cilvest.feed import LANDED, RAW
 from lumbung.systems.cilvest.status import accounting
 from lumbung.systems.cilvest.version import CURATED, VERSIONS
 from lumbung.systems.pinter_skuy.answers import answers, report_data
@@ -196,7 +197,7 @@ def test_a_landed_file_that_is_gone_fails_the_day_by_name(harness, at_once):
     """Sail passes over a file that is not there: its tweets would be gone without a word."""
     harness.give("a", *GIVEN)
     run = harness.run().up_to("land")
-    lost = min(path for one in landings(harness.lake) for path in [file.path for file in one.files])
+    lost = min(path for one in landings(harness.lake, LANDED) for path in [file.path for file in one.files])
     content = harness.lake.read(lost)
     harness.lake.delete(lost)
     with pytest.raises(LumbungError, match="a landed file of 2026-11-21 is gone") as told:

@@ -1,0 +1,176 @@
+"""A batch: messages of one partition that are not landed yet, and the Parquet files they are written to."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from lumbung.core import day as business_day
+from lumbung.storage.lake import Lake
+from lumbung.stream.feed import Feed, UnreadableError
+from lumbung.stream.kafka import Topic
+from lumbung.stream.landing import LandedFile, Landing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from confluent_kafka import Message
+
+WRITERS = 4
+LATEST_MS = 4_102_444_800_000  # the year 2100: producers set messages' times
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The batches of all partitions are landed when they together have so many messages or bytes, or one is so old."""
+
+    rows: int
+    bytes: int
+    seconds: float
+
+
+@dataclass
+class Batch:
+    """Messages of one partition that are not landed yet.
+
+    Attributes:
+        feed: what they are.
+        start: the offset where the manifests in the lake end.
+        next: behind the last offset that was seen.
+        days: rows by Jakarta day.
+        rejects: messages that cannot be read, each with the reason.
+        rows: messages, rejects too.
+        bytes: of their values.
+        since: when the first offset was seen, by the monotonic clock; None before that.
+    """
+
+    feed: Feed
+    start: int
+    next: int
+    days: dict[date, list[dict[str, Any]]] = field(default_factory=dict)
+    rejects: list[tuple[Message, str]] = field(default_factory=list)
+    rows: int = 0
+    bytes: int = 0
+    since: float | None = None
+
+    def advance(self, offset: int) -> None:
+        """Note that all before `offset` was seen."""
+        if offset > self.next:
+            self.next = offset
+            self.since = self.since or time.monotonic()
+
+    def add(self, message: Message) -> None:
+        """Read a message."""
+        self.rows += 1
+        self.bytes += len(message.value() or b"")
+        try:
+            day, row = self.feed.parse(_value(message))
+        except UnreadableError as error:
+            self.rejects.append((message, str(error)))
+        else:
+            self.days.setdefault(day, []).append(row)
+        self.advance(offset_of(message) + 1)
+
+    def write(self, lake: Lake, topic: Topic, partition: int) -> Landing:
+        """Write the files.
+
+        Args:
+            lake: where to.
+            topic: the topic as it was at the start.
+            partition: the partition.
+
+        Returns:
+            The manifest that names them, which is not written yet.
+        """
+        # Not the id first: it may start with `_`, and Spark passes over such files without a word.
+        entity = self.feed.raw.rpartition("/")[2]
+        name = f"{entity}-{topic.id}-{partition}-{self.start:020}-{uuid.uuid4().hex[:12]}.parquet"
+        with ThreadPoolExecutor(WRITERS) as pool:  # each waits for the disk or the bucket
+            writing = [
+                pool.submit(self._write, lake, f"{self.feed.raw}/dt={day:%Y-%m-%d}/{name}", day, self._table(rows))
+                for day, rows in sorted(self.days.items())
+            ]
+            files = [future.result() for future in writing]
+        rejects = None
+        if self.rejects:
+            first = self.rejects[0][0].timestamp()[1]
+            at = datetime.fromtimestamp(min(max(first, 0), LATEST_MS) / 1000, business_day.JAKARTA)
+            rejects = self._write(lake, f"{self.feed.raw}/rejected/{name}", at.date(), _rejects(self.rejects))
+        return self.landing(topic, partition, files, rejects)
+
+    def landing(
+        self, topic: Topic, partition: int, files: list[LandedFile] | None = None, rejects: LandedFile | None = None
+    ) -> Landing:
+        """The manifest of the batch.
+
+        Args:
+            topic: the topic as it was at the start.
+            partition: the partition.
+            files: those of the rows.
+            rejects: that of the rejects.
+        """
+        return Landing(
+            topic=topic.name,
+            topic_id=topic.id,
+            partition=partition,
+            start_offset=self.start,
+            next_offset=self.next,
+            rows_read=self.rows,
+            rows_kept=self.rows - len(self.rejects),
+            rows_rejected=len(self.rejects),
+            files=files or [],
+            rejects=rejects,
+            landed_at=datetime.now(UTC),
+        )
+
+    def _table(self, rows: list[dict[str, Any]]) -> pa.Table:
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(rows, self.feed.schema)
+
+    def _write(self, lake: Lake, path: str, day: date, table: pa.Table) -> LandedFile:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd", use_dictionary=list(self.feed.dictionary))
+        content = sink.getvalue().to_pybytes()
+        lake.write(path, content)
+        return LandedFile(
+            path=path, rows=table.num_rows, bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), day=day
+        )
+
+
+def offset_of(message: Message) -> int:
+    """The message's offset, which every consumed message has."""
+    offset = message.offset()
+    assert offset is not None
+    return offset
+
+
+def _value(message: Message) -> bytes:
+    value = message.value()
+    if value is None:
+        raise UnreadableError("the message has no value")
+    return value
+
+
+def _rejects(rejects: list[tuple[Message, str]]) -> pa.Table:
+    import pyarrow as pa
+
+    from lumbung.sources import REJECT_SCHEMA
+
+    rows = [
+        # The dead letter has the bytes as they came.
+        {
+            "line": message.offset(),
+            "raw": (message.value() or b"").decode("utf-8", "backslashreplace"),
+            "reason": reason,
+        }
+        for message, reason in rejects
+    ]
+    return pa.Table.from_pylist(rows, REJECT_SCHEMA)
