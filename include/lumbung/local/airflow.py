@@ -143,14 +143,14 @@ def migrate(env: Mapping[str, str], home: Path) -> None:
         # Written only after a migration ended well; the revision tells another or emptied database.
         if processes.read_json(stamp) == {"version": version, "revision": _revision(url)}:
             return
-        process = processes.start([program(), "db", "migrate"], env=env, log=log, dies_with_us=True)
+        process = processes.start([program(), "db", "migrate"], env=env, log=log, dies_with_parent=True)
         leader = Process.of(process.pid)
         try:
             failed = process.wait()
         finally:
             processes.end_sessions([leader], grace=0)
         if failed:
-            raise processes.died("Airflow's database cannot be migrated", log, "run the command again")
+            raise processes.error_with_log("Airflow's database cannot be migrated", log, "run the command again")
         processes.write_json(stamp, {"version": version, "revision": _revision(url)})
 
 
@@ -227,7 +227,7 @@ class Stack:
         """Raise LumbungError if a component ended by itself; the message holds the end of its log."""
         for name, process in self._running.items():
             if process.poll() is not None:
-                raise processes.died(
+                raise processes.error_with_log(
                     f"Airflow's {name} ended with status {process.returncode}", self._log(name), "start it again"
                 )
 
@@ -243,9 +243,9 @@ class Stack:
 
     def _launch(self, name: str) -> None:
         command = [program(), *COMPONENTS[name]]
-        process = processes.start(command, env=self.env, log=self._log(name), dies_with_us=True)
+        process = processes.start(command, env=self.env, log=self._log(name), dies_with_parent=True)
         self._running[name] = process
-        leader = processes.told(Process.of(process.pid))
+        leader = Process.of(process.pid).to_dict()
         processes.write_json(self.notes, {**processes.read_json(self.notes), name: leader})
 
     def _wait(self, condition: Callable[[], bool], deadline: float) -> None:
@@ -333,7 +333,7 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
     try:
         with _alone(settings.home), running(settings) as parts, started(settings, parts) as stack:
             password = _secrets(settings.home / "airflow")["password"]
-            here = processes.told(Process.of(os.getpid()))
+            here = Process.of(os.getpid()).to_dict()
             processes.write_json(notes, {"url": stack.api.url, "user": USER, "password": password, **here})
             try:
                 say(f"Airflow: {stack.api.url}  user: {USER}  password: {password}")
@@ -449,10 +449,10 @@ def test_run(
     with processes.terminable(), processes.locked(path, fcntl.LOCK_EX) as lock:
         command = [sys.executable, "-P", str(DAG_TEST), dag_id, now.isoformat(), json.dumps(conf)]
         process = processes.start(
-            command, env=env, log=log_path, stdout=subprocess.PIPE, keep=[lock.fileno()], dies_with_us=True
+            command, env=env, log=log_path, stdout=subprocess.PIPE, keep=[lock.fileno()], dies_with_parent=True
         )
         leader = Process.of(process.pid)
-        lock.write(json.dumps({"dag_id": dag_id, "run_id": run_id, **processes.told(leader)}))
+        lock.write(json.dumps({"dag_id": dag_id, "run_id": run_id, **leader.to_dict()}))
         lock.flush()
         try:
             for line in process.stdout or ():
@@ -480,7 +480,9 @@ def test_run(
     if state is None:
         if errors:
             raise LumbungError(f"the run of {dag_id} did not come to its end: {errors[-1]}", where=str(log_path))
-        raise processes.died(f"the run of {dag_id} ended with status {process.returncode}", log_path, "run it again")
+        raise processes.error_with_log(
+            f"the run of {dag_id} ended with status {process.returncode}", log_path, "run it again"
+        )
     return TestRun(0 if state == "success" else 1, run_id, list(tasks.values()), errors)
 
 

@@ -1,4 +1,4 @@
-"""The local BigQuery server: started in its own environment, found again by its notes, stopped."""
+"""The local BigQuery server: started in its own environment, found again by its pid file, stopped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class BigQuery(Server):
     @property
     def address(self) -> str:
         """What BIGQUERY_EMULATOR_HOST is set to."""
-        return f"http://127.0.0.1:{processes.read_json(self.notes)['port']}"
+        return f"http://127.0.0.1:{processes.read_json(self.pid_file)['port']}"
 
     def launch(self) -> None:
         """Start the server unless it runs; it may not answer yet.
@@ -48,13 +48,13 @@ class BigQuery(Server):
                 "the local BigQuery server is not installed", where=str(PYTHON), remedy="run make install"
             )
         self.data.mkdir(parents=True, exist_ok=True)
-        port = processes.free_port(processes.read_json(self.notes).get("port", 0))
+        port = processes.free_port(processes.read_json(self.pid_file).get("port", 0))
         place = ["--host", "127.0.0.1", "--port", str(port), "--data-dir", str(self.data), "--project", LOCAL_PROJECT]
-        # -P: modules that lie beside the script are not the server's.
+        # -P and no PYTHONPATH: the server finds the modules of its own environment, no others.
         env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         self._launched = True
         server = processes.start([str(PYTHON), "-P", str(SERVER), *place], env=env, log=self.log)
-        processes.write_json(self.notes, {"port": port, **processes.told(processes.Process.of(server.pid))})
+        processes.write_json(self.pid_file, {"port": port, **processes.Process.of(server.pid).to_dict()})
 
     def _answers(self) -> bool:
         try:

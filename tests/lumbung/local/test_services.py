@@ -145,11 +145,11 @@ def test_a_killed_server_is_started_again(settings: Settings) -> None:
 
 def test_a_number_that_another_process_got_is_not_taken_for_the_server(settings: Settings) -> None:
     mine = psutil.Process()
-    notes = BigQuery(settings.home)
-    bigquery.processes.write_json(notes.notes, {"port": 1, "pid": mine.pid, "created": mine.create_time() - 100})
+    server = BigQuery(settings.home)
+    bigquery.processes.write_json(server.pid_file, {"port": 1, "pid": mine.pid, "created": mine.create_time() - 100})
     (settings.home / "postgres" / "postmaster.pid").write_text(f"{mine.pid}\n/elsewhere\n{time.time() - 9999:.0f}\n")
-    assert notes.process() is None
-    notes.stop()  # this test would not live to tell
+    assert server.process() is None
+    server.stop()  # else it would end this test
     postgres = Postgres(settings.home)
     assert postgres.process() is None
     postgres.start()

@@ -148,7 +148,7 @@ def _up(settings: Settings) -> Iterator[Finding]:
         yield Finding("Airflow", True, f"{api.url} answers")
         return
     notes = processes.read_json(settings.home / "up.json")
-    leader = processes.known(notes)
+    leader = processes.Process.from_dict(notes)
     if leader and leader.is_alive:
         yield Finding("Airflow", True, f"it is up at {notes['url']}")
         return

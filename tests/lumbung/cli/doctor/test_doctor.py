@@ -129,9 +129,9 @@ def test_the_port_is_looked_at(find, monkeypatch):
 
 
 def test_a_running_airflow_is_told(find, tmp_path):
-    from lumbung.local.processes import Process, told, write_json
+    from lumbung.local.processes import Process, write_json
 
-    leader = told(Process.of(os.getpid()))
+    leader = Process.of(os.getpid()).to_dict()
     write_json(
         tmp_path / "home" / "up.json", {"url": "http://127.0.0.1:8080", "user": "admin", "password": "x", **leader}
     )
