@@ -20,13 +20,14 @@ from pathlib import Path
 
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import ROOT, Settings
-from lumbung.local import processes
+from lumbung.local import processes, sharing
 from lumbung.local.server import Server
 from lumbung.stream.kafka import QUIET, THREE_WAYS
 
 CONFIG = ROOT / "infra" / "kafka"
 POM, LOGGING = CONFIG / "pom.xml", CONFIG / "log4j2.xml"
 FETCH_SECONDS = 900
+LOCK = "kafka"
 
 
 class Kafka(Server):
@@ -162,27 +163,19 @@ def broker(settings: Settings) -> Iterator[str]:
     if settings.kafka.servers:
         yield settings.kafka.servers
         return
-    kafka, gate = Kafka(settings.home), settings.home / "kafka.gate.lock"
-    with processes.terminable(), processes.locked(settings.home / "kafka.lock", fcntl.LOCK_SH) as users:
-        try:
-            with processes.locked(gate, fcntl.LOCK_EX):
-                kafka.launch()
-                kafka.wait()
-            yield kafka.address
-        finally:
-            with processes.locked(gate, fcntl.LOCK_EX), contextlib.suppress(BlockingIOError):
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while another command uses the broker
-                kafka.stop()
+    kafka = Kafka(settings.home)
+
+    def start() -> None:
+        kafka.launch()
+        kafka.wait()
+
+    with sharing.shared(settings.home, LOCK, start=start, stop=kafka.stop):
+        yield kafka.address
 
 
 def in_use(settings: Settings) -> bool:
-    """Whether a command uses the broker of this home; one that a killed command left is stopped."""
-    try:
-        with processes.locked(settings.home / "kafka.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
-            Kafka(settings.home).stop()
-            return False
-    except BlockingIOError:
-        return True
+    """Whether a command uses the broker of this home; one that a killed command left running is stopped."""
+    return sharing.in_use(settings.home, LOCK, stop=Kafka(settings.home).stop)
 
 
 def jars() -> Path:

@@ -1,21 +1,17 @@
-"""The servers that a run on a laptop needs, shared by all commands of one home folder.
-
-Every command holds a shared lock on `parts.lock`; who starts or stops servers also holds `parts.gate.lock` alone. A
-killed command's locks vanish: its servers stay until the next command, which uses them and stops them.
-"""
+"""The servers that a run on a laptop needs, shared by all commands of one home folder."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lumbung.core.settings import Settings, environment
-from lumbung.local import processes
+from lumbung.local import sharing
 from lumbung.local.bigquery import BigQuery
 from lumbung.local.postgres import METADATA, SOURCE, Postgres
 
+LOCK = "parts"
 METADATA_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
@@ -58,45 +54,37 @@ def warehouse(settings: Settings) -> Iterator[str | None]:
 
 
 def in_use(settings: Settings) -> bool:
-    """Whether a command uses the parts of this home; what a killed one left is stopped."""
-    try:
-        with processes.locked(settings.home / "parts.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
-            if not settings.source_dsn:
-                Postgres(settings.home).stop()
-            BigQuery(settings.home).stop()
-            return False
-    except BlockingIOError:
-        return True
+    """Whether a command uses the parts of this home; those that a killed command left running are stopped."""
+    postgres = None if settings.source_dsn else Postgres(settings.home)
+    return sharing.in_use(settings.home, LOCK, stop=lambda: _stop(postgres, BigQuery(settings.home)))
 
 
 @contextlib.contextmanager
 def _running(settings: Settings, *, source: bool) -> Iterator[tuple[Postgres | None, BigQuery | None]]:
     postgres = None if settings.source_dsn else Postgres(settings.home)
     bigquery = BigQuery(settings.home) if settings.warehouse == "embedded" else None
-    gate = settings.home / "parts.gate.lock"
-    with processes.terminable(), processes.locked(settings.home / "parts.lock", fcntl.LOCK_SH) as users:
-        try:
-            with processes.locked(gate, fcntl.LOCK_EX):
-                # Both at the same time: the slower one hides the other.
-                if bigquery:
-                    bigquery.launch()
-                if postgres and source:
-                    postgres.start()
-                    postgres.seed(settings.data_source / "course_enrollment.csv")
-                if bigquery:
-                    bigquery.wait()
-            yield postgres, bigquery
-        finally:
-            with (
-                processes.locked(gate, fcntl.LOCK_EX),
-                contextlib.suppress(BlockingIOError),
-                contextlib.ExitStack() as stops,
-            ):
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while another command uses the parts
-                if postgres:  # also one that only others needed, who left before
-                    stops.callback(postgres.stop)
-                if bigquery:
-                    stops.callback(bigquery.stop)
+
+    def start() -> None:
+        # Both at the same time: the slower one hides the other.
+        if bigquery:
+            bigquery.launch()
+        if postgres and source:
+            postgres.start()
+            postgres.seed(settings.data_source / "course_enrollment.csv")
+        if bigquery:
+            bigquery.wait()
+
+    # Stops PostgreSQL also if only other commands needed it: they may have ended before this one.
+    with sharing.shared(settings.home, LOCK, start=start, stop=lambda: _stop(postgres, bigquery)):
+        yield postgres, bigquery
+
+
+def _stop(postgres: Postgres | None, bigquery: BigQuery | None) -> None:
+    with contextlib.ExitStack() as stops:  # one that cannot be stopped does not keep the other one running
+        if postgres:
+            stops.callback(postgres.stop)
+        if bigquery:
+            stops.callback(bigquery.stop)
 
 
 def _parts(settings: Settings, postgres: Postgres | None, bigquery: BigQuery | None) -> Parts:
