@@ -14,8 +14,7 @@ from pathlib import Path
 
 from benchmarks.results import ROOT, Measure, Took, in_turn, program
 from lumbung.core.settings import Settings, variable
-from lumbung.local import airflow
-from lumbung.local import services as parts
+from lumbung.local import airflow, services
 from lumbung.orchestrator.api import ENDED
 
 FIRST, LAST = "2026-10-01", "2026-10-30"
@@ -64,7 +63,7 @@ def overhead(home: Path) -> Took:
     settings = Settings.of(home=home)
     os.environ[airflow.DAGS_VARIABLE] = str(dags)
     try:
-        with parts.running(settings) as there, airflow.started(settings, there) as stack:
+        with services.running(settings) as addresses, airflow.started(settings, addresses) as stack:
             run_id = stack.api.trigger("nothing", {})
             while (run := stack.api.dag_run("nothing", run_id))["state"] not in ENDED:
                 time.sleep(1)

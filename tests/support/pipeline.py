@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from lumbung.catalog.contract import Catalog
 from lumbung.core.settings import Settings
-from lumbung.local.postgres import SOURCE, Postgres
+from lumbung.local.postgres import Postgres
 from lumbung.pipeline import operations as ledger
 from lumbung.pipeline import run as runs
 from lumbung.pipeline import snapshot
@@ -28,6 +28,7 @@ from lumbung.pipeline.references import make_version
 from lumbung.pipeline.run import Run, Step
 from lumbung.storage.lake import open_lake
 from lumbung.storage.warehouse import BUILD, Warehouse
+from support.source_database import SOURCE
 
 SYSTEM = "pinter_skuy"
 ENROLLMENT = ["student_id", "course_id"]

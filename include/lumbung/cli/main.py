@@ -21,7 +21,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 
 if TYPE_CHECKING:
-    from lumbung.local.services import Parts
+    from lumbung.local.services import Services
     from lumbung.orchestrator.api import Api
 
 DAG_ID = "enrollment"
@@ -74,9 +74,9 @@ def run(
     chosen = business_day.parse(day) if day else business_day.today()
     business_day.refuse_future(chosen)
     conf = {"day": f"{chosen}", "refresh": refresh}
-    from lumbung.local import services as parts
+    from lumbung.local import services
 
-    with parts.running(settings) as there:
+    with services.running(settings) as there:
         run_dag(settings, there, DAG_ID, chosen, conf)
         _show_answers(settings, there, chosen)
 
@@ -245,7 +245,7 @@ def airflow(context: typer.Context) -> None:
     import subprocess
 
     from lumbung.local import airflow as local
-    from lumbung.local import services as parts
+    from lumbung.local import services
 
     settings = settings_module.load()
     if settings.airflow_url:
@@ -257,7 +257,7 @@ def airflow(context: typer.Context) -> None:
             where="airflow dags test",
             remedy="stop it, or use lumbung run --day",
         )
-    with parts.running(settings) as there:
+    with services.running(settings) as there:
         raise typer.Exit(subprocess.call([local.program(), *context.args], env=local.ready(settings, there)))
 
 
@@ -266,11 +266,10 @@ def clean() -> None:
     """Delete all local state (LUMBUNG_HOME)."""
     import shutil
 
-    from lumbung.local import airflow, kafka
-    from lumbung.local import services as parts
+    from lumbung.local import airflow, kafka, services
 
     settings = settings_module.load()
-    if airflow.connect(settings) or parts.in_use(settings) or kafka.in_use(settings):
+    if airflow.connect(settings) or services.in_use(settings) or kafka.in_use(settings):
         raise LumbungError("a command uses it", where=str(settings.home), remedy="stop it first")
     if settings.home.exists():
         shutil.rmtree(settings.home)
@@ -300,7 +299,7 @@ def generate(
     console.table(f"{folder}", ("file", "rows"), rows.items(), numbers=("rows",))
 
 
-def _show_answers(settings: Settings, there: Parts, day: date) -> None:
+def _show_answers(settings: Settings, there: Services, day: date) -> None:
     from lumbung.cli import console
     from lumbung.storage.lake import open_lake
     from lumbung.systems.pinter_skuy import answers as answering
@@ -312,13 +311,12 @@ def _show_answers(settings: Settings, there: Parts, day: date) -> None:
 
 
 @contextlib.contextmanager
-def _airflow(settings: Settings) -> Iterator[tuple[Parts, Api]]:
+def _airflow(settings: Settings) -> Iterator[tuple[Services, Api]]:
     """A running Airflow: the one of `up`, or one of our own."""
     from lumbung.cli import console
-    from lumbung.local import airflow
-    from lumbung.local import services as parts
+    from lumbung.local import airflow, services
 
-    with parts.running(settings) as there:
+    with services.running(settings) as there:
         if api := airflow.connect(settings):
             yield there, api
             return

@@ -20,7 +20,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 
 if TYPE_CHECKING:
-    from lumbung.local.services import Parts
+    from lumbung.local.services import Services
     from lumbung.search.cluster import Cluster
 
 DAG_ID = "tweets"
@@ -72,8 +72,7 @@ def backfill(
 
 
 def _run(day: date, conf: dict[str, Any]) -> None:
-    from lumbung.local import airflow
-    from lumbung.local import services as parts
+    from lumbung.local import airflow, services
 
     settings = settings_module.load()
     if settings.kafka.servers is None and (api := airflow.connect(settings)):
@@ -82,7 +81,7 @@ def _run(day: date, conf: dict[str, Any]) -> None:
             where=api.url,
             remedy="stop it, or set LUMBUNG_KAFKA for it and here",
         )
-    with parts.running(settings) as there, _kafka(settings) as reached:
+    with services.running(settings) as there, _kafka(settings) as reached:
         run_dag(reached, there, DAG_ID, day, {"day": f"{day}", **conf})
         _show(reached, there)
 
@@ -279,7 +278,7 @@ def import_kibana() -> None:
     console.out.print(f"{import_saved_objects(settings)} saved objects in {settings.kibana}", soft_wrap=True)
 
 
-def _show(settings: Settings, there: Parts) -> None:
+def _show(settings: Settings, there: Services) -> None:
     from lumbung.cli import console
     from lumbung.storage.lake import open_lake
     from lumbung.systems.cilvest.answers import answers

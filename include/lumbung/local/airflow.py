@@ -31,7 +31,7 @@ from lumbung.core.settings import EMULATOR_VARIABLE, LOCAL_PROJECT, NAMES, ROOT,
 from lumbung.core.settings import environment as own_environment
 from lumbung.local import processes
 from lumbung.local.processes import Process
-from lumbung.local.services import METADATA_VARIABLE, Parts, running
+from lumbung.local.services import METADATA_VARIABLE, Services, running
 from lumbung.orchestrator.api import Api
 
 USER = "admin"
@@ -53,12 +53,12 @@ STOP_SECONDS = 2.0
 INTERRUPT_SECONDS = 3.0
 
 
-def environment(settings: Settings, parts: Parts, port: int = PORT) -> dict[str, str]:
+def environment(settings: Settings, services: Services, port: int = PORT) -> dict[str, str]:
     """The whole environment of Airflow's processes; they agree with this one on every setting.
 
     Args:
         settings: this process's settings.
-        parts: where the parts are.
+        services: where the services are.
         port: where the API server listens.
     """
     home = settings.home / "airflow"
@@ -84,11 +84,11 @@ def environment(settings: Settings, parts: Parts, port: int = PORT) -> dict[str,
         "AIRFLOW__API__BASE_URL": address,
         "AIRFLOW__API__SECRET_KEY": keys["secret_key"],
         "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt_secret"],
-        METADATA_VARIABLE: parts.metadata_url,
+        METADATA_VARIABLE: services.metadata_url,
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(settings.home / "logs" / "airflow"),
         "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(settings.home / "logs" / "airflow" / "dags"),
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
-        "AIRFLOW_CONN_PINTER_SKUY": parts.source_dsn,
+        **{f"AIRFLOW_CONN_{name.upper()}": dsn for name, dsn in services.connections.items()},
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "include"), os.environ.get("PYTHONPATH")])),
     }
     for name in ("NO_PROXY", "no_proxy"):  # a proxy cannot reach this machine's own servers
@@ -99,8 +99,8 @@ def environment(settings: Settings, parts: Parts, port: int = PORT) -> dict[str,
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value
         fixed[variable(name)] = "" if plain is None else str(plain)
     env = {**defaults, **own_environment(), **fixed}
-    if parts.emulator_host:
-        env[EMULATOR_VARIABLE] = parts.emulator_host
+    if services.emulator_host:
+        env[EMULATOR_VARIABLE] = services.emulator_host
         google: dict[str, Any] = {"is_anonymous": True, "project": LOCAL_PROJECT}
         env["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"] = _google(google)
     else:
@@ -154,21 +154,21 @@ def migrate(env: Mapping[str, str], home: Path) -> None:
         processes.write_json(stamp, {"version": version, "revision": _revision(url)})
 
 
-def ready(settings: Settings, parts: Parts, port: int = PORT) -> dict[str, str]:
+def ready(settings: Settings, services: Services, port: int = PORT) -> dict[str, str]:
     """The environment of Airflow's processes, its database being there and nothing of a killed command left.
 
     Args:
         settings: this process's settings.
-        parts: where the parts are.
+        services: where the services are.
         port: where the API server listens.
 
     Raises:
         LumbungError: the database cannot be migrated.
     """
-    env = environment(settings, parts, port)
+    env = environment(settings, services, port)
     migrate(env, settings.home)
-    fail_abandoned(settings.home, parts.metadata_url)
-    complete_backfills(parts.metadata_url)
+    fail_abandoned(settings.home, services.metadata_url)
+    complete_backfills(services.metadata_url)
     return env
 
 
@@ -297,13 +297,13 @@ def sweep(home: Path) -> None:
 
 
 @contextlib.contextmanager
-def started(settings: Settings, parts: Parts) -> Iterator[Stack]:
+def started(settings: Settings, services: Services) -> Iterator[Stack]:
     """Airflow's components, working; all of them are ended at the end.
 
     Raises:
         LumbungError: the port is taken, or a component does not start.
     """
-    stack = Stack(ready(settings, parts, _port()), settings.home)
+    stack = Stack(ready(settings, services, _port()), settings.home)
     try:
         stack.start()
         yield stack
@@ -323,7 +323,7 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
         say: is given each line for the user.
 
     Raises:
-        LumbungError: it runs already, its port is taken, a part does not start, or a component ended by itself.
+        LumbungError: it runs already, its port is taken, a service does not start, or a component ended by itself.
     """
     if settings.airflow_url:
         raise LumbungError("Airflow runs elsewhere", where=variable("airflow_url"), remedy="use that one, or unset it")
@@ -331,7 +331,7 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs ignore it
         signal.signal(number, signal.default_int_handler)
     try:
-        with _alone(settings.home), running(settings) as parts, started(settings, parts) as stack:
+        with _alone(settings.home), running(settings) as services, started(settings, services) as stack:
             password = _secrets(settings.home / "airflow")["password"]
             here = Process.of(os.getpid()).to_dict()
             processes.write_json(notes, {"url": stack.api.url, "user": USER, "password": password, **here})
@@ -420,7 +420,7 @@ class TestRun(NamedTuple):
 
 def test_run(
     settings: Settings,
-    parts: Parts,
+    services: Services,
     dag_id: str,
     conf: Mapping[str, Any],
     log_path: Path,
@@ -430,7 +430,7 @@ def test_run(
 
     Args:
         settings: this process's settings.
-        parts: where the parts are.
+        services: where the services are.
         dag_id: the DAG; only its file is read, though Airflow registers its neighbours too.
         conf: the run's conf.
         log_path: takes all that Airflow and the tasks log.
@@ -439,7 +439,7 @@ def test_run(
     Raises:
         LumbungError: the run did not come to its end; one that failed is a result.
     """
-    env = ready(settings, parts)
+    env = ready(settings, services)
     now = datetime.now(UTC)
     run_id = f"manual__{now.isoformat()}"
     tasks: dict[tuple[str, int], Task] = {}
@@ -475,7 +475,7 @@ def test_run(
             processes.end_sessions([leader], grace=INTERRUPT_SECONDS)
             process.wait()
             if state is None:
-                _fail(parts.metadata_url, dag_id, run_id)
+                _fail(services.metadata_url, dag_id, run_id)
             path.unlink(missing_ok=True)
     if state is None:
         if errors:

@@ -1,14 +1,12 @@
-"""The embedded PostgreSQL: the source database `pinter_skuy` and Airflow's own, `airflow`.
+"""The embedded PostgreSQL: a database for each PostgreSQL source, named as its connection, and Airflow's own.
 
-It listens on 127.0.0.1 only and asks for a password: a Unix socket would not bear long home folders, and a server
-without a password would be open to every user of the machine.
+It listens on 127.0.0.1 only and asks for a password: the path of a Unix socket is too long in a long home folder, and a
+server without a password would be open to every user of the machine.
 """
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import hashlib
 import importlib.util
 import os
 import pwd
@@ -25,13 +23,13 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from lumbung.core.errors import LumbungError, SourceError
+from lumbung.core.errors import LumbungError
 from lumbung.core.settings import variable
 from lumbung.local import processes
 from lumbung.local.processes import Process
 
-SOURCE, METADATA = "pinter_skuy", "airflow"
-SEED_COLUMNS = {"student_id", "course_id"}
+METADATA = "airflow"
+"""Airflow's own database."""
 SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
 READY_SECONDS = 60
 START_ATTEMPTS = 20
@@ -53,7 +51,7 @@ class Postgres:
         self._lock = self.data / "postmaster.pid"
 
     def start(self) -> None:
-        """Start the server unless it runs, and make its databases.
+        """Start the server unless it runs, and create Airflow's database.
 
         Raises:
             LumbungError: it does not start; the message holds the end of its log.
@@ -62,11 +60,14 @@ class Postgres:
             self._create_cluster()
             self._launch()
         self._wait()
+        self.create_database(METADATA)
+
+    def create_database(self, name: str) -> None:
+        """Create a database unless it exists."""
         with self.connect("postgres") as connection:
             connection.autocommit = True
-            for name in (SOURCE, METADATA):
-                if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def stop(self) -> None:
         """Stop the server if it runs; open connections are ended."""
@@ -105,44 +106,6 @@ class Postgres:
         """A connection to a database of this server; commits at the end."""
         with psycopg.connect(self.url(database), connect_timeout=10) as connection:
             yield connection
-
-    def seed(self, file: Path) -> None:
-        """Load `course_enrollment`, when the file's contents are not what was loaded last.
-
-        The table has no constraints: repeats and nulls in the file must reach the pipeline, which rejects them.
-
-        Raises:
-            SourceError: the file is missing or cannot be loaded; what was loaded before stays.
-        """
-        if not file.is_file():
-            raise SourceError(
-                "no seed for the embedded PostgreSQL",
-                where=str(file),
-                remedy=f"put course_enrollment.csv there, or point {variable('data_source')} at the folder that has it",
-            )
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        columns = _header(file)
-        with self.connect(SOURCE) as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS course_enrollment (student_id text, course_id text)")
-            connection.execute("CREATE TABLE IF NOT EXISTS lumbung_seed (sha256 text NOT NULL)")
-            if connection.execute("SELECT 1 FROM lumbung_seed WHERE sha256 = %s", [digest]).fetchone():
-                return
-            connection.execute("TRUNCATE course_enrollment, lumbung_seed")
-            names = sql.SQL(", ").join(map(sql.Identifier, columns))
-            copy = sql.SQL("COPY course_enrollment ({}) FROM STDIN (FORMAT csv, HEADER true)").format(names)
-            try:
-                with file.open("rb") as opened, connection.cursor().copy(copy) as stream:
-                    while block := opened.read(1 << 20):
-                        stream.write(block)
-            except psycopg.Error as error:
-                place = (error.diag.context or "").partition(", ")[2]
-                raise SourceError(
-                    f"{error.diag.message_primary} ({place})" if place else f"{error.diag.message_primary or error}",
-                    where=str(file),
-                    remedy="mend the file; what was loaded before stays",
-                ) from error
-            connection.execute("INSERT INTO lumbung_seed VALUES (%s)", [digest])
 
     def _create_cluster(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -262,18 +225,6 @@ def _as_user() -> dict[str, Any]:
     if os.geteuid() != 0:
         return {}
     return {"user": SYSTEM_USER, "group": pwd.getpwnam(SYSTEM_USER).pw_gid, "extra_groups": []}
-
-
-def _header(file: Path) -> list[str]:
-    with file.open(encoding="utf-8-sig", newline="", errors="replace") as opened:
-        columns = [name.strip() for name in next(csv.reader(opened), [])]
-    if set(columns) != SEED_COLUMNS or len(columns) != len(SEED_COLUMNS):
-        raise SourceError(
-            f"the header is {','.join(columns) or 'missing'}",
-            where=f"{file}, line 1",
-            remedy=f"it must be {','.join(sorted(SEED_COLUMNS, reverse=True))}",
-        )
-    return columns
 
 
 def _let_others_pass(path: Path) -> None:

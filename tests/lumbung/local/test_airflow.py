@@ -16,8 +16,7 @@ import sqlalchemy
 from lumbung.core import settings as lumbung_settings
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
-from lumbung.local import airflow
-from lumbung.local import services as parts
+from lumbung.local import airflow, services
 
 DAG = '''
 import os
@@ -56,20 +55,20 @@ three()
 COMMAND = """
 import json, sys
 from pathlib import Path
-from lumbung.local import airflow, services as parts
+from lumbung.local import airflow, services
 from lumbung.core.settings import Settings
 settings = Settings.model_validate(json.loads(sys.argv[2]))
 if sys.argv[1] == "up":
     airflow.up(settings)
 else:
-    with parts.running(settings) as running:
+    with services.running(settings) as running:
         airflow.test_run(settings, running, "three", {"sleep": sys.argv[3]}, settings.home / "run.log")
 """
 
 
 @pytest.fixture(scope="module")
 def settings() -> Iterator[Settings]:
-    """A home with a throw-away DAG; no test here needs a warehouse. Not in pytest's folder, as in test_parts.py."""
+    """A home with a throw-away DAG; no test here needs a warehouse. Not in pytest's folder, as in test_services.py."""
     with tempfile.TemporaryDirectory(prefix="lumbung airflow ") as folder:
         yield from made(Path(folder))
 
@@ -85,8 +84,8 @@ def made(folder: Path) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="module")
-def running(settings: Settings) -> Iterator[parts.Parts]:
-    with parts.running(settings) as running:
+def running(settings: Settings) -> Iterator[services.Services]:
+    with services.running(settings) as running:
         yield running
 
 
@@ -123,7 +122,7 @@ def sessions(settings: Settings) -> set[int]:
     return {told["pid"] for told in json.loads((settings.home / "airflow" / "stack.json").read_text()).values()}
 
 
-def states(running: parts.Parts, run_id: str) -> list[str | None]:
+def states(running: services.Services, run_id: str) -> list[str | None]:
     engine = sqlalchemy.create_engine(running.metadata_url)
     query = (
         "SELECT state FROM dag_run WHERE run_id = :run UNION ALL SELECT state FROM task_instance WHERE run_id = :run"
@@ -132,22 +131,22 @@ def states(running: parts.Parts, run_id: str) -> list[str | None]:
         return list(connection.scalars(sqlalchemy.text(query), {"run": run_id}))
 
 
-def test_children_agree_on_every_setting(settings: Settings, running: parts.Parts) -> None:
+def test_children_agree_on_every_setting(settings: Settings, running: services.Services) -> None:
     env = airflow.environment(settings, running)
     assert lumbung_settings.load(env) == settings
-    assert env["AIRFLOW_CONN_PINTER_SKUY"] == running.source_dsn
+    assert env["AIRFLOW_CONN_PINTER_SKUY"] == running.connections["pinter_skuy"]
     assert env == airflow.environment(settings, running), "keys are made once"
     for path in ("secrets.json", "passwords.json"):
         assert (settings.home / "airflow" / path).stat().st_mode & 0o777 == 0o600
     google = airflow.environment(
         Settings.of(home=settings.home, project="my-project"),
-        parts.Parts(running.source_dsn, None, running.metadata_url),
+        services.Services(running.connections, None, running.metadata_url),
     )
     assert "BIGQUERY_EMULATOR_HOST" not in google
     assert json.loads(google["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"])["extra"] == {"project": "my-project"}
 
 
-def test_a_migration_killed_half_way_is_completed(settings: Settings, running: parts.Parts) -> None:
+def test_a_migration_killed_half_way_is_completed(settings: Settings, running: services.Services) -> None:
     env = airflow.environment(settings, running)
     stamp = settings.home / "airflow" / "migrated.json"
     tables = 0
@@ -168,7 +167,7 @@ def test_a_migration_killed_half_way_is_completed(settings: Settings, running: p
         assert connection.scalar(sqlalchemy.text("SELECT count(*) FROM slot_pool")) == 1
 
 
-def test_a_run_without_a_scheduler(settings: Settings, running: parts.Parts) -> None:
+def test_a_run_without_a_scheduler(settings: Settings, running: services.Services) -> None:
     log, told = settings.home / "logs" / "good.log", []
     result = airflow.test_run(settings, running, "three", {"day": "2026-11-20"}, log, told.append)
     assert (result.exit_code, result.errors) == (0, [])
@@ -179,7 +178,7 @@ def test_a_run_without_a_scheduler(settings: Settings, running: parts.Parts) -> 
     assert "Done. Returned value was" in log.read_text()
 
 
-def test_a_run_after_a_migration_killed_at_its_end(settings: Settings, running: parts.Parts) -> None:
+def test_a_run_after_a_migration_killed_at_its_end(settings: Settings, running: services.Services) -> None:
     env = airflow.environment(settings, running)
     airflow.migrate(env, settings.home)
     with airflow._engine(running.metadata_url) as engine, engine.begin() as connection:
@@ -189,7 +188,7 @@ def test_a_run_after_a_migration_killed_at_its_end(settings: Settings, running: 
     assert airflow.test_run(settings, running, "three", {}, settings.home / "logs" / "good.log").exit_code == 0
 
 
-def test_a_run_that_fails_says_why(settings: Settings, running: parts.Parts) -> None:
+def test_a_run_that_fails_says_why(settings: Settings, running: services.Services) -> None:
     log = settings.home / "logs" / "bad.log"
     result = airflow.test_run(settings, running, "three", {"fail": True}, log)
     assert (result.exit_code, result.errors) == (1, ["two: file.csv, line 3: it is broken. Mend it."])
@@ -204,7 +203,7 @@ def test_a_run_that_fails_says_why(settings: Settings, running: parts.Parts) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_ends_with_its_command(
-    settings: Settings, running: parts.Parts, tmp_path: Path, number: signal.Signals
+    settings: Settings, running: services.Services, tmp_path: Path, number: signal.Signals
 ) -> None:
     mark = tmp_path / "mark"
     command = start(settings, "run", str(mark))
@@ -224,7 +223,7 @@ def test_a_run_ends_with_its_command(
 
 
 def test_a_run_whose_processes_were_all_killed_is_marked_failed(
-    settings: Settings, running: parts.Parts, tmp_path: Path
+    settings: Settings, running: services.Services, tmp_path: Path
 ) -> None:
     mark = tmp_path / "mark"
     command = start(settings, "run", str(mark))
@@ -245,7 +244,7 @@ def test_a_run_whose_processes_were_all_killed_is_marked_failed(
 
 
 def test_a_backfill_whose_runs_have_all_ended_is_complete_at_the_next_start(
-    settings: Settings, running: parts.Parts
+    settings: Settings, running: services.Services
 ) -> None:
     """`lumbung backfill` ends its Airflow before a scheduler would say so. One that has a run to come goes on."""
     airflow.ready(settings, running)
@@ -280,7 +279,7 @@ def test_a_backfill_whose_runs_have_all_ended_is_complete_at_the_next_start(
     assert found == ["a", "b"]
 
 
-def test_up_serves_refuses_a_second_and_leaves_nothing(settings: Settings, running: parts.Parts) -> None:
+def test_up_serves_refuses_a_second_and_leaves_nothing(settings: Settings, running: services.Services) -> None:
     assert airflow.connect(settings) is None
     command = start(settings, "up")
     notes = settings.home / "up.json"
@@ -316,7 +315,7 @@ def test_up_serves_refuses_a_second_and_leaves_nothing(settings: Settings, runni
     assert airflow.connect(settings) is None
 
 
-def test_what_a_killed_up_left_is_ended_by_the_next_command(settings: Settings, running: parts.Parts) -> None:
+def test_what_a_killed_up_left_is_ended_by_the_next_command(settings: Settings, running: services.Services) -> None:
     command = start(settings, "up")
     wait_for(settings.home / "up.json", command)
     ours = sessions(settings)
@@ -327,7 +326,7 @@ def test_what_a_killed_up_left_is_ended_by_the_next_command(settings: Settings, 
     assert not (settings.home / "up.json").exists()
 
 
-def test_a_component_that_ends_is_named(settings: Settings, running: parts.Parts) -> None:
+def test_a_component_that_ends_is_named(settings: Settings, running: services.Services) -> None:
     env = airflow.environment(settings, running, airflow.processes.free_port())
     stack = airflow.Stack({**env, "AIRFLOW__CORE__EXECUTOR": "NoSuchExecutor"}, settings.home)
     try:

@@ -14,7 +14,7 @@ import pytest
 from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
-from lumbung.local.postgres import SOURCE
+from lumbung.local.seed import seed
 from lumbung.pipeline import operations as ledger
 from lumbung.pipeline import run as runs
 from lumbung.pipeline import snapshot
@@ -31,6 +31,7 @@ from lumbung.storage.warehouse import Warehouse
 from lumbung.stream.land import LandedFile, Landing
 from lumbung.systems.pinter_skuy.generate import generate
 from support import source_database
+from support.source_database import SOURCE
 
 SYSTEM = "pinter_skuy"
 DAYS = [date(2026, 11, 10) + timedelta(days) for days in range(5)]
@@ -70,7 +71,7 @@ class House:
     def fill(self, enrollments):
         """Have other sources."""
         generate(self.settings.data_source, enrollments=enrollments)
-        self.postgres.seed(self.settings.data_source / "course_enrollment.csv")
+        seed(self.postgres, self.settings.data_source)
 
     def take(self, day, *, refresh=False, loads=False, publishes=False):
         """Run a day up to its version, its staging partitions, or the end."""
