@@ -234,9 +234,9 @@ def budget(
 def up() -> None:
     """Run Airflow's page, its scheduler and the local parts until Ctrl-C."""
     from lumbung.cli.console import out
-    from lumbung.local import airflow
+    from lumbung.orchestrator.up import up as run_up
 
-    airflow.up(settings_module.load(), lambda line: out.print(line, soft_wrap=True))
+    run_up(settings_module.load(), lambda line: out.print(line, soft_wrap=True))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -244,21 +244,23 @@ def airflow(context: typer.Context) -> None:
     """Run Airflow's own command line on this home: lumbung airflow dags test enrollment 2026-11-10."""
     import subprocess
 
-    from lumbung.local import airflow as local
     from lumbung.local import services
+    from lumbung.local.airflow_database import prepare
+    from lumbung.local.airflow_environment import program
+    from lumbung.orchestrator.up import connect
 
     settings = settings_module.load()
     if settings.airflow_url:
         where = settings_module.variable("airflow_url")
         raise LumbungError("Airflow runs elsewhere", where=where, remedy="use its own command line, `airflow`")
-    if context.args[:2] == ["dags", "test"] and local.connect(settings):
+    if context.args[:2] == ["dags", "test"] and connect(settings):
         raise LumbungError(
             "the scheduler of `lumbung up` would join in",
             where="airflow dags test",
             remedy="stop it, or use lumbung run --day",
         )
     with services.running(settings) as there:
-        raise typer.Exit(subprocess.call([local.program(), *context.args], env=local.ready(settings, there)))
+        raise typer.Exit(subprocess.call([program(), *context.args], env=prepare(settings, there)))
 
 
 @app.command()
@@ -266,10 +268,11 @@ def clean() -> None:
     """Delete all local state (LUMBUNG_HOME)."""
     import shutil
 
-    from lumbung.local import airflow, kafka, services
+    from lumbung.local import kafka, services
+    from lumbung.orchestrator.up import connect
 
     settings = settings_module.load()
-    if airflow.connect(settings) or services.in_use(settings) or kafka.in_use(settings):
+    if connect(settings) or services.in_use(settings) or kafka.in_use(settings):
         raise LumbungError("a command uses it", where=str(settings.home), remedy="stop it first")
     if settings.home.exists():
         shutil.rmtree(settings.home)
@@ -314,15 +317,16 @@ def _show_answers(settings: Settings, there: Services, day: date) -> None:
 def _airflow(settings: Settings) -> Iterator[tuple[Services, Api]]:
     """A running Airflow: the one of `up`, or one of our own."""
     from lumbung.cli import console
-    from lumbung.local import airflow, services
+    from lumbung.local import services
+    from lumbung.orchestrator.up import connect, started
 
     with services.running(settings) as there:
-        if api := airflow.connect(settings):
+        if api := connect(settings):
             yield there, api
             return
         console.err.print("Starting Airflow")
-        with airflow.started(settings, there) as stack:
-            yield there, stack.api
+        with started(settings, there) as api:
+            yield there, api
 
 
 def _nullable(kind: Any) -> Any:

@@ -38,9 +38,9 @@ def run_dag(settings: Settings, there: Services, dag_id: str, day: date, conf: d
     Raises:
         LumbungError: a task failed.
     """
-    from lumbung.local import airflow
+    from lumbung.orchestrator.up import connect
 
-    api = airflow.connect(settings)
+    api = connect(settings)
     run_id, failures = (
         _run_up(settings, api, dag_id, day, conf) if api else _run_alone(settings, there, dag_id, day, conf)
     )
@@ -93,15 +93,15 @@ def _run_alone(
     settings: Settings, there: Services, dag_id: str, day: date, conf: dict[str, Any]
 ) -> tuple[str, list[str]]:
     from lumbung.cli import console
-    from lumbung.local import airflow
+    from lumbung.orchestrator.single_run import Task, test_run
 
     log = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     with console.err.status(f"Airflow runs {dag_id} for {day}") as status:
 
-        def told(task: airflow.Task) -> None:
+        def told(task: Task) -> None:
             status.update(f"Airflow runs {dag_id} for {day}: {task.task_id} {task.state}")
 
-        result = airflow.test_run(settings, there, dag_id, conf, log, told)
+        result = test_run(settings, there, dag_id, conf, log, told)
     instances = [{"task_id": t.task_id, "state": t.state, "start": t.start, "end": t.end} for t in result.tasks]
     _show_tasks(settings, day, result.run_id, instances)
     console.out.print(f"Log: {log}", soft_wrap=True)

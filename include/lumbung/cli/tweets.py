@@ -72,10 +72,11 @@ def backfill(
 
 
 def _run(day: date, conf: dict[str, Any]) -> None:
-    from lumbung.local import airflow, services
+    from lumbung.local import services
+    from lumbung.orchestrator.up import connect
 
     settings = settings_module.load()
-    if settings.kafka.servers is None and (api := airflow.connect(settings)):
+    if settings.kafka.servers is None and (api := connect(settings)):
         raise LumbungError(
             "the Airflow of `lumbung up` knows no Kafka",
             where=api.url,

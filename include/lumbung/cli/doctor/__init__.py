@@ -141,7 +141,8 @@ def _lake(settings: Settings) -> Iterator[Finding]:
 
 def _up(settings: Settings) -> Iterator[Finding]:
     from lumbung.local import processes
-    from lumbung.local.airflow import PORT, PORT_VARIABLE, connect
+    from lumbung.local.airflow_environment import PORT, PORT_VARIABLE
+    from lumbung.orchestrator.up import connect
 
     if settings.airflow_url and (api := connect(settings)):
         api.health()
