@@ -88,7 +88,7 @@ class Kafka(Server):
             port: where clients reach it.
             controller: where it reaches itself.
         """
-        alone = {
+        one_replica = {
             f"{topic}.{setting}": "1"
             for topic in ("transaction.state.log", "share.coordinator.state.topic")
             for setting in ("replication.factor", "min.isr")
@@ -108,7 +108,7 @@ class Kafka(Server):
             "offsets.topic.num.partitions": "1",
             "transaction.state.log.num.partitions": "1",
             "share.coordinator.state.topic.num.partitions": "1",
-            **alone,
+            **one_replica,
             "group.initial.rebalance.delay.ms": "0",
             # A killed consumer's partitions are free after 6 seconds, not 45.
             "group.consumer.min.session.timeout.ms": "6000",

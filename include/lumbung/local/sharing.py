@@ -4,7 +4,8 @@ Each command holds a shared flock on `<name>.lock` for as long as it uses the se
 them also holds `<name>.gate.lock` alone, so that none starts what another one is stopping. The kernel drops the locks
 of a killed command: its servers keep running until the next command, which uses them and stops them.
 
-The names of the lock files must stay as they are: commands of an older checkout take the same locks on the same home.
+The names of the lock files must stay as they are, and those of the pid files in a home folder (`*.json`), too: commands
+of an older checkout on the same home take the same locks and read the same files.
 """
 
 from __future__ import annotations
