@@ -14,9 +14,10 @@ from pathlib import Path
 
 from benchmarks.results import ROOT, Measure, Took, in_turn, program
 from lumbung.core.settings import Settings, variable
-from lumbung.local import airflow
-from lumbung.local import services as parts
+from lumbung.local import services
+from lumbung.local.airflow_environment import DAGS_VARIABLE
 from lumbung.orchestrator.api import ENDED
+from lumbung.orchestrator.up import started
 
 FIRST, LAST = "2026-10-01", "2026-10-30"
 PARSE = """
@@ -62,14 +63,14 @@ def overhead(home: Path) -> Took:
     dags.mkdir()
     (dags / "nothing.py").write_text(NOTHING)
     settings = Settings.of(home=home)
-    os.environ[airflow.DAGS_VARIABLE] = str(dags)
+    os.environ[DAGS_VARIABLE] = str(dags)
     try:
-        with parts.running(settings) as there, airflow.started(settings, there) as stack:
-            run_id = stack.api.trigger("nothing", {})
-            while (run := stack.api.dag_run("nothing", run_id))["state"] not in ENDED:
+        with services.running(settings) as addresses, started(settings, addresses) as api:
+            run_id = api.trigger("nothing", {})
+            while (run := api.dag_run("nothing", run_id))["state"] not in ENDED:
                 time.sleep(1)
     finally:
-        del os.environ[airflow.DAGS_VARIABLE]
+        del os.environ[DAGS_VARIABLE]
     if run["state"] != "success":
         raise SystemExit(f"the run of tasks that do nothing: {run['state']}")
     began, ended = (datetime.fromisoformat(run[name]) for name in ("start_date", "end_date"))

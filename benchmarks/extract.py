@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.results import RIVALS_PYTHON, Measure, Took, in_turn, program
 from lumbung.core.settings import Settings
-from lumbung.local import services as parts
+from lumbung.local import services
 from lumbung.systems.pinter_skuy.generate import generate
 
 HERE = Path(__file__).parent
@@ -26,8 +26,8 @@ def source(rows: int) -> Iterator[tuple[Settings, str]]:
         folder.chmod(0o755)  # root's PostgreSQL runs as another user
         generate(folder / "sources", enrollments=rows, seed=1)
         settings = Settings.of(home=folder / "home", data_source=folder / "sources")
-        with parts.running(settings) as there:
-            yield settings, there.source_dsn
+        with services.running(settings) as addresses:
+            yield settings, addresses.connections["pinter_skuy"]
 
 
 def rival(what: str, way: str, dsn: str, prepare: Callable[[Path], object] = lambda _: None) -> Took:

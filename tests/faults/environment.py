@@ -20,8 +20,7 @@ import psutil
 
 from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.core.settings import Settings
-from lumbung.local import processes
-from lumbung.local import services as parts
+from lumbung.local import processes, services
 from lumbung.local.bigquery import BigQuery
 from lumbung.local.postgres import Postgres
 from lumbung.local.processes import Process
@@ -89,7 +88,7 @@ class FaultEnvironment:
             (seed / "course_enrollment.csv").write_text("student_id,course_id\n")
             self.settings = Settings.of(home=self.folder / "base", data_source=seed)
             # As long as this process is one of their users, no run stops the servers at its end.
-            stack.enter_context(parts.running(self.settings))
+            stack.enter_context(services.running(self.settings))
             self.bigquery, self.postgres = BigQuery(self.settings.home), Postgres(self.settings.home)
             path = os.pathsep.join(str(ROOT / name) for name in ("tests", "include"))
             self._worker = subprocess.Popen(
@@ -152,8 +151,8 @@ class FaultEnvironment:
 
     def revive(self, harness: AnyHarness) -> None:
         """Start the servers that were killed, as the next command does."""
-        with parts.running(self.settings) as there:
-            harness.move(there.emulator_host)
+        with services.running(self.settings) as running:
+            harness.move(running.emulator_host)
 
     def kill_warehouse(self) -> None:
         """Kill the BigQuery server, and wait until its place is free for the next one."""

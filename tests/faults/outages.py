@@ -18,10 +18,10 @@ from pathlib import Path
 from faults.environment import FaultEnvironment, day_of, fill
 from faults.kills import broken, half_published, undisturbed
 from faults.result import Options, Result, scenario
-from lumbung.local.postgres import SOURCE
 from support.harness import contents
 from support.http_proxy import Drop, Proxy, Request
 from support.pipeline import PipelineHarness
+from support.source_database import SOURCE
 
 DISK = "8m"
 LEFT = 150_000  # bytes at most that the full disk has left; a run writes about that much into the lake

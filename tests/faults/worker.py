@@ -17,7 +17,7 @@ from typing import Any
 from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
-from lumbung.local import services as parts
+from lumbung.local import services
 from lumbung.local.postgres import Postgres
 from support.pipeline import PipelineHarness
 from support.tweet_harness import TweetHarness
@@ -25,7 +25,7 @@ from support.tweet_harness import TweetHarness
 
 def take(order: dict[str, Any]) -> None:
     """Run a day of a harness as a command does: the servers that are missing are started."""
-    with parts.running(Settings.of(home=Path(order["base"]), data_source=Path(order["seed"]))) as there:
+    with services.running(Settings.of(home=Path(order["base"]), data_source=Path(order["seed"]))) as there:
         folder, server = Path(order["home"]), order["server"] or there.emulator_host
         catalog, name = Catalog(Path(order["catalog"])), order["name"]
         harness = (

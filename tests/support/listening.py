@@ -1,4 +1,4 @@
-"""Where processes listen, as the kernel's /proc/net/tcp and tcp6 tell."""
+"""Where processes listen, by the kernel's /proc/net/tcp and tcp6."""
 
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -8,7 +8,7 @@ import psutil
 
 def addresses(processes: Iterable[psutil.Process]) -> dict[tuple[str, int], str]:
     """Address and port of each socket that the processes and their children listen at, with the program's name."""
-    tree = {one for process in processes for one in (process, *process.children(recursive=True))}
+    tree = {member for process in processes for member in (process, *process.children(recursive=True))}
     return {
         (socket.laddr.ip, socket.laddr.port): process.name()
         for process in tree
@@ -17,7 +17,9 @@ def addresses(processes: Iterable[psutil.Process]) -> dict[tuple[str, int], str]
     }
 
 
-def others(found: dict[tuple[str, int], str]) -> dict[tuple[str, int], str]:
-    """Those that other machines reach."""
+def reachable(listening: dict[tuple[str, int], str]) -> dict[tuple[str, int], str]:
+    """Those that other machines can reach."""
     mapped = "::ffff:"
-    return {place: name for place, name in found.items() if not ip_address(place[0].removeprefix(mapped)).is_loopback}
+    return {
+        place: name for place, name in listening.items() if not ip_address(place[0].removeprefix(mapped)).is_loopback
+    }

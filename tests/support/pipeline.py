@@ -13,11 +13,12 @@ from urllib.parse import quote
 
 from lumbung.catalog.contract import Catalog
 from lumbung.core.settings import Settings
-from lumbung.local.postgres import SOURCE, Postgres
+from lumbung.local.postgres import Postgres
 from lumbung.pipeline import snapshot
 from lumbung.pipeline.extract import extract
 from lumbung.pipeline.run import Step
 from support.harness import NUMBERS, DayRun, Harness
+from support.source_database import SOURCE
 
 SYSTEM = "pinter_skuy"
 ENROLLMENT = ["student_id", "course_id"]

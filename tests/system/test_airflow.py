@@ -80,7 +80,7 @@ def test_all_servers_listen_on_loopback_only(up) -> None:
     assert int(api.url.rpartition(":")[2]) in ports
     for notes in ("bigquery.json", "postgres/lumbung.json"):
         assert json.loads((home.folder / notes).read_text())["port"] in ports, notes
-    assert not listening.others(found)
+    assert not listening.reachable(found)
 
 
 def test_runs_of_every_kind_at_once_end_in_one_warehouse(up) -> None:

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
-from lumbung.local.postgres import SOURCE, Postgres
+from lumbung.local.postgres import Postgres
 from support import stream, x_server
+from support.source_database import SOURCE
 
 Make = Callable[..., Any]
 DAY = "2026-11-10"

@@ -21,7 +21,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 
 if TYPE_CHECKING:
-    from lumbung.local.services import Parts
+    from lumbung.local.services import Services
     from lumbung.orchestrator.api import Api
 
 DAG_ID = "enrollment"
@@ -74,9 +74,9 @@ def run(
     chosen = business_day.parse(day) if day else business_day.today()
     business_day.refuse_future(chosen)
     conf = {"day": f"{chosen}", "refresh": refresh}
-    from lumbung.local import services as parts
+    from lumbung.local import services
 
-    with parts.running(settings) as there:
+    with services.running(settings) as there:
         run_dag(settings, there, DAG_ID, chosen, conf)
         _show_answers(settings, there, chosen)
 
@@ -235,9 +235,9 @@ def budget(
 def up() -> None:
     """Run Airflow's page, its scheduler and the local parts until Ctrl-C."""
     from lumbung.cli.console import out
-    from lumbung.local import airflow
+    from lumbung.orchestrator.up import up as run_up
 
-    airflow.up(settings_module.load(), lambda line: out.print(line, soft_wrap=True))
+    run_up(settings_module.load(), lambda line: out.print(line, soft_wrap=True))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -245,21 +245,23 @@ def airflow(context: typer.Context) -> None:
     """Run Airflow's own command line on this home: lumbung airflow dags test enrollment 2026-11-10."""
     import subprocess
 
-    from lumbung.local import airflow as local
-    from lumbung.local import services as parts
+    from lumbung.local import services
+    from lumbung.local.airflow_database import prepare
+    from lumbung.local.airflow_environment import program
+    from lumbung.orchestrator.up import connect
 
     settings = settings_module.load()
     if settings.airflow_url:
         where = settings_module.variable("airflow_url")
         raise LumbungError("Airflow runs elsewhere", where=where, remedy="use its own command line, `airflow`")
-    if context.args[:2] == ["dags", "test"] and local.connect(settings):
+    if context.args[:2] == ["dags", "test"] and connect(settings):
         raise LumbungError(
             "the scheduler of `lumbung up` would join in",
             where="airflow dags test",
             remedy="stop it, or use lumbung run --day",
         )
-    with parts.running(settings) as there:
-        raise typer.Exit(subprocess.call([local.program(), *context.args], env=local.ready(settings, there)))
+    with services.running(settings) as there:
+        raise typer.Exit(subprocess.call([program(), *context.args], env=prepare(settings, there)))
 
 
 @app.command()
@@ -267,11 +269,11 @@ def clean() -> None:
     """Delete all local state (LUMBUNG_HOME)."""
     import shutil
 
-    from lumbung.local import airflow, kafka
-    from lumbung.local import services as parts
+    from lumbung.local import kafka, services
+    from lumbung.orchestrator.up import connect
 
     settings = settings_module.load()
-    if airflow.connect(settings) or parts.in_use(settings) or kafka.in_use(settings):
+    if connect(settings) or services.in_use(settings) or kafka.in_use(settings):
         raise LumbungError("a command uses it", where=str(settings.home), remedy="stop it first")
     if settings.home.exists():
         shutil.rmtree(settings.home)
@@ -301,7 +303,7 @@ def generate(
     console.table(f"{folder}", ("file", "rows"), rows.items(), numbers=("rows",))
 
 
-def _show_answers(settings: Settings, there: Parts, day: date) -> None:
+def _show_answers(settings: Settings, there: Services, day: date) -> None:
     from lumbung.cli import console
     from lumbung.storage.lake import open_lake
     from lumbung.systems.pinter_skuy import answers as answering
@@ -313,19 +315,19 @@ def _show_answers(settings: Settings, there: Parts, day: date) -> None:
 
 
 @contextlib.contextmanager
-def _airflow(settings: Settings) -> Iterator[tuple[Parts, Api]]:
+def _airflow(settings: Settings) -> Iterator[tuple[Services, Api]]:
     """A running Airflow: the one of `up`, or one of our own."""
     from lumbung.cli import console
-    from lumbung.local import airflow
-    from lumbung.local import services as parts
+    from lumbung.local import services
+    from lumbung.orchestrator.up import connect, started
 
-    with parts.running(settings) as there:
-        if api := airflow.connect(settings):
+    with services.running(settings) as there:
+        if api := connect(settings):
             yield there, api
             return
         console.err.print("Starting Airflow")
-        with airflow.started(settings, there) as stack:
-            yield there, stack.api
+        with started(settings, there) as api:
+            yield there, api
 
 
 def _nullable(kind: Any) -> Any:

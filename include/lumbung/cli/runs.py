@@ -16,7 +16,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 
 if TYPE_CHECKING:
-    from lumbung.local.services import Parts
+    from lumbung.local.services import Services
     from lumbung.orchestrator.api import Api
     from lumbung.storage.warehouse import Warehouse
 
@@ -25,12 +25,12 @@ POLL_SECONDS = 0.5
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def run_dag(settings: Settings, there: Parts, dag_id: str, day: date, conf: dict[str, Any]) -> None:
+def run_dag(settings: Settings, there: Services, dag_id: str, day: date, conf: dict[str, Any]) -> None:
     """Run a DAG once, by the Airflow of `lumbung up` or without one, and print its tasks.
 
     Args:
         settings: this process's settings.
-        there: where the parts are.
+        there: where the services are.
         dag_id: the DAG.
         day: the day that `conf` names.
         conf: the run's conf.
@@ -38,9 +38,9 @@ def run_dag(settings: Settings, there: Parts, dag_id: str, day: date, conf: dict
     Raises:
         LumbungError: a task failed.
     """
-    from lumbung.local import airflow
+    from lumbung.orchestrator.up import connect
 
-    api = airflow.connect(settings)
+    api = connect(settings)
     run_id, failures = (
         _run_up(settings, api, dag_id, day, conf) if api else _run_alone(settings, there, dag_id, day, conf)
     )
@@ -65,9 +65,9 @@ def warehouse_at(settings: Settings, address: str | None) -> Warehouse:
 @contextlib.contextmanager
 def reading(settings: Settings) -> Iterator[Warehouse]:
     """The warehouse, for commands that need no source database."""
-    from lumbung.local import services as parts
+    from lumbung.local import services
 
-    with parts.warehouse(settings) as address:
+    with services.warehouse(settings) as address:
         yield warehouse_at(settings, address)
 
 
@@ -89,17 +89,19 @@ def write_report(settings: Settings, warehouse: Warehouse) -> Path:
     return path
 
 
-def _run_alone(settings: Settings, there: Parts, dag_id: str, day: date, conf: dict[str, Any]) -> tuple[str, list[str]]:
+def _run_alone(
+    settings: Settings, there: Services, dag_id: str, day: date, conf: dict[str, Any]
+) -> tuple[str, list[str]]:
     from lumbung.cli import console
-    from lumbung.local import airflow
+    from lumbung.orchestrator.single_run import Task, test_run
 
     log = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     with console.err.status(f"Airflow runs {dag_id} for {day}") as status:
 
-        def told(task: airflow.Task) -> None:
+        def told(task: Task) -> None:
             status.update(f"Airflow runs {dag_id} for {day}: {task.task_id} {task.state}")
 
-        result = airflow.test_run(settings, there, dag_id, conf, log, told)
+        result = test_run(settings, there, dag_id, conf, log, told)
     instances = [{"task_id": t.task_id, "state": t.state, "start": t.start, "end": t.end} for t in result.tasks]
     _show_tasks(settings, day, result.run_id, instances)
     console.out.print(f"Log: {log}", soft_wrap=True)

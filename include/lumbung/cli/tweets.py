@@ -19,7 +19,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import NO_SOURCE, Settings, TweetSource
 
 if TYPE_CHECKING:
-    from lumbung.local.services import Parts
+    from lumbung.local.services import Services
     from lumbung.search.cluster import Cluster
 
 DAG_ID = "tweets"
@@ -61,17 +61,17 @@ def backfill(
 
 
 def _run(day: date, conf: dict[str, Any]) -> None:
-    from lumbung.local import airflow
-    from lumbung.local import services as parts
+    from lumbung.local import services
+    from lumbung.orchestrator.up import connect
 
     settings = settings_module.load()
-    if settings.kafka.servers is None and (api := airflow.connect(settings)):
+    if settings.kafka.servers is None and (api := connect(settings)):
         raise LumbungError(
             "the Airflow of `lumbung up` knows no Kafka",
             where=api.url,
             remedy="stop it, or set LUMBUNG_KAFKA for it and here",
         )
-    with parts.running(settings) as there, _kafka(settings) as reached:
+    with services.running(settings) as there, _kafka(settings) as reached:
         run_dag(reached, there, DAG_ID, day, {"day": f"{day}", **conf})
         _show(reached, there)
 
@@ -270,7 +270,7 @@ def import_kibana() -> None:
     console.out.print(f"{import_saved_objects(settings)} saved objects in {settings.kibana}", soft_wrap=True)
 
 
-def _show(settings: Settings, there: Parts) -> None:
+def _show(settings: Settings, there: Services) -> None:
     from lumbung.cli import console
     from lumbung.storage.lake import open_lake
     from lumbung.systems.cilvest.answers import answers

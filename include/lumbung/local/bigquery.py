@@ -1,4 +1,4 @@
-"""The local BigQuery server: started in its own environment, found again by its notes, stopped."""
+"""The local BigQuery server: started in its own environment, found again by its pid file, stopped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BigQuery(Server):
     @property
     def address(self) -> str:
         """What BIGQUERY_EMULATOR_HOST is set to."""
-        return f"http://127.0.0.1:{processes.read_json(self.notes)['port']}"
+        return f"http://127.0.0.1:{processes.read_json(self.pid_file)['port']}"
 
     def launch(self) -> None:
         """Start the server unless it runs; it may not answer yet.
@@ -49,14 +49,14 @@ class BigQuery(Server):
                 "the local BigQuery server is not installed", where=str(PYTHON), remedy="run make install"
             )
         self.data.mkdir(parents=True, exist_ok=True)
-        port = processes.free_port(processes.read_json(self.notes).get("port", 0))
+        port = processes.free_port(processes.read_json(self.pid_file).get("port", 0))
         place = ["--host", "127.0.0.1", "--port", str(port), "--data-dir", str(self.data), "--project", LOCAL_PROJECT]
         # Nothing but the package `bigquery` is added to the server's own environment: -P leaves the working directory
         # out, and this PYTHONPATH replaces the caller's, so no other module can hide one of its dependencies.
         env = {**os.environ, "PYTHONPATH": str(SERVICES)}
         self._launched = True
         server = processes.start([str(PYTHON), "-P", "-m", "bigquery.server", *place], env=env, log=self.log)
-        processes.write_json(self.notes, {"port": port, **processes.told(processes.Process.of(server.pid))})
+        processes.write_json(self.pid_file, {"port": port, **processes.Process.of(server.pid).to_dict()})
 
     def _answers(self) -> bool:
         try:

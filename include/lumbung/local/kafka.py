@@ -1,4 +1,4 @@
-"""A real Kafka broker on a laptop: fetched once by Maven, started by Java, found again by its notes, stopped.
+"""A real Kafka broker on a laptop: fetched once by Maven, started by Java, found again by its pid file, stopped.
 
 It is one node that is broker and controller, on 127.0.0.1 only, without a password.
 """
@@ -20,13 +20,14 @@ from pathlib import Path
 
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import ROOT, Settings
-from lumbung.local import processes
+from lumbung.local import processes, sharing
 from lumbung.local.server import Server
 from lumbung.stream.kafka import KAFKA_REMEDY, QUIET
 
-PARTS = ROOT / "infra" / "kafka"
-POM, LOGGING = PARTS / "pom.xml", PARTS / "log4j2.xml"
+CONFIG = ROOT / "infra" / "kafka"
+POM, LOGGING = CONFIG / "pom.xml", CONFIG / "log4j2.xml"
 FETCH_SECONDS = 900
+LOCK = "kafka"
 
 
 class Kafka(Server):
@@ -47,7 +48,7 @@ class Kafka(Server):
     @property
     def address(self) -> str:
         """What LUMBUNG_KAFKA would be set to."""
-        return f"127.0.0.1:{processes.read_json(self.notes)['port']}"
+        return f"127.0.0.1:{processes.read_json(self.pid_file)['port']}"
 
     def launch(self) -> None:
         """Start the broker unless it runs; it may not answer yet.
@@ -65,9 +66,9 @@ class Kafka(Server):
             f"{jars()}/*",
             f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
         ]
-        notes = processes.read_json(self.notes)
-        port = processes.free_port(notes.get("port", 0))
-        controller = processes.free_port(notes.get("controller", 0))
+        previous = processes.read_json(self.pid_file)
+        port = processes.free_port(previous.get("port", 0))
+        controller = processes.free_port(previous.get("controller", 0))
         while controller == port:
             controller = processes.free_port()
         self.data.mkdir(parents=True, exist_ok=True)
@@ -77,8 +78,8 @@ class Kafka(Server):
         self._launched = True
         command = [*java, "-Xmx256m", "-XX:+UseSerialGC", "kafka.Kafka", str(properties)]
         server = processes.start(command, env=os.environ, log=self.log)
-        told = processes.told(processes.Process.of(server.pid))
-        processes.write_json(self.notes, {"port": port, "controller": controller, **told})
+        process = processes.Process.of(server.pid)
+        processes.write_json(self.pid_file, {"port": port, "controller": controller, **process.to_dict()})
 
     def properties(self, port: int, controller: int) -> dict[str, str]:
         """The broker's configuration.
@@ -87,7 +88,7 @@ class Kafka(Server):
             port: where clients reach it.
             controller: where it reaches itself.
         """
-        alone = {
+        one_replica = {
             f"{topic}.{setting}": "1"
             for topic in ("transaction.state.log", "share.coordinator.state.topic")
             for setting in ("replication.factor", "min.isr")
@@ -107,7 +108,7 @@ class Kafka(Server):
             "offsets.topic.num.partitions": "1",
             "transaction.state.log.num.partitions": "1",
             "share.coordinator.state.topic.num.partitions": "1",
-            **alone,
+            **one_replica,
             "group.initial.rebalance.delay.ms": "0",
             # A killed consumer's partitions are free after 6 seconds, not 45.
             "group.consumer.min.session.timeout.ms": "6000",
@@ -123,8 +124,8 @@ class Kafka(Server):
         return file
 
     def _format(self, java: list[str]) -> None:
-        with tempfile.TemporaryDirectory(prefix="format-", dir=self.data) as made:
-            topics = Path(made, "topics")
+        with tempfile.TemporaryDirectory(prefix="format-", dir=self.data) as temporary:
+            topics = Path(temporary, "topics")
             properties = self._write({**self.properties(1, 2), "log.dirs": str(topics)}, "format.properties")
             number = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             command = [*java, "kafka.tools.StorageTool", "format", "-c", str(properties), "-t", number]
@@ -134,7 +135,7 @@ class Kafka(Server):
                     command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
                 ).returncode
             if failed:
-                raise processes.died("the Kafka broker's storage cannot be made", self.log, KAFKA_REMEDY)
+                raise processes.error_with_log("the Kafka broker's storage cannot be made", self.log, KAFKA_REMEDY)
             topics.rename(self.topics)  # a killed format leaves nothing under this name
 
     def _answers(self) -> bool:
@@ -151,10 +152,10 @@ class Kafka(Server):
 
 @contextlib.contextmanager
 def broker(settings: Settings) -> Iterator[str]:
-    """Have a broker: the one that LUMBUNG_KAFKA names, else this home's own, which is stopped with its last user.
+    """Have a broker: the one that LUMBUNG_KAFKA names, else this home's own, which its last user stops.
 
     Yields:
-        Its bootstrap servers; `settings.replace(kafka=…)` tells the rest of the program.
+        Its bootstrap servers, for `settings.replace(kafka=…)`.
 
     Raises:
         LumbungError: none is named, and Java or Maven is missing or the broker does not start.
@@ -162,27 +163,19 @@ def broker(settings: Settings) -> Iterator[str]:
     if settings.kafka.servers:
         yield settings.kafka.servers
         return
-    kafka, gate = Kafka(settings.home), settings.home / "kafka.gate.lock"
-    with processes.terminable(), processes.locked(settings.home / "kafka.lock", fcntl.LOCK_SH) as users:
-        try:
-            with processes.locked(gate, fcntl.LOCK_EX):
-                kafka.launch()
-                kafka.wait()
-            yield kafka.address
-        finally:
-            with processes.locked(gate, fcntl.LOCK_EX), contextlib.suppress(BlockingIOError):
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while another command uses the broker
-                kafka.stop()
+    kafka = Kafka(settings.home)
+
+    def start() -> None:
+        kafka.launch()
+        kafka.wait()
+
+    with sharing.shared(settings.home, LOCK, start=start, stop=kafka.stop):
+        yield kafka.address
 
 
 def in_use(settings: Settings) -> bool:
-    """Whether a command uses the broker of this home; one that a killed command left is stopped."""
-    try:
-        with processes.locked(settings.home / "kafka.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
-            Kafka(settings.home).stop()
-            return False
-    except BlockingIOError:
-        return True
+    """Whether a command uses the broker of this home; one that a killed command left running is stopped."""
+    return sharing.in_use(settings.home, LOCK, stop=Kafka(settings.home).stop)
 
 
 def jars() -> Path:
@@ -199,8 +192,8 @@ def jars() -> Path:
         maven = shutil.which("mvn")
         if not maven:
             raise LumbungError("there is no Kafka here, and no Maven to fetch one", where="kafka", remedy=KAFKA_REMEDY)
-        with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache) as made:
-            fetched = Path(made, "jars")
+        with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache) as temporary:
+            fetched = Path(temporary, "jars")
             goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fetched}"]
             _fetch([maven, "-B", "-q", "-f", str(POM), *goal])
             fetched.rename(folder)  # a killed fetch leaves nothing under this name
@@ -219,9 +212,9 @@ def _fetch(command: list[str]) -> None:
             failed = f"it took longer than {FETCH_SECONDS // 60} minutes"
         if failed:
             output.seek(0)
-            said = "\n".join(output.read().strip().splitlines()[-8:]) or str(failed)
+            message = "\n".join(output.read().strip().splitlines()[-8:]) or str(failed)
             raise LumbungError(
-                f"Maven cannot fetch the Kafka broker\n{said}",
+                f"Maven cannot fetch the Kafka broker\n{message}",
                 where=str(POM),
                 remedy=f"see to it that Maven has the network, and run the command again; or {KAFKA_REMEDY}",
             )

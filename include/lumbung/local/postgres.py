@@ -1,14 +1,12 @@
-"""The embedded PostgreSQL: the source database `pinter_skuy` and Airflow's own, `airflow`.
+"""The embedded PostgreSQL: a database for each PostgreSQL source, named as its connection, and Airflow's own.
 
-It listens on 127.0.0.1 only and asks for a password: a Unix socket would not bear long home folders, and a server
-without a password would be open to every user of the machine.
+It listens on 127.0.0.1 only and asks for a password: the path of a Unix socket is too long in a long home folder, and a
+server without a password would be open to every user of the machine.
 """
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import hashlib
 import importlib.util
 import os
 import pwd
@@ -25,15 +23,16 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from lumbung.core.errors import LumbungError, SourceError
+from lumbung.core.errors import LumbungError
 from lumbung.core.settings import variable
 from lumbung.local import processes
 from lumbung.local.processes import Process
 
-SOURCE, METADATA = "pinter_skuy", "airflow"
-SEED_COLUMNS = {"student_id", "course_id"}
+METADATA = "airflow"
+"""Airflow's own database."""
 SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
 READY_SECONDS = 60
+START_ATTEMPTS = 20
 
 
 class Postgres:
@@ -47,25 +46,28 @@ class Postgres:
         self.home = home
         self.data = home / "postgres"
         self.log = home / "logs" / "postgres.log"
-        self.notes = self.data / "lumbung.json"
+        self.access_file = self.data / "lumbung.json"  # port and password
         self.programs = _programs()
         self._lock = self.data / "postmaster.pid"
 
     def start(self) -> None:
-        """Start the server unless it runs, and make its databases.
+        """Start the server unless it runs, and create Airflow's database.
 
         Raises:
             LumbungError: it does not start; the message holds the end of its log.
         """
         if not self.process():
-            self._make()
+            self._create_cluster()
             self._launch()
-        self._await()
+        self._wait()
+        self.create_database(METADATA)
+
+    def create_database(self, name: str) -> None:
+        """Create a database unless it exists."""
         with self.connect("postgres") as connection:
             connection.autocommit = True
-            for name in (SOURCE, METADATA):
-                if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def stop(self) -> None:
         """Stop the server if it runs; open connections are ended."""
@@ -84,7 +86,7 @@ class Postgres:
             process = Process.of(recorded[0])
         except psutil.NoSuchProcess:
             return None
-        # The number may have been given to another process since; the file's time is in whole seconds.
+        # The pid may have been given to another process since; the file's time is in whole seconds.
         return process if process.is_alive and abs(process.created - recorded[1]) < 5 else None
 
     def _recorded(self) -> tuple[int, int] | None:
@@ -96,8 +98,8 @@ class Postgres:
 
     def url(self, database: str, driver: str = "") -> str:
         """The address of a database, with the password."""
-        notes = processes.read_json(self.notes)
-        return f"postgresql{driver}://postgres:{notes['password']}@127.0.0.1:{notes['port']}/{database}"
+        access = processes.read_json(self.access_file)
+        return f"postgresql{driver}://postgres:{access['password']}@127.0.0.1:{access['port']}/{database}"
 
     @contextlib.contextmanager
     def connect(self, database: str) -> Iterator[psycopg.Connection[Any]]:
@@ -105,110 +107,74 @@ class Postgres:
         with psycopg.connect(self.url(database), connect_timeout=10) as connection:
             yield connection
 
-    def seed(self, file: Path) -> None:
-        """Load `course_enrollment`, when the file's contents are not what was loaded last.
-
-        The table has no constraints: repeats and nulls in the file must reach the pipeline, which rejects them.
-
-        Raises:
-            SourceError: the file is missing or cannot be loaded; what was loaded before stays.
-        """
-        if not file.is_file():
-            raise SourceError(
-                "no seed for the embedded PostgreSQL",
-                where=str(file),
-                remedy=f"put course_enrollment.csv there, or point {variable('data_source')} at the folder that has it",
-            )
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        columns = _header(file)
-        with self.connect(SOURCE) as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS course_enrollment (student_id text, course_id text)")
-            connection.execute("CREATE TABLE IF NOT EXISTS lumbung_seed (sha256 text NOT NULL)")
-            if connection.execute("SELECT 1 FROM lumbung_seed WHERE sha256 = %s", [digest]).fetchone():
-                return
-            connection.execute("TRUNCATE course_enrollment, lumbung_seed")
-            names = sql.SQL(", ").join(map(sql.Identifier, columns))
-            copy = sql.SQL("COPY course_enrollment ({}) FROM STDIN (FORMAT csv, HEADER true)").format(names)
-            try:
-                with file.open("rb") as opened, connection.cursor().copy(copy) as stream:
-                    while block := opened.read(1 << 20):
-                        stream.write(block)
-            except psycopg.Error as error:
-                place = (error.diag.context or "").partition(", ")[2]
-                raise SourceError(
-                    f"{error.diag.message_primary} ({place})" if place else f"{error.diag.message_primary or error}",
-                    where=str(file),
-                    remedy="mend the file; what was loaded before stays",
-                ) from error
-            connection.execute("INSERT INTO lumbung_seed VALUES (%s)", [digest])
-
-    def _make(self) -> None:
+    def _create_cluster(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
-            _have_user()
-            _open_way(self.data)
-            _open_way(self.programs / "postgres")
+            _create_system_user()
+            _let_others_pass(self.data)
+            _let_others_pass(self.programs / "postgres")
         if self.data.exists():
             return
         password = secrets.token_hex(16)
-        with tempfile.TemporaryDirectory(prefix="postgres-", dir=self.home) as made:
-            cluster, password_file = Path(made, "cluster"), Path(made, "password")
+        with tempfile.TemporaryDirectory(prefix="postgres-", dir=self.home) as temporary:
+            cluster, password_file = Path(temporary, "cluster"), Path(temporary, "password")
             password_file.write_text(password)
             if os.geteuid() == 0:
-                for path in (Path(made), password_file):
+                for path in (Path(temporary), password_file):
                     shutil.chown(path, SYSTEM_USER)
             options = ["--auth=scram-sha-256", f"--pwfile={password_file}", "--encoding=UTF8", "--no-locale"]
             try:
                 self._run("initdb", "-U", "postgres", "-D", str(cluster), *options)
             except subprocess.CalledProcessError as error:
                 raise LumbungError(
-                    f"the embedded PostgreSQL cannot be made: {error.stderr.strip()}",
+                    f"the embedded PostgreSQL cannot be initialized: {error.stderr.strip()}",
                     where=str(self.data),
                     remedy=f"set {variable('source_dsn')} to use another PostgreSQL",
                 ) from error
-            processes.write_json(cluster / self.notes.name, {"port": processes.free_port(), "password": password})
+            processes.write_json(cluster / self.access_file.name, {"port": processes.free_port(), "password": password})
             cluster.rename(self.data)  # a killed initdb leaves nothing under this name
 
     def _launch(self) -> None:
-        notes = processes.read_json(self.notes)
-        notes["port"] = processes.free_port(notes["port"])
-        processes.write_json(self.notes, notes)
+        access = processes.read_json(self.access_file)
+        access["port"] = processes.free_port(access["port"])
+        processes.write_json(self.access_file, access)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.write_text("")
         if os.geteuid() == 0:
-            _open_way(self.log)
+            _let_others_pass(self.log)
             shutil.chown(self.log, SYSTEM_USER)
-        options = [f"-p {notes['port']}", "-c listen_addresses=127.0.0.1", "-c unix_socket_directories="]
-        # A lost moment of work is loaded again by the next run; waiting for the disk slows each of Airflow's steps.
+        options = [f"-p {access['port']}", "-c listen_addresses=127.0.0.1", "-c unix_socket_directories="]
+        # A commit that a power failure loses is made again by the next run, while waiting for the disk at every commit
+        # would slow each of Airflow's steps.
         options.append("-c synchronous_commit=off")
         command = ["start", "-w", "-t", str(READY_SECONDS), "-D", str(self.data), "-l", str(self.log)]
-        for attempt in range(20):
+        for attempt in range(START_ATTEMPTS):
             try:
                 self._run("pg_ctl", *command, "-o", " ".join(options))
                 break
             except subprocess.CalledProcessError as error:
-                # A server that was killed is in the way until its children notice and its number is free.
-                said = self.log.read_text()
-                if attempt < 19 and ("pre-existing shared memory" in said or "postmaster.pid" in said):
-                    self._drop_strangers_lock()
+                # A killed server's children live on for a moment, with its shared memory; they end once they notice.
+                log = self.log.read_text()
+                if attempt < START_ATTEMPTS - 1 and ("pre-existing shared memory" in log or "postmaster.pid" in log):
+                    self._drop_stale_lock()
                     time.sleep(0.5)
                     continue
-                raise processes.died(
+                raise processes.error_with_log(
                     "the embedded PostgreSQL does not start",
                     self.log,
                     f"read the log, or set {variable('source_dsn')} to use another PostgreSQL",
                 ) from error
 
-    def _drop_strangers_lock(self) -> None:
-        # PostgreSQL takes any process that has its old number, as after a restart of the machine, for a server.
+    def _drop_stale_lock(self) -> None:
+        # After a restart of the machine, the pid in the lock file may belong to any other process. PostgreSQL takes
+        # that one for a running server and refuses to start; only the time of its start shows that it is not one.
         recorded = self._recorded()
         if recorded and not self.process():
             with contextlib.suppress(psutil.NoSuchProcess):
                 if psutil.Process(recorded[0]).status() != psutil.STATUS_ZOMBIE:
                     self._lock.unlink()
 
-    def _await(self) -> None:
+    def _wait(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while True:
             try:
@@ -216,10 +182,10 @@ class Postgres:
                     return
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
-                    raise processes.died(
+                    raise processes.error_with_log(
                         f"the embedded PostgreSQL does not answer ({error})", self.log, "run the command again"
                     ) from error
-                if not self.process():  # it was found dying
+                if not self.process():  # `start` found it about to end
                     self._launch()
                 time.sleep(0.1)
 
@@ -248,7 +214,7 @@ def _programs() -> Path:
     return Path(package.origin).parent / "pginstall18" / "bin"
 
 
-def _have_user() -> None:
+def _create_system_user() -> None:
     try:
         pwd.getpwnam(SYSTEM_USER)
     except KeyError:
@@ -261,19 +227,7 @@ def _as_user() -> dict[str, Any]:
     return {"user": SYSTEM_USER, "group": pwd.getpwnam(SYSTEM_USER).pw_gid, "extra_groups": []}
 
 
-def _header(file: Path) -> list[str]:
-    with file.open(encoding="utf-8-sig", newline="", errors="replace") as opened:
-        columns = [name.strip() for name in next(csv.reader(opened), [])]
-    if set(columns) != SEED_COLUMNS or len(columns) != len(SEED_COLUMNS):
-        raise SourceError(
-            f"the header is {','.join(columns) or 'missing'}",
-            where=f"{file}, line 1",
-            remedy=f"it must be {','.join(sorted(SEED_COLUMNS, reverse=True))}",
-        )
-    return columns
-
-
-def _open_way(path: Path) -> None:
+def _let_others_pass(path: Path) -> None:
     """Let other users pass, not read, the folders above a path."""
     for folder in path.parents:
         mode = folder.stat().st_mode

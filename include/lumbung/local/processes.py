@@ -1,7 +1,8 @@
 """Processes that Lumbung starts, finds again and ends.
 
-Every process started here leads a session of its own. A session outlives its leader and is left by nobody, so its
-members are all that the process has started, also the tasks that Airflow moves to process groups of their own.
+Every process started here leads a session of its own. A session outlives its leader, and none of the programs that
+run here moves its children to other sessions. So a session's members are all that its leader has started, also
+Airflow's tasks: those are moved to process groups of their own, so killing the leader's process group would miss them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Process:
-    """A process that is known by more than its number, which may be given out again."""
+    """A process, identified by its pid and the time it was created: the pid alone may have been given out again."""
 
     pid: int
     created: float
@@ -45,6 +46,15 @@ class Process:
             psutil.NoSuchProcess: there is none.
         """
         return cls(pid, psutil.Process(pid).create_time())
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Process | None:
+        """The process that a pid file names; None when it names none."""
+        return cls(content["pid"], content["created"]) if content.get("pid") else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a pid file holds of the process."""
+        return asdict(self)
 
     @property
     def is_alive(self) -> bool:
@@ -63,7 +73,7 @@ def start(
     log: Path,
     stdout: int | None = None,
     keep: Iterable[int] = (),
-    dies_with_us: bool = False,
+    dies_with_parent: bool = False,
 ) -> subprocess.Popen[str]:
     """Start a process in a session of its own.
 
@@ -73,7 +83,7 @@ def start(
         log: file that takes its output; what was in it is dropped.
         stdout: where its standard output goes instead.
         keep: file descriptors it gets too.
-        dies_with_us: on Linux, end it when the calling thread ends, however that comes about.
+        dies_with_parent: on Linux, interrupt it when the calling thread ends, also by a kill.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
@@ -86,7 +96,7 @@ def start(
             text=True,
             pass_fds=tuple(keep),
             start_new_session=True,
-            preexec_fn=_die_with_parent() if dies_with_us and sys.platform == "linux" else None,
+            preexec_fn=_die_with_parent() if dies_with_parent and sys.platform == "linux" else None,
         )
 
 
@@ -94,9 +104,9 @@ def _die_with_parent() -> Callable[[], None]:
     libc, parent = ctypes.CDLL(None), os.getpid()
 
     def between_fork_and_exec() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored in what a shell runs in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs inherit it as ignored
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
-        if os.getppid() != parent:  # it died before the line above
+        if os.getppid() != parent:  # the parent died before the line above, so no signal will come
             os._exit(1)
 
     return between_fork_and_exec
@@ -104,18 +114,22 @@ def _die_with_parent() -> Callable[[], None]:
 
 def members(session: int) -> list[psutil.Process]:
     """The living processes of a session."""
-    found = []
+    living = []
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
             if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+                living.append(process)
+    return living
 
 
 def end_sessions(leaders: Iterable[Process], *, grace: float) -> None:
-    """Interrupt sessions' leaders, and kill whatever is left of the sessions after `grace` seconds.
+    """Interrupt sessions' leaders, and kill all that is left of the sessions after `grace` seconds.
 
-    SIGINT, since Airflow's tasks do not end on SIGTERM.
+    The signal is SIGINT, since Airflow's tasks do not end on SIGTERM. Only the leaders get it; they end their children.
+
+    Args:
+        leaders: the sessions' leaders; those that have ended may have members that live on.
+        grace: seconds that the leaders and their members have to end.
     """
     leaders = list(leaders)
     for leader in leaders:
@@ -131,7 +145,8 @@ def end_sessions(leaders: Iterable[Process], *, grace: float) -> None:
 
 
 def _members(leader: Process) -> list[psutil.Process]:
-    # As long as a member lives, the leader's number is not given out; a stranger that has it proves that none does.
+    # The kernel does not give a session's number out again as a pid while a member lives. So if another process has the
+    # leader's pid now, no member is left, and a session of that number is not ours to kill.
     if psutil.pid_exists(leader.pid) and not leader.is_alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             if psutil.Process(leader.pid).create_time() != leader.created:
@@ -190,17 +205,13 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     part.replace(path)
 
 
-def known(content: Mapping[str, Any]) -> Process | None:
-    """The process a JSON file tells of, if any."""
-    return Process(content["pid"], content["created"]) if content.get("pid") else None
+def error_with_log(what: str, log: Path, remedy: str) -> LumbungError:
+    """The error of a process that did not start or ended unexpectedly.
 
-
-def told(process: Process) -> dict[str, Any]:
-    """What a JSON file tells of a process."""
-    return asdict(process)
-
-
-def died(what: str, log: Path, remedy: str) -> LumbungError:
-    """The error of a process that did not start or ended by itself, with the end of its log."""
+    Args:
+        what: what happened; the last lines of the log are put below it.
+        log: the process's log.
+        remedy: what to do about it.
+    """
     tail = log.read_text(errors="replace").strip().splitlines()[-15:] if log.exists() else []
     return LumbungError("\n".join([what, *tail]), where=str(log), remedy=remedy)

@@ -1,4 +1,4 @@
-"""A server of one home folder that runs in the background: found again by its notes, waited for, stopped."""
+"""A server of one home folder that runs in the background: found again by its pid file, waited for, stopped."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Server(ABC):
     Attributes:
         name: what it is called in messages.
         start_remedy: what to do when it does not start.
-        stop_seconds: how long it has to end by itself.
+        stop_seconds: how long it has to end once interrupted.
 
     Args:
         home: the folder of all local state.
-        stem: the name of its folder, notes and log there.
+        stem: the name of its folder, pid file and log there.
     """
 
     name: ClassVar[str]
@@ -32,7 +32,7 @@ class Server(ABC):
     def __init__(self, home: Path, stem: str) -> None:
         self.data = home / stem
         self.log = home / "logs" / f"{stem}.log"
-        self.notes = home / f"{stem}.json"
+        self.pid_file = home / f"{stem}.json"
         self._launched = False
 
     @abstractmethod
@@ -55,22 +55,22 @@ class Server(ABC):
         deadline = time.monotonic() + READY_SECONDS
         while not self._answers():
             if not self.process():
-                if not self._launched:  # it was found dying
+                if not self._launched:  # `launch` found it about to end, from another command
                     self.launch()
                     continue
-                raise processes.died(f"{self.name} does not start", self.log, self.start_remedy)
+                raise processes.error_with_log(f"{self.name} does not start", self.log, self.start_remedy)
             if time.monotonic() > deadline:
-                raise processes.died(
+                raise processes.error_with_log(
                     f"{self.name} does not answer", self.log, "run the command again; it starts a new one"
                 )
             time.sleep(0.05)
 
     def stop(self) -> None:
         """Stop the server if it runs."""
-        if leader := processes.known(processes.read_json(self.notes)):
+        if leader := processes.Process.from_dict(processes.read_json(self.pid_file)):
             processes.end_sessions([leader], grace=self.stop_seconds)
 
     def process(self) -> processes.Process | None:
         """The server's process, if it runs."""
-        leader = processes.known(processes.read_json(self.notes))
+        leader = processes.Process.from_dict(processes.read_json(self.pid_file))
         return leader if leader and leader.is_alive else None

@@ -1,54 +1,54 @@
-"""The servers that a run on a laptop needs, shared by all commands of one home folder.
-
-Every command holds a shared lock on `parts.lock`; who starts or stops servers also holds `parts.gate.lock` alone. A
-killed command's locks vanish: its servers stay until the next command, which uses them and stops them.
-"""
+"""The services that a run on a laptop needs: the source database, the warehouse, and the database of Airflow."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lumbung.core.settings import Settings, environment
-from lumbung.local import processes
+from lumbung.local import sharing
 from lumbung.local.bigquery import BigQuery
-from lumbung.local.postgres import METADATA, SOURCE, Postgres
+from lumbung.local.postgres import METADATA, Postgres
+from lumbung.local.seed import seed, source_tables
 
+LOCK = "parts"  # services were once called parts; `sharing` says why the files keep the name
 METADATA_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Where the parts are.
+class Services:
+    """Where the services are.
 
     Attributes:
-        source_dsn: the PostgreSQL that has `course_enrollment`.
-        emulator_host: the local BigQuery server; None: BigQuery.
+        connections: the address of each PostgreSQL source, by the name of its Airflow connection.
+        emulator_host: address of the local BigQuery server; None: BigQuery.
         metadata_url: SQLAlchemy address of Airflow's own database.
     """
 
-    source_dsn: str
+    connections: Mapping[str, str]
     emulator_host: str | None
     metadata_url: str
 
 
 @contextlib.contextmanager
-def running(settings: Settings) -> Iterator[Parts]:
-    """Have the parts running; what this home has no more user for is stopped at the end.
+def running(settings: Settings) -> Iterator[Services]:
+    """Have the services running; at the end, those that no other command of this home uses are stopped.
 
     Raises:
-        LumbungError: a part does not start; the message holds the end of its log.
+        LumbungError: a service does not start; the message holds the end of its log.
         SourceError: the seed of the embedded PostgreSQL is missing or cannot be loaded.
     """
     with _running(settings, source=True) as (postgres, bigquery):
-        yield _parts(settings, postgres, bigquery)
+        yield _addresses(settings, postgres, bigquery)
 
 
 @contextlib.contextmanager
 def warehouse(settings: Settings) -> Iterator[str | None]:
-    """Have the warehouse running, for commands that need no sources: its address; None: BigQuery.
+    """Have the warehouse running, for commands that need no sources.
+
+    Yields:
+        The address of the local BigQuery server; None: BigQuery.
 
     Raises:
         LumbungError: it does not start; the message holds the end of its log.
@@ -58,55 +58,49 @@ def warehouse(settings: Settings) -> Iterator[str | None]:
 
 
 def in_use(settings: Settings) -> bool:
-    """Whether a command uses the parts of this home; what a killed one left is stopped."""
-    try:
-        with processes.locked(settings.home / "parts.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
-            if not settings.source_dsn:
-                Postgres(settings.home).stop()
-            BigQuery(settings.home).stop()
-            return False
-    except BlockingIOError:
-        return True
+    """Whether a command uses the services of this home; those that a killed command left running are stopped."""
+    postgres = None if settings.source_dsn else Postgres(settings.home)
+    return sharing.in_use(settings.home, LOCK, stop=lambda: _stop(postgres, BigQuery(settings.home)))
 
 
 @contextlib.contextmanager
 def _running(settings: Settings, *, source: bool) -> Iterator[tuple[Postgres | None, BigQuery | None]]:
     postgres = None if settings.source_dsn else Postgres(settings.home)
     bigquery = BigQuery(settings.home) if settings.warehouse == "embedded" else None
-    gate = settings.home / "parts.gate.lock"
-    with processes.terminable(), processes.locked(settings.home / "parts.lock", fcntl.LOCK_SH) as users:
-        try:
-            with processes.locked(gate, fcntl.LOCK_EX):
-                # Both at the same time: the slower one hides the other.
-                if bigquery:
-                    bigquery.launch()
-                if postgres and source:
-                    postgres.start()
-                    postgres.seed(settings.data_source / "course_enrollment.csv")
-                if bigquery:
-                    bigquery.wait()
-            yield postgres, bigquery
-        finally:
-            with (
-                processes.locked(gate, fcntl.LOCK_EX),
-                contextlib.suppress(BlockingIOError),
-                contextlib.ExitStack() as stops,
-            ):
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while another command uses the parts
-                if postgres:  # also one that only others needed, who left before
-                    stops.callback(postgres.stop)
-                if bigquery:
-                    stops.callback(bigquery.stop)
+
+    def start() -> None:
+        # Both at the same time: the slower one hides the other.
+        if bigquery:
+            bigquery.launch()
+        if postgres and source:
+            postgres.start()
+            seed(postgres, settings.data_source)
+        if bigquery:
+            bigquery.wait()
+
+    # Stops PostgreSQL also if only other commands needed it: they may have ended before this one.
+    with sharing.shared(settings.home, LOCK, start=start, stop=lambda: _stop(postgres, bigquery)):
+        yield postgres, bigquery
 
 
-def _parts(settings: Settings, postgres: Postgres | None, bigquery: BigQuery | None) -> Parts:
+def _stop(postgres: Postgres | None, bigquery: BigQuery | None) -> None:
+    with contextlib.ExitStack() as stops:  # one that cannot be stopped does not keep the other one running
+        if postgres:
+            stops.callback(postgres.stop)
+        if bigquery:
+            stops.callback(bigquery.stop)
+
+
+def _addresses(settings: Settings, postgres: Postgres | None, bigquery: BigQuery | None) -> Services:
     if postgres:
-        source_dsn, metadata = postgres.url(SOURCE), postgres.url(METADATA, "+psycopg2")
+        connections = {name: postgres.url(name) for name in source_tables()}
+        metadata_url = postgres.url(METADATA, "+psycopg2")
     else:
         assert settings.source_dsn
-        source_dsn, metadata = settings.source_dsn.get_secret_value(), f"sqlite:///{settings.home}/airflow/airflow.db"
-    return Parts(
-        source_dsn=source_dsn,
+        connections = dict.fromkeys(source_tables(), settings.source_dsn.get_secret_value())
+        metadata_url = f"sqlite:///{settings.home}/airflow/airflow.db"
+    return Services(
+        connections=connections,
         emulator_host=bigquery.address if bigquery else settings.emulator_host,
-        metadata_url=environment().get(METADATA_VARIABLE, metadata),
+        metadata_url=environment().get(METADATA_VARIABLE, metadata_url),
     )

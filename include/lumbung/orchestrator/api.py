@@ -47,9 +47,9 @@ class Api:
     @classmethod
     def at(cls, address: str) -> Self:
         """The API at `http://user:password@host:port`, special characters percent-encoded."""
-        parts = urlsplit(address)
-        plain = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
-        return cls(plain, unquote(parts.username or ""), unquote(parts.password or ""))
+        url = urlsplit(address)
+        plain = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl().rstrip("/")
+        return cls(plain, unquote(url.username or ""), unquote(url.password or ""))
 
     def health(self) -> Json:
         """State of the metadata database, the scheduler and the DAG processor."""
@@ -64,11 +64,16 @@ class Api:
         return bool(self._call("GET", f"/dags/{dag_id}")["is_paused"])
 
     def import_errors(self) -> dict[str, str]:
-        """What DAG files cannot be read for, by file."""
+        """The stack trace of each DAG file that cannot be read, by file."""
         return {e["filename"]: e["stack_trace"] for e in self._all("/importErrors", "import_errors")}
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any], note: str | None = None) -> str:
         """Start a run.
+
+        Args:
+            dag_id: the DAG.
+            conf: the run's conf.
+            note: a text that Airflow shows with the run.
 
         Returns:
             Its run_id.
@@ -77,7 +82,7 @@ class Api:
         return str(self._call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
     def dag_run(self, dag_id: str, run_id: str) -> Json:
-        """A run, as the API tells of it."""
+        """A run, as the API describes it."""
         return self._call("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}")
 
     def dag_runs(self, dag_id: str, **filters: Any) -> list[Json]:
@@ -98,7 +103,15 @@ class Api:
         reverse: bool = False,
         max_active_runs: int = 1,
     ) -> int:
-        """Start a backfill of the days from..to, both included.
+        """Start a backfill.
+
+        Args:
+            dag_id: the DAG.
+            from_date: first business day.
+            to_date: last business day, included.
+            reprocess_behavior: which days that had a run before are run again.
+            reverse: newest day first.
+            max_active_runs: runs at a time.
 
         Returns:
             Its id.
@@ -120,16 +133,16 @@ class Api:
 
     def list_backfills(self, dag_id: str, *, active: bool = False) -> list[Json]:
         """The backfills of a DAG; with `active`, those that have not ended."""
-        found = self._all("/backfills", "backfills", {"dag_id": dag_id})
-        return [backfill for backfill in found if not (active and backfill["completed_at"])]
+        backfills = self._all("/backfills", "backfills", {"dag_id": dag_id})
+        return [backfill for backfill in backfills if not (active and backfill["completed_at"])]
 
     def _all(self, path: str, name: str, params: Mapping[str, Any] | None = None) -> list[Json]:
-        found: list[Json] = []
+        items: list[Json] = []
         while True:
-            page = self._call("GET", path, params={**(params or {}), "limit": PAGE, "offset": len(found)})
-            found += page[name]
-            if not page[name] or len(found) >= page["total_entries"]:
-                return found
+            page = self._call("GET", path, params={**(params or {}), "limit": PAGE, "offset": len(items)})
+            items += page[name]
+            if not page[name] or len(items) >= page["total_entries"]:
+                return items
 
     def _call(self, method: str, path: str, **request: Any) -> Json:
         try:

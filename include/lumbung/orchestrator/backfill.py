@@ -1,4 +1,4 @@
-"""A backfill through Airflow's own: every day of a range, whatever else is going on."""
+"""A backfill through Airflow's own: every day of a range, also beside other runs."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ def backfill(
                 dag_id, start, end, reprocess_behavior="completed", reverse=reverse, max_active_runs=parallel
             )
         except ApiError as error:
-            if error.status == CONFLICT:  # somebody else's began just now
+            if error.status == CONFLICT:  # another one began just now
                 continue
             raise
         over = False
         while not over:
             time.sleep(POLL_SECONDS)
-            there = api.backfill(number)
-            for run in api.dag_runs(dag_id, run_type="backfill", start_date_gte=there["created_at"]):
+            status = api.backfill(number)
+            for run in api.dag_runs(dag_id, run_type="backfill", start_date_gte=status["created_at"]):
                 if run["state"] in ENDED and start <= date.fromisoformat(run["partition_key"]) <= end:
                     results[date.fromisoformat(run["partition_key"])] = run["state"]
-            # Airflow says so only at its next look, every half minute.
-            over = there["completed_at"] is not None or results.keys() >= set(_days(start, end))
+            # Airflow sets completed_at only every half minute.
+            over = status["completed_at"] is not None or results.keys() >= set(_days(start, end))
             progress(len(results), "")
     return dict(sorted(results.items()))
 

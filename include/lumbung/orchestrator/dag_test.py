@@ -1,7 +1,7 @@
 """Run one DAG once, without a scheduler: `python -P dag_test.py DAG_ID LOGICAL_DATE CONF`.
 
-`lumbung.local.airflow.test_run` executes this file by its path, in a process of its own; the package never imports
-it, so it alone may import Airflow. -P keeps the modules beside it from hiding Airflow's.
+`single_run.test_run` executes this file by its path, in a process of its own; the package never imports it, so it alone
+may import Airflow. -P keeps the modules beside it from hiding Airflow's.
 
 Standard output takes one JSON line per event: `{"event": "task", "task_id", "map_index", "state", "start", "end"}`
 when a task instance starts or ends, `{"event": "error", "task_id", "message"}` for a failure, and at the end
@@ -46,19 +46,19 @@ def emit(event: str, **content: Any) -> None:
 
 
 class Failures:
-    """Tells why a task failed."""
+    """Reports why a task failed."""
 
     @hookimpl
     def on_task_instance_failed(self, task_instance: Any, error: str | BaseException | None) -> None:
         """Called by Airflow after a task failed, for good or until its next try."""
         text = str(error) if isinstance(error, AirflowException | str) else f"{type(error).__name__}: {error}"
         emit("error", task_id=task_instance.task_id, message=text)
-        if interrupted.is_set():  # the task has cleaned up; Airflow would go on with the next one
+        if interrupted.is_set():  # the task has cleaned up; Airflow would start the next one
             os._exit(INTERRUPTED)
 
 
 class Watcher(threading.Thread):
-    """Tells of the run's task instances as their state changes, also of those that Airflow decides on by itself."""
+    """Reports the run's task instances as their state changes, also of those that Airflow skips."""
 
     def __init__(self, dag_id: str, logical_date: datetime) -> None:
         super().__init__(daemon=True)
@@ -69,23 +69,23 @@ class Watcher(threading.Thread):
             TaskInstance.start_date.label("start"),
             TaskInstance.end_date.label("end"),
         ).where(TaskInstance.dag_id == dag_id, TaskInstance.dag_run.has(logical_date=logical_date))
-        self.told: dict[tuple[str, int], str] = {}
+        self.reported: dict[tuple[str, int], str] = {}
         self.over = threading.Event()
 
     def run(self) -> None:
-        """Look until the run is over, and once more."""
+        """Poll until the run is over, and once more for the last changes."""
         while not self.over.wait(0.2):
-            self.look()
-        self.look()
+            self.poll()
+        self.poll()
 
-    def look(self) -> None:
-        """Tell what changed since the last look."""
+    def poll(self) -> None:
+        """Report what changed since the last poll."""
         with settings.get_engine().connect() as connection:  # type: ignore[no-untyped-call]
             rows = connection.execute(self.query).mappings().all()
         for row in sorted(rows, key=lambda row: str(row["end"] or row["start"])):
             key, state = (row["task_id"], row["map_index"]), str(row["state"])
-            if state in SHOWN and self.told.get(key) != state:
-                self.told[key] = state
+            if state in SHOWN and self.reported.get(key) != state:
+                self.reported[key] = state
                 emit("task", **{**row, "state": state})
 
 
@@ -101,11 +101,11 @@ def main(dag_id: str, logical_date: str, conf: str) -> int:
     signal.signal(signal.SIGTERM, interrupt)
     bag = DagBag(dag_folder=Path(configuration.get("core", "dags_folder"), f"{dag_id}.py"))
     if dag_id not in bag.dags:
-        fault = "\n".join(bag.import_errors.values()) or f"there is no {dag_id} in {bag.dag_folder}"
-        emit("error", task_id=None, message=fault)
+        message = "\n".join(bag.import_errors.values()) or f"there is no {dag_id} in {bag.dag_folder}"
+        emit("error", task_id=None, message=message)
         return 1
     now = datetime.fromisoformat(logical_date)
-    # As Airflow's commands do: a migration that was killed at its end has none, and no later one puts them in.
+    # As Airflow's commands do: a migration that was killed at its end has written none, and no later one adds them.
     synchronize_log_template()
     get_listener_manager().add_listener(Failures())  # type: ignore[no-untyped-call]
     watcher = Watcher(dag_id, now)
@@ -125,4 +125,4 @@ if __name__ == "__main__":
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # Airflow's in-process server takes seconds to take down
+    os._exit(status)  # Airflow's in-process server takes seconds to shut down

@@ -12,7 +12,7 @@ import pytest
 
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
-from lumbung.local import kafka as module
+from lumbung.local import kafka as local_kafka
 from lumbung.local.kafka import Kafka, broker, in_use
 from lumbung.stream.kafka import Cluster
 from support import listening, stream
@@ -33,18 +33,18 @@ def settings(missing, tmp_path_factory):
     """A home with a space in its path; its broker is stopped at the end."""
     if not stream.has_parts():
         missing("Java and Maven")
-    made = Settings.of(home=tmp_path_factory.mktemp("a home"))
-    yield made
-    Kafka(made.home).stop()
+    settings = Settings.of(home=tmp_path_factory.mktemp("a home"))
+    yield settings
+    Kafka(settings.home).stop()
 
 
 def test_broker_and_controller_listen_on_loopback_only(settings):
     with broker(settings) as servers:
         kafka = Kafka(settings.home)
-        found = listening.addresses([psutil.Process(kafka.process().pid)])
-        assert int(servers.rpartition(":")[2]) in {port for _, port in found}
-        assert len(found) >= 2, "the controller's, too"
-        assert not listening.others(found)
+        addresses = listening.addresses([psutil.Process(kafka.process().pid)])
+        assert int(servers.rpartition(":")[2]) in {port for _, port in addresses}
+        assert len(addresses) >= 2, "the controller's, too"
+        assert not listening.reachable(addresses)
 
 
 def topic(settings, servers):
@@ -63,18 +63,18 @@ def test_it_is_shared_and_found_after_a_kill_and_stopped_with_its_last_user(sett
             assert servers == first
             assert in_use(settings)
         assert started.is_alive  # the other one uses it
-        made = topic(settings, first)
+        topic_id = topic(settings, first)
         other.kill()
     assert started.is_alive
     with broker(settings) as servers:
         assert (servers, Kafka(settings.home).process()) == (first, started)
-        assert topic(settings, servers) == made
+        assert topic(settings, servers) == topic_id
     assert not started.is_alive
 
     # The next time, its port being taken, it has another one and all that was in it.
     with socket.create_server(("127.0.0.1", int(first.partition(":")[2]))), broker(settings) as servers:
         assert servers != first
-        assert topic(settings, servers) == made
+        assert topic(settings, servers) == topic_id
         killed = Kafka(settings.home).process()
         os.killpg(killed.pid, signal.SIGKILL)
     assert not in_use(settings)
@@ -82,13 +82,10 @@ def test_it_is_shared_and_found_after_a_kill_and_stopped_with_its_last_user(sett
 
 
 def test_it_listens_to_this_machine_only(kafka):
-    import psutil
-
-    listening = [
-        one.laddr.ip for one in psutil.Process(kafka.process().pid).net_connections() if one.status == "LISTEN"
-    ]
-    assert listening
-    assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
+    sockets = psutil.Process(kafka.process().pid).net_connections()
+    addresses = [socket.laddr.ip for socket in sockets if socket.status == "LISTEN"]
+    assert addresses
+    assert {ip.removeprefix("::ffff:") for ip in addresses} == {"127.0.0.1"}
 
 
 def test_a_kafka_that_is_named_is_used(tmp_path):
@@ -97,14 +94,14 @@ def test_a_kafka_that_is_named_is_used(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("there", "said"), [([], "no Java"), (["java"], "no Maven")])
-def test_without_java_or_maven_the_error_tells_the_three_ways(tmp_path, monkeypatch, there, said):
-    for name in there:
+@pytest.mark.parametrize(("programs", "message"), [([], "no Java"), (["java"], "no Maven")])
+def test_without_java_or_maven_the_error_names_the_ways_to_get_a_broker(tmp_path, monkeypatch, programs, message):
+    for name in programs:
         program(tmp_path / name, "exit 1")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with pytest.raises(LumbungError, match=said) as error, broker(Settings.of(home=tmp_path / "home")):
+    with pytest.raises(LumbungError, match=message) as error, broker(Settings.of(home=tmp_path / "home")):
         pass
     for way in ("LUMBUNG_KAFKA", "Java 17", "Maven", "docker compose up -d kafka"):
         assert way in str(error.value)
@@ -117,7 +114,7 @@ def test_a_maven_without_network_leaves_nothing_and_says_what_it_said(tmp_path, 
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(LumbungError, match=r"Maven cannot fetch the Kafka broker\nUnknown host"):
-        module.jars()
+        local_kafka.jars()
     assert [path.name for path in (tmp_path / "cache" / "lumbung").iterdir()] == ["kafka.lock"]
 
 
@@ -127,7 +124,7 @@ def test_a_broker_that_does_not_start_shows_its_log(tmp_path, monkeypatch):
     monkeypatch.delenv("JAVA_HOME", raising=False)
     home = tmp_path / "home"
     (home / "kafka" / "topics").mkdir(parents=True)
-    monkeypatch.setattr(module, "jars", lambda: tmp_path)
+    monkeypatch.setattr(local_kafka, "jars", lambda: tmp_path)
     with pytest.raises(LumbungError, match="Java is too old"), broker(Settings.of(home=home)):
         pass
 

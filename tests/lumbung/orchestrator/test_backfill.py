@@ -22,8 +22,8 @@ class SlowToSay:
     def dag_runs(self, dag_id: str, **filters: Any) -> list[dict[str, Any]]:
         if filters.get("run_type") != "backfill":
             return []
-        there = self.states.pop(0)
-        return [{"state": state, "partition_key": day} for day, state in there.items()]
+        states = self.states.pop(0)
+        return [{"state": state, "partition_key": day} for day, state in states.items()]
 
 
 def test_a_backfill_is_over_when_its_last_day_has_ended(monkeypatch) -> None:
@@ -34,11 +34,11 @@ def test_a_backfill_is_over_when_its_last_day_has_ended(monkeypatch) -> None:
             {"2026-11-10": "success", "2026-11-11": "failed"},
         ]
     )
-    told: list[int] = []
+    progress: list[int] = []
     first, last = date(2026, 11, 10), date(2026, 11, 11)
-    found = backfill.backfill(
-        api, "enrollment", first, last, reverse=False, parallel=2, progress=lambda done, _: told.append(done)
+    results = backfill.backfill(
+        api, "enrollment", first, last, reverse=False, parallel=2, progress=lambda done, _: progress.append(done)
     )
-    assert found == {first: "success", last: "failed"}
-    assert told == [1, 2]
+    assert results == {first: "success", last: "failed"}
+    assert progress == [1, 2]
     assert not api.states

@@ -14,7 +14,7 @@ import pytest
 from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
-from lumbung.local.postgres import SOURCE
+from lumbung.local.seed import seed
 from lumbung.pipeline import operations, snapshot
 from lumbung.pipeline import run as runs
 from lumbung.pipeline.build import build
@@ -33,6 +33,7 @@ from lumbung.stream.landing import LandedFile, Landing
 from lumbung.systems import registry
 from lumbung.systems.pinter_skuy.generate import generate
 from support import source_database
+from support.source_database import SOURCE
 
 SYSTEM = "pinter_skuy"
 DAYS = [date(2026, 11, 10) + timedelta(days) for days in range(5)]
@@ -72,7 +73,7 @@ class PipelineHarness:
     def fill(self, enrollments):
         """Have other sources."""
         generate(self.settings.data_source, enrollments=enrollments)
-        self.postgres.seed(self.settings.data_source / "course_enrollment.csv")
+        seed(self.postgres, self.settings.data_source)
 
     def take(self, day, *, refresh=False, loads=False, publishes=False):
         """Run a day up to its version, its staging partitions, or the end."""

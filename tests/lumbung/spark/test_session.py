@@ -24,7 +24,7 @@ def test_sail_runs_in_this_process_and_ends_with_the_session():
         socket.create_connection(place, timeout=5).close()
         listeners = listening.addresses([psutil.Process()])
         assert place in listeners
-        assert not listening.others(listeners)
+        assert not listening.reachable(listeners)
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(place, timeout=5)
 

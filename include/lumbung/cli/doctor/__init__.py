@@ -141,14 +141,15 @@ def _lake(settings: Settings) -> Iterator[Finding]:
 
 def _up(settings: Settings) -> Iterator[Finding]:
     from lumbung.local import processes
-    from lumbung.local.airflow import PORT, PORT_VARIABLE, connect
+    from lumbung.local.airflow_environment import PORT, PORT_VARIABLE
+    from lumbung.orchestrator.up import connect
 
     if settings.airflow_url and (api := connect(settings)):
         api.health()
         yield Finding("Airflow", True, f"{api.url} answers")
         return
     notes = processes.read_json(settings.home / "up.json")
-    leader = processes.known(notes)
+    leader = processes.Process.from_dict(notes)
     if leader and leader.is_alive:
         yield Finding("Airflow", True, f"it is up at {notes['url']}")
         return

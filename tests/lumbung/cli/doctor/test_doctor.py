@@ -17,9 +17,10 @@ from lumbung.cli import doctor
 from lumbung.cli.doctor import Finding, checks
 from lumbung.core.errors import SettingError
 from lumbung.core.settings import Settings, load
-from lumbung.local.postgres import SOURCE
+from lumbung.local.seed import seed
 from lumbung.systems.pinter_skuy.generate import generate
 from support import source_database
+from support.source_database import SOURCE
 
 PASSWORD = "s3cr%40t"
 
@@ -129,9 +130,9 @@ def test_the_port_is_looked_at(find, monkeypatch):
 
 
 def test_a_running_airflow_is_told(find, tmp_path):
-    from lumbung.local.processes import Process, told, write_json
+    from lumbung.local.processes import Process, write_json
 
-    leader = told(Process.of(os.getpid()))
+    leader = Process.of(os.getpid()).to_dict()
     write_json(
         tmp_path / "home" / "up.json", {"url": "http://127.0.0.1:8080", "user": "admin", "password": "x", **leader}
     )
@@ -183,7 +184,7 @@ def test_a_source_database_that_cannot_be_read_is_told(find, postgres, dsn, foun
 
 
 def test_a_source_database_is_read(find, postgres, sources):
-    postgres.seed(sources / "course_enrollment.csv")
+    seed(postgres, sources)
     findings = find(source_dsn=postgres.url(SOURCE))
     assert bad(findings) == set()
     told = findings["source pinter_skuy.course_enrollment"]
