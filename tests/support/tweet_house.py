@@ -52,7 +52,7 @@ class TweetHouse:
         self.folder, self.catalog, self.name = folder, catalog or Catalog(), name or f"w{uuid.uuid4().hex[:12]}"
         self.archive = folder / "archive"
         self.archive.mkdir(parents=True, exist_ok=True)
-        self.settings = Settings(
+        self.settings = Settings.of(
             home=folder / "home",
             emulator_host=bigquery,
             dataset_prefix=f"{self.name}_",
