@@ -15,7 +15,7 @@ from lumbung.pipeline import run as runs
 from lumbung.pipeline.run import Step
 from lumbung.pipeline.snapshot import folder
 from lumbung.report import render
-from lumbung.systems.pinter_skuy.answers import report_data
+from lumbung.report.data import collect
 from support.pipeline import sources
 
 DAY = date(2026, 11, 10)
@@ -92,7 +92,7 @@ class Tags(HTMLParser):
 
 def test_the_report_page_shows_values_and_has_no_tag_of_theirs(house):
     """`test_report_browser.py` opens such a page in a real browser."""
-    page = render(report_data(house.warehouse, house.lake, house.settings))
+    page = render(collect(house.warehouse, house.lake, house.settings))
     assert "&lt;script&gt;document.title" in page
     found = Tags(page)
     assert not found.tags & {"script", "img", "iframe", "object"}

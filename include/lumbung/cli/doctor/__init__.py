@@ -13,7 +13,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ import psutil
 from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import LOCAL_PROJECT, ROOT, Settings, environment, variable
+from lumbung.serving.schema import Finding
 from lumbung.storage.lake import BucketLake
 
 if TYPE_CHECKING:
@@ -45,23 +46,6 @@ if missing:
     sys.exit("DuckDB's extension packages are missing: " + ", ".join(missing))
 print(f"local-bigquery {importlib.metadata.version('local-bigquery')}")
 """
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        name: what it is.
-        ok: whether Lumbung can work with it.
-        found: what is there; never a secret.
-        remedy: what to do where it is not ok.
-    """
-
-    name: str
-    ok: bool
-    found: str
-    remedy: str = ""
 
 
 def checks(settings: Settings) -> Iterator[Finding]:

@@ -14,12 +14,13 @@ from lumbung.core.errors import LumbungError
 from lumbung.pipeline.prune import prune
 from lumbung.pipeline.publish import SUPERSEDED
 from lumbung.report import render
+from lumbung.report.data import collect
 from lumbung.storage.warehouse import Warehouse
 from lumbung.stream.land import RAW, landings
 from lumbung.systems.cilvest import steps as tweets
-from lumbung.systems.cilvest.status import accounting
+from lumbung.systems.cilvest.status import accounting, cleaning
 from lumbung.systems.cilvest.steps import CURATED, VERSIONS
-from lumbung.systems.pinter_skuy.answers import answers, report_data
+from lumbung.systems.pinter_skuy.answers import answers
 from support.tweet_house import STAGES, TweetHouse, tweet
 
 
@@ -220,7 +221,10 @@ def test_a_poisoned_message_is_a_reject_with_its_reason_and_the_rest_goes_on(hou
     ]
     version = run.target.version
     assert (version.rows_read, version.rows_kept, version.rows_rejected) == (2, 1, 1)
-    assert accounting(house.lake) == ((2, 1, 1), [(date(2026, 11, 21), 1, 1, 0)])
+    row = accounting(house.lake, run.run.day)
+    assert (row.rows_read, row.rows_loaded, row.rows_rejected) == (2, 1, 1)
+    days = [(day.day, day.rows_landed, day.rows_clean, day.rows_dropped) for day in cleaning(house.lake)]
+    assert days == [(date(2026, 11, 21), 1, 1, 0)]
 
 
 def test_the_report_is_about_tweets_where_nothing_else_is_published(make_tweet_house):
@@ -232,7 +236,7 @@ def test_the_report_is_about_tweets_where_nothing_else_is_published(make_tweet_h
     assert producer.flush(60) == 0
     for stage in STAGES[STAGES.index("land") :]:
         getattr(run, stage)()
-    data = report_data(house.warehouse, house.lake, house.settings)
+    data = collect(house.warehouse, house.lake, house.settings)
     assert [(one.source, one.rows_read, one.rows_loaded, one.rows_rejected) for one in data.accounting] == [
         ("tweet (Kafka)", 2, 1, 1)
     ]
