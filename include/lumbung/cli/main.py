@@ -109,7 +109,7 @@ def report() -> None:
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Check what Lumbung needs, and say what is missing and what to do."""
-    from lumbung.cli.doctor import checks
+    from lumbung.cli.doctor.checks import checks
 
     findings = list(checks(settings_module.load()))
     if as_json:

@@ -13,11 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from lumbung.cli import doctor
-from lumbung.cli.doctor import Finding, checks
+from lumbung.cli.doctor import checks as doctor
+from lumbung.cli.doctor import machine
+from lumbung.cli.doctor.checks import checks
 from lumbung.core.errors import SettingError
-from lumbung.core.settings import Settings, load
+from lumbung.core.settings import ROOT, Settings, load
 from lumbung.local.postgres import SOURCE
+from lumbung.serving.schema import Finding
 from lumbung.systems.pinter_skuy.generate import generate
 from support import source_database
 
@@ -91,10 +93,10 @@ def test_a_laptop_without_settings_is_in_good_health(find, tmp_path):
 
 
 def test_each_thing_missing_is_told(find, monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "PYTHON", (3, 99))
-    monkeypatch.setattr(doctor, "MEMORY_GB", 10**6)
-    monkeypatch.setattr(doctor, "DISK_GB", 10**9)
-    monkeypatch.setattr("lumbung.local.bigquery.PYTHON", doctor.ROOT / "nowhere" / "python")
+    monkeypatch.setattr(machine, "PYTHON", (3, 99))
+    monkeypatch.setattr(machine, "MEMORY_GB", 10**6)
+    monkeypatch.setattr(machine, "DISK_GB", 10**9)
+    monkeypatch.setattr("lumbung.local.bigquery.PYTHON", ROOT / "nowhere" / "python")
     findings = find(data_source=tmp_path / "nothing", home="/proc/lumbung")
     assert bad(findings) == {
         "Python",
@@ -114,7 +116,7 @@ def test_each_thing_missing_is_told(find, monkeypatch, tmp_path):
 
 
 def test_a_local_environment_without_extensions_is_told(find, monkeypatch):
-    monkeypatch.setattr("lumbung.local.bigquery.PYTHON", doctor.ROOT / ".venv" / "bin" / "python")
+    monkeypatch.setattr("lumbung.local.bigquery.PYTHON", ROOT / ".venv" / "bin" / "python")
     assert "ducklake, icu, spatial" in find()["local BigQuery server"].found
 
 
