@@ -107,14 +107,23 @@ def collect(
 def _collect(settings: Settings, source: Source, day: str | None, archive: Path | None) -> None:
     from lumbung.stream.collect import collect, open_source
 
-    found = collect(settings, open_source(settings, source, day=_day(day), path=archive))
+    collected = collect(settings, open_source(settings, source, day=_day(day), path=archive))
     console.table(
         "Collected",
-        ("source", "files", "tweets", "no tweets", "requests", "US$"),
-        [(found.source, len(found.files), found.tweets, found.refused, found.requests, f"{found.usd:.3f}")],
-        numbers=("files", "tweets", "no tweets", "requests", "US$"),
+        ("source", "files", "tweets", "not tweets", "requests", "US$"),
+        [
+            (
+                collected.source,
+                len(collected.files),
+                collected.tweets,
+                collected.refused,
+                collected.requests,
+                f"{collected.usd:.3f}",
+            )
+        ],
+        numbers=("files", "tweets", "not tweets", "requests", "US$"),
     )
-    for line in [*found.notes, *(f"Lines that are no tweets: {file}" for file in found.error_files)]:
+    for line in [*collected.notes, *(f"Lines that are not tweets: {file}" for file in collected.error_files)]:
         console.out.print(line, soft_wrap=True, markup=False)
 
 
@@ -150,7 +159,7 @@ def land(
     from lumbung.stream.land import BATCH_SECONDS, land
 
     with _kafka(settings_module.load()) as settings:
-        found = land(
+        landed = land(
             settings,
             open_lake(settings),
             forever=forever,
@@ -160,7 +169,7 @@ def land(
     console.table(
         "Landed",
         ("landings", "days", "tweets", "rejected"),
-        [(found.landings, len(found.days), found.rows, found.rejected)],
+        [(landed.landings, len(landed.days), landed.rows, landed.rejected)],
         numbers=("landings", "days", "tweets", "rejected"),
     )
 
@@ -192,9 +201,9 @@ def search(
 
     from lumbung.search.search import search
 
-    found = search(_cluster(settings_module.load()), words, size)
-    console.out.print(f"[bold]{found.total:,} tweets[/]\n")
-    for hit in found.hits:
+    matches = search(_cluster(settings_module.load()), words, size)
+    console.out.print(f"[bold]{matches.total:,} tweets[/]\n")
+    for hit in matches.hits:
         at = hit.created_at.astimezone(business_day.JAKARTA)
         console.out.print(Text(f"{at:%Y-%m-%d %H:%M}  @{console.shown(hit.user_name or '')}  {hit.tweet_id}", "dim"))
         segments = ((console.shown(part), "bold yellow" if matched else "") for part, matched in hit.parts)
@@ -210,7 +219,7 @@ def prune(
     from lumbung.search.retention import prune
 
     with _index() as cluster:
-        _gone(prune(cluster, keep=keep, dry_run=dry_run), dry_run)
+        _show_deleted(prune(cluster, keep=keep, dry_run=dry_run), dry_run)
 
 
 @app.command()
@@ -244,12 +253,12 @@ def drop_version(version: Annotated[int, typer.Argument(min=1)], dry_run: DryRun
     from lumbung.search.retention import drop_version as drop
 
     with _index() as cluster:
-        _gone(drop(cluster, version, dry_run=dry_run), dry_run)
+        _show_deleted(drop(cluster, version, dry_run=dry_run), dry_run)
 
 
 @app.command()
 def import_kibana() -> None:
-    """Import the data view and the dashboard into Kibana; those of before are written over."""
+    """Import the data view and the dashboard into Kibana; earlier ones are overwritten."""
     from lumbung.search.kibana import import_saved_objects
 
     settings = settings_module.load()
@@ -293,7 +302,7 @@ def _kafka(settings: Settings) -> Iterator[Settings]:
 
 @contextlib.contextmanager
 def _index() -> Iterator[Cluster]:
-    """The search server, with the one right to change its indices."""
+    """The search server, under the lease that lets one process at a time change its indices."""
     from lumbung.storage.lake import open_lake
     from lumbung.systems.cilvest.steps import INDEXING
 
@@ -303,7 +312,7 @@ def _index() -> Iterator[Cluster]:
         yield cluster
 
 
-def _gone(names: list[str], dry_run: bool) -> None:
+def _show_deleted(names: list[str], dry_run: bool) -> None:
     console.out.print(f"{'Would delete' if dry_run else 'Deleted'}: {', '.join(names) or 'nothing'}", soft_wrap=True)
 
 

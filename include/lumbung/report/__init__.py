@@ -49,8 +49,8 @@ def render(data: ReportData) -> str:
 
 
 def _check_address(address: str) -> None:
-    parts = urlsplit(address)
-    if parts.scheme != "https" or not parts.hostname:
+    url = urlsplit(address)
+    if url.scheme != "https" or not url.hostname:
         raise SettingError(
             "not an https address", where=f"Looker Studio link {address!r}", remedy="copy the link from Looker Studio"
         )

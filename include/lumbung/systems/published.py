@@ -28,11 +28,11 @@ def rows(
         LumbungError: there is no such table yet.
     """
     try:
-        found: list[dict[str, Any]] = warehouse.rows(sql.format(f"`{warehouse.table(address)}`")).to_pylist()
+        records: list[dict[str, Any]] = warehouse.rows(sql.format(f"`{warehouse.table(address)}`")).to_pylist()
     except MissingError as error:
         where = warehouse.dataset(address.partition(".")[0])
         raise LumbungError(missing, where=where, remedy=f"run a day first: {command}") from error
-    return found
+    return records
 
 
 def freshness(warehouse: Warehouse) -> list[Freshness]:
@@ -41,7 +41,7 @@ def freshness(warehouse: Warehouse) -> list[Freshness]:
     Raises:
         LumbungError: nothing is published yet.
     """
-    found = rows(warehouse, "SELECT * FROM {0} ORDER BY system", FRESHNESS)
-    if not found:
+    records = rows(warehouse, "SELECT * FROM {0} ORDER BY system", FRESHNESS)
+    if not records:
         raise LumbungError(NOTHING, where=warehouse.table(FRESHNESS), remedy="run a day: lumbung run")
-    return [Freshness(**row) for row in found]
+    return [Freshness(**row) for row in records]

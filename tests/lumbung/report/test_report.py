@@ -160,7 +160,7 @@ def test_many_ties_are_counted_in_the_sentence_and_listed_below() -> None:
     assert all(f"id-{n}" in page["en"] for n in range(30))
 
 
-def test_mentors_of_the_same_name_are_told_apart_in_the_chart() -> None:
+def test_mentors_of_the_same_name_are_distinguished_in_the_chart() -> None:
     html = render(clean())
     assert '<small class="id">11111111</small>' in html
     assert '<small class="id">22222222</small>' in html
