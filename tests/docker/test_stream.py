@@ -45,11 +45,11 @@ def landed(stack):
     """Whether all that was collected is in the lake."""
     found = status(stack)
     # A broker that was just killed does not tell its lag yet.
-    return found["spool"]["files to ship"] == 0 and found["kafka"].get("lag (offsets not landed)") == 0
+    return found["spool"]["files_to_ship"] == 0 and found["kafka"]["lag"] == 0
 
 
 def test_what_the_collector_brings_is_shipped_and_landed(stack):
-    stack.wait_for(lambda: status(stack)["spool"]["files shipped"] > 0, "the collector's file")
+    stack.wait_for(lambda: status(stack)["spool"]["files_shipped"] > 0, "the collector's file")
     stack.wait_for(lambda: landed(stack), "the lander")
 
 

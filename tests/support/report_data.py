@@ -1,9 +1,24 @@
 """Report data that the report's tests share."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from lumbung.report import Accounting, CategoryCount, Freshness, RejectedRow, ReportData, TopMentor
-from lumbung.systems.cilvest.answers import TweetAnswers
+from lumbung.report.data import ReportData
+from lumbung.serving.schema import (
+    Accounting,
+    Author,
+    CategoryCount,
+    DailyCount,
+    Freshness,
+    HourlyCount,
+    RejectedRow,
+    Section,
+    TopMentor,
+    TweetAnswers,
+)
+from lumbung.systems.cilvest import report as cilvest
+from lumbung.systems.pinter_skuy import report as pinter_skuy
 
 DAY = date(2026, 11, 21)
 NIGHT = datetime(2026, 11, 21, 17, 31, tzinfo=UTC)  # 00:31 of the next day in Jakarta
@@ -20,8 +35,26 @@ HOSTILE = [
 ]
 
 
+def courses(**fields: Any) -> Section:
+    """The section of courses; what is not given is empty."""
+    names = ("students_per_city", "category_counts", "top_mentors", "enrollments_per_mentor", "enrollments_per_day")
+    return pinter_skuy.section(pinter_skuy.Courses(**{name: fields.get(name, []) for name in names}), "pinter-skuy")
+
+
+def with_courses(data: ReportData, **fields: Any) -> ReportData:
+    """The data with other courses; what is not given stays."""
+    section, *others = data.sections
+    return replace(data, sections=[replace(section, data=replace(section.data, **fields)), *others])
+
+
+def with_tweets(data: ReportData, answers: TweetAnswers | None) -> ReportData:
+    """The data with other answers about tweets, or without any."""
+    demand = [cilvest.section(answers, "Cilvest")] if answers else []
+    return replace(data, sections=[data.sections[0], *demand])
+
+
 def empty() -> ReportData:
-    return ReportData(DAY, NIGHT, None, None, [], [], [], [], [], [], [], [])
+    return ReportData(DAY, NIGHT, None, None, [courses()], [], [], [])
 
 
 def clean() -> ReportData:
@@ -31,37 +64,47 @@ def clean() -> ReportData:
         generated_at=NIGHT,
         looker_url=LOOKER,
         project="pinter-skuy-prod",
-        students_per_city=[("Manado", 1), ("Bandung", 1200), ("", 1), ("Jakarta Selatan", 1200)],
-        categories=[CategoryCount("desain", 0, 0), CategoryCount("data", 31, 46), CategoryCount("akuntansi", 24, 28)],
-        top_mentors=[
-            TopMentor(1, "B-1", "Aurélie", 20),
-            TopMentor(1, "B-2", "Wira", 20),
-            TopMentor(3, "11111111-A", "Sekar", 17),
-            TopMentor(3, "22222222-A", "Sekar", 17),
+        sections=[
+            courses(
+                students_per_city=[("Manado", 1), ("Bandung", 1200), ("", 1), ("Jakarta Selatan", 1200)],
+                category_counts=[
+                    CategoryCount("desain", 0, 0),
+                    CategoryCount("data", 31, 46),
+                    CategoryCount("akuntansi", 24, 28),
+                ],
+                top_mentors=[
+                    TopMentor(1, "B-1", "Aurélie", 20),
+                    TopMentor(1, "B-2", "Wira", 20),
+                    TopMentor(3, "11111111-A", "Sekar", 17),
+                    TopMentor(3, "22222222-A", "Sekar", 17),
+                ],
+                enrollments_per_mentor=[("Aurélie", 20), ("Wira", 20), ("Sekar", 17), ("Sekar", 17), ("Teuku", 0)],
+                enrollments_per_day=[
+                    (DAY - timedelta(days=n), name, 46 - n) for n in range(3) for name in ("data", "akuntansi")
+                ],
+            ),
+            cilvest.section(tweets("sintetis_a", "sintetis_b"), "Cilvest"),
         ],
-        enrollments_per_mentor=[("Aurélie", 20), ("Wira", 20), ("Sekar", 17), ("Sekar", 17), ("Teuku", 0)],
         freshness=[Freshness("pinter_skuy", DAY, 3, NIGHT, NIGHT, "final")],
         accounting=[Accounting("student.json", DAY, 60, 60, 0), Accounting("mentor.csv", DAY, 12, 12, 0)],
         rejects=[],
-        daily=[(DAY - timedelta(days=n), name, 46 - n) for n in range(3) for name in ("data", "akuntansi")],
-        tweets=tweets("sintetis_a", "sintetis_b"),
     )
 
 
 def tweets(*authors: str) -> TweetAnswers:
     """Answers about tweets of two days with one between that has none."""
     first = DAY - timedelta(days=2)
-    by_day = ((f"{first}", "saham", 1500), (f"{first}", "sukuk", 2), (f"{DAY}", "saham", 31))
+    by_day = ((first, "saham", 1500), (first, "sukuk", 2), (DAY, "saham", 31))
     return TweetAnswers(
         total_tweet=1532,
         total_by_instrument={"reksadana": 0, "saham": 1531, "sukuk": 2},
-        daily_by_instrument=[{"date": day, "instrument": name, "tweets": count} for day, name, count in by_day],
+        daily_by_instrument=[DailyCount(*row) for row in by_day],
         hourly_by_instrument=[
-            {"hour": hour, "instrument": name, "tweets": hour if name == "saham" else 0}
+            HourlyCount(hour, name, hour if name == "saham" else 0)
             for hour in range(24)
             for name in ("reksadana", "saham", "sukuk")
         ],
-        most_active_authors=[{"rank": 1, "user_name": name, "tweets": 17} for name in authors],
+        most_active_authors=[Author(1, name, 17) for name in authors],
     )
 
 
@@ -73,13 +116,17 @@ def hostile() -> ReportData:
         generated_at=NIGHT,
         looker_url=LOOKER,
         project=HOSTILE[0],
-        students_per_city=[*cities, *((text, 9000) for text in HOSTILE)],
-        categories=[CategoryCount(text, 12, 30) for text in HOSTILE],
-        top_mentors=[TopMentor(1, text, text, 20) for text in HOSTILE for _ in range(2)],
-        enrollments_per_mentor=[(text, 20) for text in HOSTILE],
+        sections=[
+            courses(
+                students_per_city=[*cities, *((text, 9000) for text in HOSTILE)],
+                category_counts=[CategoryCount(text, 12, 30) for text in HOSTILE],
+                top_mentors=[TopMentor(1, text, text, 20) for text in HOSTILE for _ in range(2)],
+                enrollments_per_mentor=[(text, 20) for text in HOSTILE],
+                enrollments_per_day=[(DAY - timedelta(days=n), text, n) for n in range(30) for text in HOSTILE],
+            ),
+            cilvest.section(tweets(*HOSTILE), "Cilvest"),
+        ],
         freshness=[Freshness(text, DAY, 1, NIGHT, NIGHT, state) for text in HOSTILE for state in ("provisional", text)],
         accounting=[Accounting(text, DAY, 1000, 990, 9, text) for text in HOSTILE],
         rejects=[RejectedRow(text, n or None, text * 3, text) for n, text in enumerate(HOSTILE * 20)],
-        daily=[(DAY - timedelta(days=n), text, n) for n in range(30) for text in HOSTILE],
-        tweets=tweets(*HOSTILE),
     )

@@ -14,7 +14,7 @@ from lumbung.pipeline import operations
 from lumbung.pipeline.run import Step
 from lumbung.pipeline.snapshot import folder
 from lumbung.report import render
-from lumbung.systems.pinter_skuy.answers import report_data
+from lumbung.report.data import collect
 from support.pipeline import sources
 
 DAY = date(2026, 11, 10)
@@ -91,7 +91,7 @@ class Tags(HTMLParser):
 
 def test_the_report_page_shows_values_and_has_no_tag_of_theirs(harness):
     """`test_report_browser.py` opens such a page in a real browser."""
-    page = render(report_data(harness.warehouse, harness.lake, harness.settings))
+    page = render(collect(harness.warehouse, harness.lake, harness.settings))
     assert "&lt;script&gt;document.title" in page
     found = Tags(page)
     assert not found.tags & {"script", "img", "iframe", "object"}

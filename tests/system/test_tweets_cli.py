@@ -59,9 +59,9 @@ def test_a_run_prints_tasks_rows_and_marts_and_leaves_nothing_running(home) -> N
     assert len(answers["hourly_by_instrument"]) == 72
     assert answers["most_active_authors"] == [{"rank": 1, "user_name": "sintetis_a", "tweets": 2}]
     found = json.loads(home.run("tweets", "status", "--json"))
-    assert found["spool"] == {"files to ship": 0, "files shipped": 1, "error files": 2}
-    assert found["kafka"]["lag (offsets not landed)"] == 0
-    assert (found["lake"]["read from Kafka"], found["lake"]["rejected"]) == (3, 0)
+    assert found["spool"] == {"files_to_ship": 0, "files_shipped": 1, "error_files": 2}
+    assert found["kafka"]["lag"] == 0
+    assert (found["lake"]["rows_read"], found["lake"]["rejected"]) == (3, 0)
 
 
 def test_a_backfill_makes_days_anew_from_the_lake_and_collects_nothing(home) -> None:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from lumbung.catalog.contract import Catalog, Contract
-from lumbung.core.errors import LumbungError
+from lumbung.core.errors import LumbungError, first_line
 
 if TYPE_CHECKING:  # sqlglot takes long to import: who only names checks does without
     from sqlglot import exp
@@ -154,7 +154,7 @@ def _select(contract: Contract) -> exp.Query:
     try:
         query = _query(contract.sql_path.read_text())
     except SqlglotError as error:
-        fault = str(error).splitlines()[0].rstrip(".")  # what follows is the query's text
+        fault = first_line(error).rstrip(".")  # what follows is the query's text
         raise LumbungError(f"no GoogleSQL ({fault})", where=where, remedy="fix the query") from error
     if query is None:
         raise LumbungError(

@@ -1,19 +1,32 @@
-"""What commands print for people."""
+"""What commands print: results for people, and JSON for programs."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from functools import singledispatch
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lumbung.report import Accounting
-from lumbung.systems.cilvest.answers import TweetAnswers
-from lumbung.systems.pinter_skuy.answers import Answers
+from lumbung.core.settings import variable
+from lumbung.serving.schema import (
+    Accounting,
+    CleanedDay,
+    DailyCount,
+    EnrollmentAnswers,
+    Finding,
+    HourlyCount,
+    KafkaStatus,
+    LakeStatus,
+    Result,
+    TweetAnswers,
+    TweetStatus,
+)
 
 PIPE_WIDTH = 160
 
@@ -21,6 +34,11 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 MARKS = {"success": "[green]ok[/]", "failed": "[red]failed[/]", "skipped": "[yellow]skipped[/]"}
+
+
+def print_json(value: Any) -> None:
+    """Print JSON; what it does not know, such as dates, as text."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))  # noqa: T201
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()) -> None:
@@ -38,15 +56,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
 def tasks(instances: Iterable[dict[str, Any]], records: dict[str, dict[str, Any]]) -> None:
     """One line per task: state, rows, seconds."""
     rows = []
-    for one in instances:
-        step = records.get(one["task_id"], {})
+    for task in instances:
+        step = records.get(task["task_id"], {})
         note = "" if step.get("note", "").startswith("failed: ") else step.get("note", "")
         rows.append(
             (
-                MARKS.get(one["state"], escape(str(one["state"]).replace("_", " "))),
-                one["task_id"],
+                MARKS.get(task["state"], escape(str(task["state"]).replace("_", " "))),
+                task["task_id"],
                 step.get("rows_out"),
-                seconds(one["start"], one["end"]),
+                seconds(task["start"], task["end"]),
                 note,
             )
         )
@@ -58,61 +76,155 @@ def accounting(rows: Iterable[Accounting]) -> None:
     table(
         "Rows: read = loaded + rejected",
         ("source", "day", "read", "loaded", "rejected"),
-        [(one.source, one.day, one.rows_read, one.rows_loaded, one.rows_rejected) for one in rows],
+        [(row.source, row.day, row.rows_read, row.rows_loaded, row.rows_rejected) for row in rows],
         numbers=("read", "loaded", "rejected"),
     )
 
 
-def answers(found: Answers) -> None:
-    """The three questions, answered."""
-    out.print(f"[bold]Published: {found.day}[/]\n")
+def tweet_accounting(rows: Iterable[Accounting], days: Iterable[CleanedDay]) -> None:
+    """Where the messages of Kafka went, and the tweets of each day."""
+    table(
+        "Rows: read from Kafka = tweets + rejected",
+        ("read", "tweets", "rejected"),
+        [(row.rows_read, row.rows_loaded, row.rows_rejected) for row in rows],
+        numbers=("read", "tweets", "rejected"),
+    )
+    table(
+        "Tweets: landed = clean + dropped (repeats, edits, retweets, other languages)",
+        ("day", "landed", "clean", "dropped"),
+        [(day.day, day.rows_landed, day.rows_clean, day.rows_dropped) for day in days],
+        numbers=("landed", "clean", "dropped"),
+    )
+
+
+def findings(rows: Iterable[Finding]) -> None:
+    """What the doctor found."""
+    marks = {True: "[green]ok[/]", False: "[red]missing[/]"}
+    table(
+        "Doctor",
+        ("", "check", "found", "remedy"),
+        [(marks[row.ok], row.name, row.found, "" if row.ok else row.remedy) for row in rows],
+    )
+
+
+def print_result(result: Result, *, as_json: bool) -> None:
+    """Print a result for programs or for people."""
+    if as_json:
+        print_json(result.to_json())
+    else:
+        show(result)
+
+
+@singledispatch
+def show(result: Result) -> None:
+    """Print a result for people, each type in its own way."""
+    raise TypeError(f"{type(result).__name__} has no table")
+
+
+@show.register
+def _enrollment_answers(answers: EnrollmentAnswers) -> None:
+    out.print(f"[bold]Published: {answers.day}[/]\n")
     table(
         "1. Students with at least one course, per city",
         ("city", "students"),
-        found.students_per_city.items(),
+        answers.students_per_city.items(),
         numbers=("students",),
     )
     table(
         "2. Students per course category (a student counts once in each category; an enrollment always)",
         ("category", "students", "enrollments"),
         [
-            (name, found.students_per_category.get(name, 0), count)
-            for name, count in found.enrollments_per_category.items()
+            (name, answers.students_per_category.get(name, 0), count)
+            for name, count in answers.enrollments_per_category.items()
         ],
         numbers=("students", "enrollments"),
     )
     table(
         "3. Top 3 mentors by enrollments in their courses (all ties)",
         ("rank", "mentor", "enrollments"),
-        [(one["rank"], one["mentor_name"], one["enrollments"]) for one in found.top_mentors],
+        [(mentor.rank, mentor.mentor_name, mentor.enrollments) for mentor in answers.top_mentors],
         numbers=("rank", "enrollments"),
     )
 
 
-def tweet_answers(found: TweetAnswers) -> None:
-    """Cilvest's five questions, answered."""
-    out.print(f"[bold]Tweets that name an instrument: {found.total_tweet:,}[/]\n")
+@show.register
+def _tweet_answers(answers: TweetAnswers) -> None:
+    out.print(f"[bold]Tweets that name an instrument: {answers.total_tweet:,}[/]\n")
     table(
         "Tweets per instrument (one that names several counts for each)",
         ("instrument", "tweets"),
-        found.total_by_instrument.items(),
+        answers.total_by_instrument.items(),
         numbers=("tweets",),
     )
-    names = list(found.total_by_instrument)
-    for title, key, rows in (
-        ("Tweets per day", "date", found.daily_by_instrument),
-        ("Tweets per hour of the day, Jakarta", "hour", found.hourly_by_instrument),
-    ):
-        counts: dict[Any, dict[str, int]] = {}
-        for row in rows:
-            counts.setdefault(row[key], dict.fromkeys(names, 0))[row["instrument"]] = row["tweets"]
-        table(title, (key, *names), [(at, *by.values()) for at, by in counts.items()], numbers=names)
+    names = list(answers.total_by_instrument)
+    _by_instrument("Tweets per day", "date", names, ((row.date, row) for row in answers.daily_by_instrument))
+    _by_instrument(
+        "Tweets per hour of the day, Jakarta", "hour", names, ((row.hour, row) for row in answers.hourly_by_instrument)
+    )
     table(
         "Most active authors (more than one tweet, ten ranks, all ties)",
         ("rank", "author", "tweets"),
-        [tuple(row.values()) for row in found.most_active_authors],
+        [(author.rank, author.user_name, author.tweets) for author in answers.most_active_authors],
         numbers=("rank", "tweets"),
     )
+
+
+def _by_instrument(
+    title: str, key: str, names: list[str], rows: Iterable[tuple[date | int, DailyCount | HourlyCount]]
+) -> None:
+    """A row for each day or hour, a column for each instrument."""
+    counts: dict[date | int, dict[str, int]] = {}
+    for at, row in rows:
+        counts.setdefault(at, dict.fromkeys(names, 0))[row.instrument] = row.tweets
+    table(title, (key, *names), [(at, *by_name.values()) for at, by_name in counts.items()], numbers=names)
+
+
+@show.register
+def _tweet_status(status: TweetStatus) -> None:
+    spool, x = status.spool, status.x
+    published = [
+        (f"published in run {row.run_id}", f"version {row.version}, {row.published_at.isoformat()}")
+        for row in status.warehouse
+    ]
+    rows_by_part: dict[str, list[tuple[str, Any]]] = {
+        "spool": [
+            ("files to ship", spool.files_to_ship),
+            ("files shipped", spool.files_shipped),
+            ("error files", spool.error_files),
+        ],
+        "kafka": _kafka_rows(status.kafka),
+        "lake": _lake_rows(status.lake),
+        "warehouse": published or [("published", "nothing yet")],
+        "x": [
+            ("token", "set" if x.has_token else "not set"),
+            (f"US$ spent in {x.month}", x.usd_spent),
+            ("US$ allowed", x.usd_allowed),
+            ("collected up to", x.collected_up_to),
+            ("search", "complete" if x.is_complete else "cut short; the next one goes on"),
+        ],
+    }
+    table("Tweets", ("part", "what", "now"), [(part, *row) for part, rows in rows_by_part.items() for row in rows])
+
+
+def _kafka_rows(kafka: KafkaStatus) -> list[tuple[str, Any]]:
+    if kafka.address is None:
+        return [("address", f"none yet; the first run starts one, or set {variable('kafka')}")]
+    if kafka.lag is None:
+        return [("address", kafka.address), ("lag", f"unknown: {kafka.problem}")]
+    return [("address", kafka.address), ("topic", kafka.topic), ("lag (offsets not landed)", kafka.lag)]
+
+
+def _lake_rows(lake: LakeStatus) -> list[tuple[str, Any]]:
+    if lake.last_landed is None:
+        return [("tweets", lake.tweets)]
+    return [
+        ("read from Kafka", lake.rows_read),
+        ("tweets", lake.tweets),
+        ("rejected", lake.rejected),
+        ("days", lake.days),
+        ("last landed", lake.last_landed.isoformat()),
+        ("version", lake.version),
+    ]
 
 
 def seconds(start: str | None, end: str | None) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lumbung.cli import console
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 
@@ -25,12 +26,12 @@ POLL_SECONDS = 0.5
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def run_dag(settings: Settings, there: Services, dag_id: str, day: date, conf: dict[str, Any]) -> None:
+def run_dag(settings: Settings, addresses: Services, dag_id: str, day: date, conf: dict[str, Any]) -> None:
     """Run a DAG once, by the Airflow of `lumbung up` or without one, and print its tasks.
 
     Args:
         settings: this process's settings.
-        there: where the services are.
+        addresses: where the services are.
         dag_id: the DAG.
         day: the day that `conf` names.
         conf: the run's conf.
@@ -42,7 +43,7 @@ def run_dag(settings: Settings, there: Services, dag_id: str, day: date, conf: d
 
     api = connect(settings)
     run_id, failures = (
-        _run_up(settings, api, dag_id, day, conf) if api else _run_alone(settings, there, dag_id, day, conf)
+        _run_up(settings, api, dag_id, day, conf) if api else _run_alone(settings, addresses, dag_id, day, conf)
     )
     if failures:
         published = _records(settings, day, run_id).get("publish", {}).get("rows_out")
@@ -78,30 +79,29 @@ def write_report(settings: Settings, warehouse: Warehouse) -> Path:
         LumbungError: nothing is published yet.
     """
     from lumbung.report import render
+    from lumbung.report.data import collect
     from lumbung.storage.lake import open_lake
-    from lumbung.systems.pinter_skuy.answers import report_data
 
     path = settings.home / "report" / "index.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(render(report_data(warehouse, open_lake(settings), settings)), encoding="utf-8")
+    temporary.write_text(render(collect(warehouse, open_lake(settings), settings)), encoding="utf-8")
     temporary.replace(path)
     return path
 
 
 def _run_alone(
-    settings: Settings, there: Services, dag_id: str, day: date, conf: dict[str, Any]
+    settings: Settings, addresses: Services, dag_id: str, day: date, conf: dict[str, Any]
 ) -> tuple[str, list[str]]:
-    from lumbung.cli import console
     from lumbung.orchestrator.single_run import Task, test_run
 
     log = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     with console.err.status(f"Airflow runs {dag_id} for {day}") as status:
 
-        def told(task: Task) -> None:
+        def show_task(task: Task) -> None:
             status.update(f"Airflow runs {dag_id} for {day}: {task.task_id} {task.state}")
 
-        result = test_run(settings, there, dag_id, conf, log, told)
+        result = test_run(settings, addresses, dag_id, conf, log, show_task)
     instances = [{"task_id": t.task_id, "state": t.state, "start": t.start, "end": t.end} for t in result.tasks]
     _show_tasks(settings, day, result.run_id, instances)
     console.out.print(f"Log: {log}", soft_wrap=True)
@@ -109,7 +109,6 @@ def _run_alone(
 
 
 def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str, Any]) -> tuple[str, list[str]]:
-    from lumbung.cli import console
     from lumbung.orchestrator.api import ENDED
 
     if api.is_paused(dag_id):
@@ -122,10 +121,10 @@ def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str
     with console.err.status(f"Airflow at {api.url} runs {dag_id} for {day}") as status:
         while (state := api.dag_run(dag_id, run_id)["state"]) not in ENDED:
             instances = api.task_instances(dag_id, run_id)
-            ended = sum(one["state"] in (*ENDED, "skipped", "upstream_failed") for one in instances)
+            ended = sum(task["state"] in (*ENDED, "skipped", "upstream_failed") for task in instances)
             status.update(f"Airflow at {api.url} runs {dag_id} for {day}: {ended} of {len(instances)} tasks")
             time.sleep(POLL_SECONDS)
-    instances = sorted(api.task_instances(dag_id, run_id), key=lambda one: one["end_date"] or "")
+    instances = sorted(api.task_instances(dag_id, run_id), key=lambda task: task["end_date"] or "")
     _show_tasks(
         settings,
         day,
@@ -137,20 +136,18 @@ def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str
     )
     if state == "success":
         return run_id, []
-    failed = [one["task_id"] for one in instances if one["state"] == "failed"]
-    notes = _records(settings, day, run_id)
-    told = [notes.get(task, {}).get("note", "failed").removeprefix("failed: ") for task in failed]
-    return run_id, told or ["the run failed"]
+    failed = [task["task_id"] for task in instances if task["state"] == "failed"]
+    records = _records(settings, day, run_id)
+    failures = [records.get(task, {}).get("note", "failed").removeprefix("failed: ") for task in failed]
+    return run_id, failures or ["the run failed"]
 
 
 def _records(settings: Settings, day: date, run_id: str) -> dict[str, dict[str, Any]]:
     from lumbung.pipeline.operations import records
     from lumbung.storage.lake import open_lake
 
-    return {one["task"]: one for one in records(open_lake(settings), day, run_id)}
+    return {record["task"]: record for record in records(open_lake(settings), day, run_id)}
 
 
 def _show_tasks(settings: Settings, day: date, run_id: str, instances: list[dict[str, Any]]) -> None:
-    from lumbung.cli import console
-
     console.tasks(instances, _records(settings, day, run_id))

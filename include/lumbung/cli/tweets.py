@@ -1,9 +1,8 @@
-"""The commands of Cilvest's tweets: `lumbung tweets`."""
+"""The commands of the tweets: `lumbung tweets`."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -12,17 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lumbung.cli import console
 from lumbung.cli.runs import Json, reading, run_dag, warehouse_at, write_report
 from lumbung.core import day as business_day
 from lumbung.core import settings as settings_module
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import NO_SOURCE, Settings, TweetSource
+from lumbung.systems.registry import by_dag
 
 if TYPE_CHECKING:
     from lumbung.local.services import Services
     from lumbung.search.cluster import Cluster
 
-DAG_ID = "tweets"
+SYSTEM = by_dag("tweets")
 
 app = typer.Typer(
     no_args_is_help=True, help="Tweets about saham, reksadana and sukuk: collected, streamed, cleaned, counted."
@@ -41,7 +42,7 @@ def run(
     day: DayOption = None,
     source: SourceOption = "synthetic",
     path: PathOption = None,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Clean the day anew.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Clean the day again.")] = False,
 ) -> None:
     """Run the whole path through Airflow: collect, ship, land, clean, build, publish, index; print what came of it."""
     chosen, archive = _day(day), _archive(source, path)
@@ -53,7 +54,7 @@ def backfill(
     first: Annotated[str, typer.Argument(metavar="FROM", help="First day, YYYY-MM-DD.")],
     last: Annotated[str, typer.Argument(metavar="TO", help="Last day, included.")],
 ) -> None:
-    """Make the days FROM to TO anew from the lake, in one run that collects nothing."""
+    """Rebuild the days FROM to TO from the lake, in one run that collects nothing."""
     start, end = business_day.parse(first), _day(last)
     if start > end:
         raise LumbungError(f"{start} is after {end}", where="backfill", remedy="give the first day first")
@@ -71,9 +72,9 @@ def _run(day: date, conf: dict[str, Any]) -> None:
             where=api.url,
             remedy="stop it, or set LUMBUNG_KAFKA for it and here",
         )
-    with services.running(settings) as there, _kafka(settings) as reached:
-        run_dag(reached, there, DAG_ID, day, {"day": f"{day}", **conf})
-        _show(reached, there)
+    with services.running(settings) as addresses, _kafka(settings) as with_kafka:
+        run_dag(with_kafka, addresses, SYSTEM.dag_id, day, {"day": f"{day}", **conf})
+        _show(with_kafka, addresses)
 
 
 @app.command()
@@ -94,24 +95,31 @@ def collect(
 
 
 def _collect(settings: Settings, source: TweetSource, day: str | None, archive: Path | None) -> None:
-    from lumbung.cli import console
     from lumbung.stream.collect import collect, open_source
 
-    found = collect(settings, open_source(settings, source, day=_day(day), path=archive))
+    collected = collect(settings, open_source(settings, source, day=_day(day), path=archive))
     console.table(
         "Collected",
-        ("source", "files", "tweets", "no tweets", "requests", "US$"),
-        [(found.source, len(found.files), found.tweets, found.refused, found.requests, f"{found.usd:.3f}")],
-        numbers=("files", "tweets", "no tweets", "requests", "US$"),
+        ("source", "files", "tweets", "not tweets", "requests", "US$"),
+        [
+            (
+                collected.source,
+                len(collected.files),
+                collected.tweets,
+                collected.refused,
+                collected.requests,
+                f"{collected.usd:.3f}",
+            )
+        ],
+        numbers=("files", "tweets", "not tweets", "requests", "US$"),
     )
-    for line in [*found.notes, *(f"Lines that are no tweets: {file}" for file in found.error_files)]:
+    for line in [*collected.notes, *(f"Lines that are not tweets: {file}" for file in collected.error_files)]:
         console.out.print(line, soft_wrap=True, markup=False)
 
 
 @app.command()
 def ship(forever: Forever = False) -> None:
     """Send the spool to Kafka, each line once."""
-    from lumbung.cli import console
     from lumbung.stream.ship import ship
 
     with _kafka(settings_module.load()) as settings:
@@ -137,16 +145,14 @@ def land(
     ] = False,
 ) -> None:
     """Land in the lake what Kafka holds, exactly once."""
-    from lumbung.cli import console
     from lumbung.storage.lake import open_lake
     from lumbung.stream.land import BATCH_SECONDS, land
-    from lumbung.systems.cilvest.feed import feed
 
     with _kafka(settings_module.load()) as settings:
-        found = land(
+        landed = land(
             settings,
             open_lake(settings),
-            feed(settings),
+            SYSTEM.feed(settings),
             forever=forever,
             skip_lost=skip_lost,
             batch_seconds=seconds or BATCH_SECONDS,
@@ -154,7 +160,7 @@ def land(
     console.table(
         "Landed",
         ("landings", "days", "tweets", "rejected"),
-        [(found.landings, len(found.days), found.rows, found.rejected)],
+        [(landed.landings, len(landed.days), landed.rows, landed.rejected)],
         numbers=("landings", "days", "tweets", "rejected"),
     )
 
@@ -162,33 +168,18 @@ def land(
 @app.command()
 def answers(as_json: Json = False) -> None:
     """Print the answers to the five questions from what is published."""
-    from lumbung.cli import console
-    from lumbung.systems.cilvest.answers import answers
-
     with reading(settings_module.load()) as warehouse:
-        found = answers(warehouse)
-    if as_json:
-        print(json.dumps(found.to_json(), ensure_ascii=False, indent=2))  # noqa: T201
-    else:
-        console.tweet_answers(found)
+        console.print_result(SYSTEM.answers(warehouse), as_json=as_json)
 
 
 @app.command()
 def status(as_json: Json = False) -> None:
     """Print where tweets are: spool, Kafka, lake, warehouse, and what X has cost."""
-    from lumbung.cli import console
-    from lumbung.systems.cilvest.status import status
-
     settings = settings_module.load()
     with contextlib.ExitStack() as stack:
         if settings.kafka.servers or (settings.home / "kafka").exists():
             settings = stack.enter_context(_kafka(settings))
-        found = status(settings)
-    if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))  # noqa: T201
-    else:
-        rows = [(part, name, value) for part, facts in found.items() for name, value in facts.items()]
-        console.table("Tweets", ("part", "what", "now"), rows)
+        console.print_result(SYSTEM.status(settings), as_json=as_json)
 
 
 @app.command()
@@ -199,15 +190,15 @@ def search(
     """Search the tweets that are indexed; what matched is highlighted."""
     from rich.text import Text
 
-    from lumbung.cli.console import out, shown
     from lumbung.search.search import search
 
-    found = search(_cluster(settings_module.load()), words, size)
-    out.print(f"[bold]{found.total:,} tweets[/]\n")
-    for hit in found.hits:
+    matches = search(_cluster(settings_module.load()), words, size)
+    console.out.print(f"[bold]{matches.total:,} tweets[/]\n")
+    for hit in matches.hits:
         at = hit.created_at.astimezone(business_day.JAKARTA)
-        out.print(Text(f"{at:%Y-%m-%d %H:%M}  @{shown(hit.user_name or '')}  {hit.tweet_id}", "dim"))
-        out.print(Text.assemble(*((shown(part), "bold yellow" if matched else "") for part, matched in hit.parts)))
+        console.out.print(Text(f"{at:%Y-%m-%d %H:%M}  @{console.shown(hit.user_name or '')}  {hit.tweet_id}", "dim"))
+        segments = ((console.shown(part), "bold yellow" if matched else "") for part, matched in hit.parts)
+        console.out.print(Text.assemble(*segments))
 
 
 @app.command()
@@ -219,21 +210,18 @@ def prune(
     from lumbung.search.retention import prune
 
     with _index() as cluster:
-        _gone(prune(cluster, keep=keep, dry_run=dry_run), dry_run)
+        _show_deleted(prune(cluster, keep=keep, dry_run=dry_run), dry_run)
 
 
 @app.command()
 def reindex() -> None:
     """Fill the search index of a new mapping version; readers stay on the old one until `move-alias`."""
-    from lumbung.cli import console
-    from lumbung.systems.cilvest import index as tweets
-
     columns = ("day", "tweets", "deleted", "superseded")
-    done = []
-    for one in tweets.reindex(settings_module.load()):
-        console.err.print(f"{one.day}: {one.rows:,} tweets")
-        done.append((one.day, one.rows, one.deleted, one.superseded))
-    console.table("Re-indexed", columns, done, numbers=columns[1:])
+    rows = []
+    for indexed in SYSTEM.reindex(settings_module.load()):
+        console.err.print(f"{indexed.day}: {indexed.rows:,} tweets")
+        rows.append((indexed.day, indexed.rows, indexed.deleted, indexed.superseded))
+    console.table("Re-indexed", columns, rows, numbers=columns[1:])
 
 
 @app.command()
@@ -241,7 +229,6 @@ def move_alias(
     version: Annotated[int | None, typer.Option(min=1, help="Mapping version; default: the newest.")] = None,
 ) -> None:
     """Let readers use the search index of another mapping version, all at once; also back to an older one."""
-    from lumbung.cli import console
     from lumbung.search.index import MAPPING_VERSION
     from lumbung.search.index import move_alias as move
 
@@ -257,40 +244,25 @@ def drop_version(version: Annotated[int, typer.Argument(min=1)], dry_run: DryRun
     from lumbung.search.retention import drop_version as drop
 
     with _index() as cluster:
-        _gone(drop(cluster, version, dry_run=dry_run), dry_run)
+        _show_deleted(drop(cluster, version, dry_run=dry_run), dry_run)
 
 
 @app.command()
 def import_kibana() -> None:
-    """Import the data view and the dashboard into Kibana; those of before are written over."""
-    from lumbung.cli import console
+    """Import the data view and the dashboard into Kibana; earlier ones are overwritten."""
     from lumbung.search.kibana import import_saved_objects
 
     settings = settings_module.load()
     console.out.print(f"{import_saved_objects(settings)} saved objects in {settings.kibana}", soft_wrap=True)
 
 
-def _show(settings: Settings, there: Services) -> None:
-    from lumbung.cli import console
+def _show(settings: Settings, addresses: Services) -> None:
     from lumbung.storage.lake import open_lake
-    from lumbung.systems.cilvest.answers import answers
-    from lumbung.systems.cilvest.status import accounting
 
-    landed, cleaned = accounting(open_lake(settings))
-    console.table(
-        "Rows: read from Kafka = tweets + rejected",
-        ("read", "tweets", "rejected"),
-        [landed],
-        numbers=("read", "tweets", "rejected"),
-    )
-    console.table(
-        "Tweets: landed = clean + dropped (repeats, edits, retweets, other languages)",
-        ("day", "landed", "clean", "dropped"),
-        cleaned,
-        numbers=("landed", "clean", "dropped"),
-    )
-    warehouse = warehouse_at(settings, there.emulator_host)
-    console.tweet_answers(answers(warehouse))
+    lake = open_lake(settings)
+    warehouse = warehouse_at(settings, addresses.emulator_host)
+    console.tweet_accounting(SYSTEM.accounting(lake, business_day.today()), SYSTEM.cleaning(lake))
+    console.show(SYSTEM.answers(warehouse))
     console.out.print(f"Report: {write_report(settings, warehouse)}", soft_wrap=True)
 
 
@@ -321,7 +293,7 @@ def _kafka(settings: Settings) -> Iterator[Settings]:
 
 @contextlib.contextmanager
 def _index() -> Iterator[Cluster]:
-    """The search server, with the one right to change its indices."""
+    """The search server, under the lease that lets one process at a time change its indices."""
     from lumbung.search.index import LEASE
     from lumbung.storage.lake import open_lake
 
@@ -331,9 +303,7 @@ def _index() -> Iterator[Cluster]:
         yield cluster
 
 
-def _gone(names: list[str], dry_run: bool) -> None:
-    from lumbung.cli import console
-
+def _show_deleted(names: list[str], dry_run: bool) -> None:
     console.out.print(f"{'Would delete' if dry_run else 'Deleted'}: {', '.join(names) or 'nothing'}", soft_wrap=True)
 
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from lumbung.catalog.contract import Catalog, Contract
+    from lumbung.core.settings import Settings
     from lumbung.pipeline.rejects import RejectedFile
     from lumbung.pipeline.retention import Plan
     from lumbung.pipeline.run import Run, Step
     from lumbung.pipeline.target import Target
+    from lumbung.search.index import Indexed
+    from lumbung.serving.schema import Accounting, CleanedDay, Result, Section
     from lumbung.storage.lake import Lake
     from lumbung.storage.warehouse import Warehouse
+    from lumbung.stream.feed import Feed
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class System(ABC):
         dag_id: its DAG.
         label: what people call it.
         decision_task: the task that decides which versions a run is about.
+        position: orders the parts of the report page; the first one that is published leads the page.
+        counts_all_days: whether its answers count all days; if not, those of one snapshot day.
     """
 
     name: ClassVar[str]
@@ -87,6 +94,69 @@ class System(ABC):
         """A step of the system's own: a function of its `steps.py`, of the run and, after the decision, the target."""
         function: Callable[..., Step] = getattr(importlib.import_module(f"lumbung.systems.{self.name}.steps"), name)
         return function
+
+    # What people and programs read.
+
+    position: ClassVar[int]
+    counts_all_days: ClassVar[bool]
+
+    @abstractmethod
+    def answers(self, warehouse: Warehouse) -> Result:
+        """The answers to its questions.
+
+        Raises:
+            LumbungError: nothing of it is published yet.
+        """
+
+    @abstractmethod
+    def section(self, warehouse: Warehouse) -> Section:
+        """Its part of the report page.
+
+        Raises:
+            LumbungError: nothing of it is published yet.
+        """
+
+    @abstractmethod
+    def accounting(self, lake: Lake, day: date) -> list[Accounting]:
+        """Where the rows of each source went: those of the day, or of all days where it counts all days."""
+
+    def cleaning(self, lake: Lake) -> list[CleanedDay]:
+        """What cleaning kept of each day; nothing where rows are loaded as they are."""
+        del lake
+        return []
+
+    def feed(self, settings: Settings) -> Feed:
+        """The topic that it is gathered from."""
+        raise NotImplementedError
+
+    def status(self, settings: Settings) -> Result:
+        """Where its rows are on their way to the warehouse."""
+        raise NotImplementedError
+
+    def looker_url(self, settings: Settings) -> str | None:
+        """A link that opens a Looker Studio report on its marts; None: there is none."""
+        del settings
+        return None
+
+    def reindex(self, settings: Settings) -> Iterator[Indexed]:
+        """Fill the search indices of a new mapping version from the lake, day by day."""
+        raise NotImplementedError
+
+    def generate(
+        self, folder: Path, *, rows: int, seed: int, progress: Callable[[str, int, int], None]
+    ) -> dict[str, int]:
+        """Write synthetic sources.
+
+        Args:
+            folder: where their files go.
+            rows: rows of the largest source; the others are in proportion.
+            seed: the same seed gives the same bytes.
+            progress: gets the file, its rows written so far, and all its rows.
+
+        Returns:
+            Rows by file name.
+        """
+        raise NotImplementedError
 
 
 class SnapshotSystem(System):

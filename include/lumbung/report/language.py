@@ -6,13 +6,12 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from lumbung.core.day import JAKARTA
 from lumbung.core.errors import LumbungError
 
-JAKARTA = ZoneInfo("Asia/Jakarta")
 MONTHS = {
     "id": [
         "Januari",
@@ -58,7 +57,7 @@ def shown(text: str) -> str:
 
 @dataclass(frozen=True)
 class Language:
-    """One of the report's two languages; every text is given in both and one is said."""
+    """One of the report's two languages; every text is given in both."""
 
     code: Literal["id", "en"]
 
@@ -83,7 +82,7 @@ class Language:
         """21 November 2026, 00:31 WIB (Jakarta's time).
 
         Raises:
-            LumbungError: the time has no zone, so nobody can tell which moment it is.
+            LumbungError: the time has no zone, so it is not known which moment it is.
         """
         if value.tzinfo is None:
             raise LumbungError("a time without a zone", where=str(value), remedy="give the report times with a zone")
@@ -91,7 +90,7 @@ class Language:
         return f"{self.day(local)}, {local:%H:%M} WIB"
 
     def name(self, value: str, indonesian: str, english: str) -> Markup:
-        """A name from the data, kept apart from the line's direction; a blank one is said to be missing."""
+        """A name from the data, kept apart from the line's direction; a blank one is replaced by a text."""
         if value.strip():
             return Markup("<bdi>{}</bdi>").format(shown(value))
         return Markup('<i class="blank">{}</i>').format(self.say(indonesian, english))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from google.api_core import exceptions as api
 from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
 
-from lumbung.core.errors import LumbungError
+from lumbung.core.errors import LumbungError, first_line
 
 STOPPED = "stopped"  # the reason of a job that was cancelled, or whose server ended
 
@@ -45,7 +45,7 @@ def translated(where: str, server: str) -> Iterator[None]:
         yield
     except (DefaultCredentialsError, RefreshError) as error:
         raise LumbungError(
-            f"no Google credentials ({_first_line(error)})",
+            f"no Google credentials ({first_line(error)[:300]})",
             where="LUMBUNG_PROJECT",
             remedy="run `gcloud auth application-default login`, or set the Airflow connection"
             " google_cloud_default; without LUMBUNG_PROJECT the local warehouse is used",
@@ -59,7 +59,7 @@ def translated(where: str, server: str) -> Iterator[None]:
     # requests' connection errors are OSErrors.
     except (api.RetryError, api.ServerError, api.TooManyRequests, TransportError, OSError) as error:
         raise UnavailableError(
-            f"{server} does not answer ({_first_line(error)})",
+            f"{server} does not answer ({first_line(error)[:300]})",
             where=where,
             remedy="see that it runs, then run again",
         ) from error
@@ -67,10 +67,6 @@ def translated(where: str, server: str) -> Iterator[None]:
         if any(fault.get("reason") == STOPPED for fault in error.errors):
             raise UnavailableError(_message(error), where=where, remedy="run again") from error
         raise RefusedError(_message(error), where=where, remedy="mend the query or the data") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _message(error: api.GoogleAPICallError) -> str:

@@ -15,6 +15,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from lumbung.core.errors import SourceError
+from lumbung.core.lines import bounded_lines
 from lumbung.stream import envelope
 from lumbung.stream.feed import UnreadableError
 from lumbung.stream.items import Item, Refused, unpack
@@ -87,20 +88,11 @@ def _file(name: str, file: BufferedReader) -> Iterator[bytes | Refused]:
     stream = gzip.GzipFile(fileobj=file) if compressed else file
     number = 0
     try:
-        for number, line in _lines(stream):
-            yield from _line(name, number, line, collected_at)
+        for number, line in bounded_lines(stream, MAX_LINE_BYTES):
+            content = line.removeprefix(BOM) if number == 1 else line
+            yield from _line(name, number, content, collected_at)
     except (EOFError, OSError, zlib.error) as error:
         yield Refused(name, number + 1, f"the rest of the file cannot be read: {error}", b"")
-
-
-def _lines(stream: BufferedReader | gzip.GzipFile) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines; one that is too long is given up to a byte more than allowed."""
-    number = 0
-    while line := stream.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        yield number, line.removeprefix(BOM) if number == 1 else line
-        while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
-            line = stream.readline(MAX_LINE_BYTES + 1)
 
 
 def _line(file: str, number: int, line: bytes, collected_at: datetime) -> Iterator[bytes | Refused]:

@@ -9,10 +9,11 @@ from html.parser import HTMLParser
 import pytest
 
 from lumbung.core.errors import LumbungError, SettingError
-from lumbung.report import Accounting, CategoryCount, RejectedRow, ReportData, TopMentor, charts, render
+from lumbung.report import charts, render
+from lumbung.report.data import ReportData
 from lumbung.report.language import Language, shown
-from lumbung.systems.cilvest.answers import TweetAnswers
-from support.report_data import DAY, HOSTILE, LOOKER, NIGHT, clean, empty, hostile
+from lumbung.serving.schema import Accounting, CategoryCount, RejectedRow, TopMentor, TweetAnswers
+from support.report_data import DAY, HOSTILE, LOOKER, NIGHT, clean, empty, hostile, with_courses, with_tweets
 
 VOID = {"meta", "link", "input"}
 
@@ -69,22 +70,25 @@ def test_hostile_values_add_no_element_and_no_attribute() -> None:
     def clean_row(row: tuple[object, ...]) -> tuple[object, ...]:
         return tuple(names.get(value, value) if isinstance(value, str) else value for value in row)
 
+    courses = bad.sections[0].data
     good = replace(
-        bad,
+        with_courses(
+            bad,
+            students_per_city=[clean_row(row) for row in courses.students_per_city],
+            category_counts=[replace(c, name=names[c.name]) for c in courses.category_counts],
+            top_mentors=[
+                replace(m, mentor_id=names[m.mentor_id], mentor_name=names[m.mentor_name]) for m in courses.top_mentors
+            ],
+            enrollments_per_mentor=[clean_row(row) for row in courses.enrollments_per_mentor],
+            enrollments_per_day=[clean_row(row) for row in courses.enrollments_per_day],
+        ),
         project="harmless",
-        students_per_city=[clean_row(row) for row in bad.students_per_city],
-        categories=[replace(c, name=names[c.name]) for c in bad.categories],
-        top_mentors=[
-            replace(m, mentor_id=names[m.mentor_id], mentor_name=names[m.mentor_name]) for m in bad.top_mentors
-        ],
-        enrollments_per_mentor=[clean_row(row) for row in bad.enrollments_per_mentor],
         freshness=[replace(f, system=names[f.system], state=names.get(f.state, f.state)) for f in bad.freshness],
         accounting=[replace(a, source=names[a.source], note=names[a.note]) for a in bad.accounting],
         rejects=[
             RejectedRow(names[r.source], r.line, tame(r.raw) and "1" + tame(r.raw), names[r.reason])
             for r in bad.rejects
         ],
-        daily=[clean_row(row) for row in bad.daily],
     )
     page, expected = Page(render(bad)), Page(render(good))
     assert page.elements == expected.elements
@@ -150,13 +154,13 @@ def test_both_languages_answer_the_three_questions() -> None:
 
 def test_many_ties_are_counted_in_the_sentence_and_listed_below() -> None:
     ties = [TopMentor(1, f"id-{n}", f"Mentor {n}", 7) for n in range(30)]
-    page = said(replace(clean(), top_mentors=ties))
+    page = said(with_courses(clean(), top_mentors=ties))
     assert "30 mentors (7 enrollments each)." in page["en"]
     assert "The chart shows 20 of 30; the table has them all." in page["en"]
     assert all(f"id-{n}" in page["en"] for n in range(30))
 
 
-def test_mentors_of_the_same_name_are_told_apart_in_the_chart() -> None:
+def test_mentors_of_the_same_name_are_distinguished_in_the_chart() -> None:
     html = render(clean())
     assert '<small class="id">11111111</small>' in html
     assert '<small class="id">22222222</small>' in html
@@ -164,7 +168,7 @@ def test_mentors_of_the_same_name_are_told_apart_in_the_chart() -> None:
 
 
 def test_chart_shows_the_20_largest_cities_and_the_table_all() -> None:
-    html = render(replace(clean(), students_per_city=[(f"Kota {n}", n) for n in range(1, 201)]))
+    html = render(with_courses(clean(), students_per_city=[(f"Kota {n}", n) for n in range(1, 201)]))
     section = html[html.index('id="city-en"') : html.index('id="category-en"')]
     chart, table = section.split("<details", 1)
     assert chart.count("<svg") == 20
@@ -190,7 +194,8 @@ def test_no_rows_say_so() -> None:
 
 
 def test_categories_without_students() -> None:
-    assert "No category has students yet." in said(replace(clean(), categories=[CategoryCount("foto", 0, 0)]))["en"]
+    nobody = with_courses(clean(), category_counts=[CategoryCount("foto", 0, 0)])
+    assert "No category has students yet." in said(nobody)["en"]
 
 
 def test_row_accounting_shows_rejects_and_what_does_not_add_up() -> None:
@@ -228,7 +233,7 @@ def test_provisional_data_are_announced() -> None:
 def test_line_charts_begin_with_the_second_day() -> None:
     data = clean()
     assert 'class="line"' in render(data)
-    one = render(replace(data, daily=[(DAY, "data", 46)], tweets=None))
+    one = render(with_tweets(with_courses(data, enrollments_per_day=[(DAY, "data", 46)]), None))
     assert 'class="line"' not in one
     assert "One day so far" in Page(one).said["en"]
 
@@ -274,12 +279,12 @@ def test_demand_is_shown_where_tweets_are_published():
     assert "1,532 tweets name at least one instrument; most of all saham (1,531)." in page["en"]
     assert "21 November 2026 31 0 0 20 November 2026 0 0 0 19 November 2026 1,500 2 0" in spaced(clean())["en"]
     assert "1 sintetis_a 17 1 sintetis_b 17" in spaced(clean())["id"]
-    assert "Cilvest" not in said(replace(clean(), tweets=None))["id"]
+    assert "Cilvest" not in said(with_tweets(clean(), None))["id"]
 
 
 def test_tweets_that_name_nothing_are_said_to_name_nothing():
     nothing = TweetAnswers(0, {"reksadana": 0, "saham": 0, "sukuk": 0}, [], [], [])
-    assert "No tweet has named an instrument yet." in said(replace(clean(), tweets=nothing))["en"]
+    assert "No tweet has named an instrument yet." in said(with_tweets(clean(), nothing))["en"]
 
 
 def spaced(data: ReportData) -> dict[str, str]:

@@ -3,94 +3,106 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
+from lumbung.serving.schema import (
+    Accounting,
+    CleanedDay,
+    KafkaStatus,
+    LakeStatus,
+    Publication,
+    SpoolStatus,
+    TweetStatus,
+    XStatus,
+)
+from lumbung.storage import state
 from lumbung.storage.lake import Lake, open_lake
+from lumbung.stream import x
+from lumbung.stream.land import lag
+from lumbung.systems.cilvest.feed import feed
 from lumbung.systems.cilvest.version import SYSTEM, cleaned_rows, is_cleaned, newest_version
 
-Facts = dict[str, dict[str, Any]]
+
+def accounting(lake: Lake, day: date) -> Accounting:
+    """The messages read from Kafka, all of them up to the newest version: tweets and rejects; `day` is its label."""
+    version = newest_version(lake)
+    counts = (version.rows_read, version.rows_kept, version.rows_rejected) if version else (0, 0, 0)
+    return Accounting("tweet (Kafka)", day, *counts)
 
 
-def accounting(lake: Lake) -> tuple[tuple[int, int, int], list[tuple[date, int, int, int]]]:
-    """Where the rows of the newest version went.
+def cleaning(lake: Lake) -> list[CleanedDay]:
+    """What cleaning kept of each day of the newest version.
 
-    Returns:
-        Messages read from Kafka, tweets and rejects of them; of each day the tweets landed, clean and dropped. An edit
-        that moved a tweet over midnight counts where it was landed and where it is clean.
+    An edit that moved a tweet over midnight counts where it was landed and where it is clean.
     """
     version = newest_version(lake)
     if version is None:
-        return (0, 0, 0), []
-    days = []
-    for day, one in version.days.items():
-        if is_cleaned(lake, day, one.key):
-            clean = cleaned_rows(lake, day, one.key)
-            days.append((day, one.rows, clean, one.rows - clean))
-    return (version.rows_read, version.rows_kept, version.rows_rejected), days
+        return []
+    return [
+        CleanedDay(day, landed.rows, cleaned_rows(lake, day, landed.key))
+        for day, landed in version.days.items()
+        if is_cleaned(lake, day, landed.key)
+    ]
 
 
-def status(settings: Settings) -> Facts:
-    """What is known of each part, in plain numbers and words."""
+def status(settings: Settings) -> TweetStatus:
+    """Where tweets are now."""
     lake = open_lake(settings)
-    found: Facts = {"spool": _spool(settings), "kafka": _kafka(settings, lake)}
-    version = newest_version(lake)
-    found["lake"] = (
-        {"tweets": 0}
-        if version is None
-        else {
-            "read from Kafka": version.rows_read,
-            "tweets": version.rows_kept,
-            "rejected": version.rows_rejected,
-            "days": len(version.days),
-            "last landed": version.landed_at.isoformat(timespec="seconds"),
-            "version": version.generation,
-        }
+    return TweetStatus(
+        spool=_spool(settings),
+        kafka=_kafka(settings, lake),
+        lake=_lake(lake),
+        warehouse=_warehouse(lake),
+        x=_x(settings),
     )
-    published = [lake.read_json(f"state/{name}/{SYSTEM}/published.json") for name in lake.names("state")]
-    found["warehouse"] = {
-        f"published in run {one['run_id']}": f"version {one['generation']}, {one['published_at']}"
-        for one in published
-        if one
-    } or {"published": "nothing yet"}
-    found["x"] = _x(settings)
-    return found
 
 
-def _spool(settings: Settings) -> dict[str, Any]:
-    return {
-        name: len(list((settings.spool / folder).glob("*.jsonl")))
-        for name, folder in (("files to ship", "incoming"), ("files shipped", "finished"), ("error files", "error"))
-    }
+def _spool(settings: Settings) -> SpoolStatus:
+    counts = (len(list((settings.spool / folder).glob("*.jsonl"))) for folder in ("incoming", "finished", "error"))
+    return SpoolStatus(*counts)
 
 
-def _kafka(settings: Settings, lake: Lake) -> dict[str, Any]:
-    from lumbung.stream.land import lag
-    from lumbung.systems.cilvest.feed import feed
-
-    if settings.kafka.servers is None:
-        return {"address": "none yet; the first run starts one, or set LUMBUNG_KAFKA"}
+def _kafka(settings: Settings, lake: Lake) -> KafkaStatus:
+    address, topic = settings.kafka.servers, settings.kafka.topic
+    if address is None:
+        return KafkaStatus(None, topic)
     try:
-        behind = lag(settings, lake, feed(settings))
+        return KafkaStatus(address, topic, lag=sum(lag(settings, lake, feed(settings)).values()))
     except LumbungError as error:
-        return {"address": settings.kafka.servers, "lag": f"unknown: {error.what}"}
-    return {
-        "address": settings.kafka.servers,
-        "topic": settings.kafka.topic,
-        "lag (offsets not landed)": sum(behind.values()),
-    }
+        return KafkaStatus(address, topic, problem=error.what)
 
 
-def _x(settings: Settings) -> dict[str, Any]:
-    from lumbung.stream import x
+def _lake(lake: Lake) -> LakeStatus:
+    version = newest_version(lake)
+    if version is None:
+        return LakeStatus()
+    return LakeStatus(
+        rows_read=version.rows_read,
+        tweets=version.rows_kept,
+        rejected=version.rows_rejected,
+        days=len(version.days),
+        last_landed=version.landed_at.replace(microsecond=0),
+        version=version.generation,
+    )
 
-    now = x.status(settings)
-    token = "set" if settings.x.bearer_token else "not set"
-    return {
-        "token": token,
-        f"US$ spent in {now.month}": round(now.usd, 3),
-        "US$ allowed": now.max_usd,
-        "collected up to": now.since_id,
-        "search": "cut short; the next one goes on" if now.unfinished else "complete",
-    }
+
+def _warehouse(lake: Lake) -> list[Publication]:
+    documents = [warehouse.published() for warehouse in state.of_system(lake, SYSTEM)]
+    return [
+        Publication(published.run_id, published.generation, published.published_at)
+        for published in documents
+        if published and published.published_at
+    ]
+
+
+def _x(settings: Settings) -> XStatus:
+    search = x.status(settings)
+    return XStatus(
+        has_token=bool(settings.x.bearer_token),
+        month=search.month,
+        usd_spent=round(search.usd, 3),
+        usd_allowed=search.max_usd,
+        collected_up_to=search.since_id,
+        is_complete=not search.unfinished,
+    )

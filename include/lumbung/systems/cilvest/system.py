@@ -10,12 +10,16 @@ from lumbung.pipeline.system import Decision, System
 
 if TYPE_CHECKING:
     from lumbung.catalog.contract import Catalog, Contract
+    from lumbung.core.settings import Settings
     from lumbung.pipeline.rejects import RejectedFile
     from lumbung.pipeline.retention import Plan
     from lumbung.pipeline.run import Run, Step
     from lumbung.pipeline.target import Target
+    from lumbung.search.index import Indexed
+    from lumbung.serving.schema import Accounting, CleanedDay, Section, TweetAnswers, TweetStatus
     from lumbung.storage.lake import Lake
     from lumbung.storage.warehouse import Warehouse
+    from lumbung.stream.feed import Feed
 
 NOTHING_LANDED = "skipped: no tweets have been landed yet"
 
@@ -93,6 +97,53 @@ class Cilvest(System):
         from lumbung.systems.cilvest.prune import plan
 
         return plan(lake, before)
+
+    # What people and programs read.
+
+    position = 2
+    counts_all_days = True
+
+    def answers(self, warehouse: Warehouse) -> TweetAnswers:
+        """The answers to its five questions."""
+        from lumbung.systems.cilvest.answers import answers
+
+        return answers(warehouse)
+
+    def section(self, warehouse: Warehouse) -> Section:
+        """Its part of the report page."""
+        from lumbung.systems.cilvest.report import section
+
+        return section(self.answers(warehouse), self.label)
+
+    def accounting(self, lake: Lake, day: date) -> list[Accounting]:
+        """Where the messages of Kafka went."""
+        from lumbung.systems.cilvest.status import accounting
+
+        return [accounting(lake, day)]
+
+    def cleaning(self, lake: Lake) -> list[CleanedDay]:
+        """What cleaning kept of each day."""
+        from lumbung.systems.cilvest.status import cleaning
+
+        return cleaning(lake)
+
+    def feed(self, settings: Settings) -> Feed:
+        """The topic of tweets."""
+        from lumbung.systems.cilvest.feed import feed
+
+        return feed(settings)
+
+    def status(self, settings: Settings) -> TweetStatus:
+        """Where tweets are."""
+        from lumbung.systems.cilvest.status import status
+
+        return status(settings)
+
+    def reindex(self, settings: Settings) -> Iterator[Indexed]:
+        """Fill the search indices of a new mapping version from the lake, day by day."""
+        from lumbung.systems.cilvest.index import reindex
+
+        return reindex(settings)
 
 
 SYSTEM = Cilvest()

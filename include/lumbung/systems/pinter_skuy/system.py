@@ -1,6 +1,19 @@
 """pinter-skuy as the pipeline sees it."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from lumbung.pipeline.system import SnapshotSystem
+
+if TYPE_CHECKING:
+    from lumbung.core.settings import Settings
+    from lumbung.serving.schema import Accounting, EnrollmentAnswers, Section
+    from lumbung.storage.lake import Lake
+    from lumbung.storage.warehouse import Warehouse
 
 
 class PinterSkuy(SnapshotSystem):
@@ -9,6 +22,43 @@ class PinterSkuy(SnapshotSystem):
     name = "pinter_skuy"
     dag_id = "enrollment"
     label = "pinter-skuy"
+
+    # What people and programs read.
+
+    position = 1
+    counts_all_days = False
+
+    def answers(self, warehouse: Warehouse) -> EnrollmentAnswers:
+        """The answers to its three questions."""
+        from lumbung.systems.pinter_skuy.answers import answers
+
+        return answers(warehouse)
+
+    def section(self, warehouse: Warehouse) -> Section:
+        """Its part of the report page."""
+        from lumbung.systems.pinter_skuy.report import read, section
+
+        return section(read(warehouse), self.label)
+
+    def accounting(self, lake: Lake, day: date) -> list[Accounting]:
+        """Where each source's rows of the day went."""
+        from lumbung.systems.pinter_skuy.answers import accounting
+
+        return accounting(lake, day)
+
+    def looker_url(self, settings: Settings) -> str | None:
+        """A link that opens a Looker Studio report on the summary; None: the warehouse is local."""
+        from lumbung.systems.pinter_skuy.answers import looker_url
+
+        return looker_url(settings) if settings.project else None
+
+    def generate(
+        self, folder: Path, *, rows: int, seed: int, progress: Callable[[str, int, int], None]
+    ) -> dict[str, int]:
+        """Write synthetic sources; `rows` are those of the enrollments."""
+        from lumbung.systems.pinter_skuy.generate import generate
+
+        return generate(folder, enrollments=rows, seed=seed, progress=progress)
 
 
 SYSTEM = PinterSkuy()

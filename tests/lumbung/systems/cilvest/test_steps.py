@@ -14,14 +14,15 @@ from lumbung.core.errors import LumbungError
 from lumbung.pipeline.prune import prune
 from lumbung.pipeline.publish import SUPERSEDED
 from lumbung.report import render
+from lumbung.report.data import collect
 from lumbung.storage.warehouse import Warehouse
 from lumbung.stream.landing import landings
 from lumbung.systems import registry
 from lumbung.systems.cilvest import version as versions
 from lumbung.systems.cilvest.feed import LANDED, RAW
-from lumbung.systems.cilvest.status import accounting
+from lumbung.systems.cilvest.status import accounting, cleaning
 from lumbung.systems.cilvest.version import CURATED, VERSIONS
-from lumbung.systems.pinter_skuy.answers import answers, report_data
+from lumbung.systems.pinter_skuy.answers import answers
 from support.tweet_harness import STAGES, TweetHarness, tweet
 
 
@@ -220,9 +221,12 @@ def test_a_poisoned_message_is_a_reject_with_its_reason_and_the_rest_goes_on(har
     assert rejected == [
         {"system": "cilvest", "entity": "tweet", "raw": '{"tweet": {}}', "reason": "the envelope has no collected_at"}
     ]
-    version = run.target.version
+    version = versions.version_of(run.run, run.target)
     assert (version.rows_read, version.rows_kept, version.rows_rejected) == (2, 1, 1)
-    assert accounting(harness.lake) == ((2, 1, 1), [(date(2026, 11, 21), 1, 1, 0)])
+    row = accounting(harness.lake, run.run.day)
+    assert (row.rows_read, row.rows_loaded, row.rows_rejected) == (2, 1, 1)
+    days = [(day.day, day.rows_landed, day.rows_clean, day.rows_dropped) for day in cleaning(harness.lake)]
+    assert days == [(date(2026, 11, 21), 1, 1, 0)]
 
 
 def test_the_report_is_about_tweets_where_nothing_else_is_published(make_tweet_harness):
@@ -234,7 +238,7 @@ def test_the_report_is_about_tweets_where_nothing_else_is_published(make_tweet_h
     assert producer.flush(60) == 0
     for stage in STAGES[STAGES.index("land") :]:
         getattr(run, stage)()
-    data = report_data(harness.warehouse, harness.lake, harness.settings)
+    data = collect(harness.warehouse, harness.lake, harness.settings)
     assert [(one.source, one.rows_read, one.rows_loaded, one.rows_rejected) for one in data.accounting] == [
         ("tweet (Kafka)", 2, 1, 1)
     ]

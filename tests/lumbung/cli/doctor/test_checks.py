@@ -13,11 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from lumbung.cli import doctor
-from lumbung.cli.doctor import Finding, checks
+from lumbung.cli.doctor import checks as doctor
+from lumbung.cli.doctor import machine
+from lumbung.cli.doctor.checks import checks
 from lumbung.core.errors import SettingError
-from lumbung.core.settings import Settings, load
+from lumbung.core.settings import ROOT, Settings, load
 from lumbung.local.seed import seed
+from lumbung.serving.schema import Finding
 from lumbung.systems.pinter_skuy.generate import generate
 from support import source_database
 from support.source_database import SOURCE
@@ -51,20 +53,20 @@ def postgres():
 
 @pytest.fixture
 def find(tmp_path, sources):
-    def found(**fields):
+    def run(**fields):
         settings = Settings.of(**{"home": tmp_path / "home", "data_source": sources, **fields})
         findings = list(checks(settings))
-        text = json.dumps([vars(one) for one in findings])
+        text = json.dumps([vars(finding) for finding in findings])
         for secret in (PASSWORD, "s3cr@t", "hooks/T0P"):
             assert secret not in text
-        assert all(one.found and bool(one.remedy) != one.ok for one in findings)
-        return {one.name: one for one in findings}
+        assert all(finding.found and bool(finding.remedy) != finding.ok for finding in findings)
+        return {finding.name: finding for finding in findings}
 
-    return found
+    return run
 
 
 def bad(findings):
-    return {one.name for one in findings.values() if not one.ok}
+    return {finding.name for finding in findings.values() if not finding.ok}
 
 
 def closed_port():
@@ -91,11 +93,11 @@ def test_a_laptop_without_settings_is_in_good_health(find, tmp_path):
     assert not (tmp_path / "home").exists(), "it makes nothing"
 
 
-def test_each_thing_missing_is_told(find, monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "PYTHON", (3, 99))
-    monkeypatch.setattr(doctor, "MEMORY_GB", 10**6)
-    monkeypatch.setattr(doctor, "DISK_GB", 10**9)
-    monkeypatch.setattr("lumbung.local.bigquery.PYTHON", doctor.ROOT / "nowhere" / "python")
+def test_each_thing_missing_is_reported(find, monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "PYTHON", (3, 99))
+    monkeypatch.setattr(machine, "MEMORY_GB", 10**6)
+    monkeypatch.setattr(machine, "DISK_GB", 10**9)
+    monkeypatch.setattr("lumbung.local.bigquery.PYTHON", ROOT / "nowhere" / "python")
     findings = find(data_source=tmp_path / "nothing", home="/proc/lumbung")
     assert bad(findings) == {
         "Python",
@@ -114,8 +116,8 @@ def test_each_thing_missing_is_told(find, monkeypatch, tmp_path):
     assert findings["local BigQuery server"].remedy == "run make install"
 
 
-def test_a_local_environment_without_extensions_is_told(find, monkeypatch):
-    monkeypatch.setattr("lumbung.local.bigquery.PYTHON", doctor.ROOT / ".venv" / "bin" / "python")
+def test_a_local_environment_without_extensions_is_reported(find, monkeypatch):
+    monkeypatch.setattr("lumbung.local.bigquery.PYTHON", ROOT / ".venv" / "bin" / "python")
     assert "ducklake, icu, spatial" in find()["local BigQuery server"].found
 
 
@@ -129,7 +131,7 @@ def test_the_port_is_looked_at(find, monkeypatch):
     assert bad(find()) == set()
 
 
-def test_a_running_airflow_is_told(find, tmp_path):
+def test_a_running_airflow_is_reported(find, tmp_path):
     from lumbung.local.processes import Process, write_json
 
     leader = Process.of(os.getpid()).to_dict()
@@ -173,24 +175,24 @@ def test_an_airflow_url_without_a_login_is_refused(url):
         ("{server}/airflow", "there is no such table"),
     ],
 )
-def test_a_source_database_that_cannot_be_read_is_told(find, postgres, dsn, found):
+def test_a_source_database_that_cannot_be_read_is_reported(find, postgres, dsn, found):
     server = postgres.url("").rstrip("/")
     dsn = dsn.format(closed=closed_port(), port=server.rpartition(":")[2], server=server)
     findings = find(source_dsn=dsn)
     assert bad(findings) == {"source pinter_skuy.course_enrollment"}
-    told = findings["source pinter_skuy.course_enrollment"]
-    assert found in told.found
-    assert told.remedy
+    finding = findings["source pinter_skuy.course_enrollment"]
+    assert found in finding.found
+    assert finding.remedy
 
 
 def test_a_source_database_is_read(find, postgres, sources):
     seed(postgres, sources)
     findings = find(source_dsn=postgres.url(SOURCE))
     assert bad(findings) == set()
-    told = findings["source pinter_skuy.course_enrollment"]
-    assert "course_enrollment(student_id, course_id) can be read" in told.found
+    finding = findings["source pinter_skuy.course_enrollment"]
+    assert "course_enrollment(student_id, course_id) can be read" in finding.found
     password = postgres.url(SOURCE).split(":")[2].split("@")[0]
-    assert password not in json.dumps([vars(one) for one in findings.values()])
+    assert password not in json.dumps([vars(finding) for finding in findings.values()])
     assert "embedded PostgreSQL" not in findings
     with psycopg.connect(postgres.url(SOURCE)) as connection:
         connection.execute("TRUNCATE course_enrollment, lumbung_seed")
@@ -204,7 +206,7 @@ def test_a_server_given_by_address_is_asked(find, bigquery_server):
     assert "BIGQUERY_EMULATOR_HOST" in findings["local BigQuery server"].remedy
 
 
-def test_a_project_without_credentials_is_told(find, monkeypatch):
+def test_a_project_without_credentials_is_reported(find, monkeypatch):
     findings = find(project="my-project")
     assert bad(findings) == {"Google credentials"}
     assert "gcloud auth application-default login" in findings["Google credentials"].remedy
@@ -215,7 +217,7 @@ def test_a_project_without_credentials_is_told(find, monkeypatch):
     assert "was not asked" in findings["Google credentials"].found
 
 
-def test_a_bucket_without_credentials_is_told(find):
+def test_a_bucket_without_credentials_is_reported(find):
     findings = find(lake_uri="gs://no-such-bucket-of-lumbung/lake")
     assert bad(findings) == {"lake"}
     assert findings["lake"].found.startswith("gs://no-such-bucket-of-lumbung/lake: ")
@@ -275,14 +277,14 @@ def test_a_project_is_asked_for_its_data_sets(find, service_account, bigquery_se
     assert "60 days" in findings["expiry"].found
 
 
-def test_credentials_that_google_refuses_are_told(find, service_account):
+def test_credentials_that_google_refuses_are_reported(find, service_account):
     service_account["status"] = 400
     findings = find(project="my-project")
     assert bad(findings) == {"Google credentials"}
     assert "invalid_grant" in findings["Google credentials"].found
 
 
-def test_what_tweets_need_is_told_and_only_what_is_set_can_be_missing(find):
+def test_what_tweets_need_is_reported_and_only_what_is_set_can_be_missing(find):
     findings = find()
     assert {"spool", "Kafka", "Spark", "X", "search"} <= findings.keys()
     assert "0 files to ship" in findings["spool"].found
@@ -295,7 +297,7 @@ def test_what_tweets_need_is_told_and_only_what_is_set_can_be_missing(find):
     assert "a token is set; US$ 0.000 of 5 spent" in findings["X"].found
 
 
-def test_the_lag_of_a_kafka_is_told(find, tweets):
+def test_the_lag_of_a_kafka_is_reported(find, tweets):
     assert "there is no such topic" in find(kafka=tweets.settings.kafka.servers)["Kafka"].found
     tweets.cluster.ensure_topics()
     tweets.produce(b"one", b"two")
@@ -303,12 +305,12 @@ def test_the_lag_of_a_kafka_is_told(find, tweets):
     assert found.endswith(f"topic {tweets.topic}: 2 offsets not landed")
 
 
-def test_who_is_told_of_failed_runs(find, monkeypatch):
+def test_who_is_notified_of_failed_runs(find, monkeypatch):
     webhook = "https://chat.example.com/hooks/T0P"
-    told = find(notify_webhook=webhook, notify_email="data@example.com")["notification"]
-    assert told.ok
-    assert "data@example.com, through the connection smtp_default" in told.found
-    assert "a webhook at chat.example.com" in told.found
+    notification = find(notify_webhook=webhook, notify_email="data@example.com")["notification"]
+    assert notification.ok
+    assert "data@example.com, through the connection smtp_default" in notification.found
+    assert "a webhook at chat.example.com" in notification.found
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", "smtp://mail")
     assert "AIRFLOW_CONN_SMTP_DEFAULT" in find(notify_email="data@example.com")["notification"].found
 

@@ -1,0 +1,3 @@
+"""What several checks share."""
+
+CONNECT_SECONDS = 5

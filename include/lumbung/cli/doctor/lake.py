@@ -1,0 +1,38 @@
+"""The lake: a folder or a bucket."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+from lumbung.cli.doctor.machine import writable
+from lumbung.core.errors import first_line
+from lumbung.core.settings import Settings, variable
+from lumbung.serving.schema import Finding
+from lumbung.storage.lake import BucketLake
+
+
+def check(settings: Settings) -> Iterator[Finding]:
+    """Whether the lake can be written, listed and read."""
+    if folder := settings.lake_folder:
+        yield writable("lake", folder, "lake_uri")
+        return
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+
+    probe = f"doctor/{uuid.uuid4().hex}"
+    try:
+        lake = BucketLake(settings.lake_uri)
+        lake.write(probe, b"probe")
+        is_kept = lake.read(probe) == b"probe" and probe.rpartition("/")[2] in lake.names("doctor")
+        lake.delete(probe)
+    except (GoogleAPIError, GoogleAuthError, OSError) as error:
+        yield Finding(
+            "lake",
+            False,
+            f"{settings.lake_uri}: {first_line(error)}",
+            f"see the credentials and the bucket's name; you need the role Storage Object User on it, and see"
+            f" {variable('lake_uri')}",
+        )
+    else:
+        yield Finding("lake", is_kept, f"{settings.lake_uri} is written, listed and read", "see the bucket's retention")

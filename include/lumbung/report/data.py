@@ -1,0 +1,82 @@
+"""What the report page shows: a section of each system that is published, and where all of their rows went."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from lumbung.core.settings import Settings
+from lumbung.pipeline.system import System
+from lumbung.serving.schema import Accounting, Freshness, RejectedRow, Section
+from lumbung.storage.lake import Lake
+from lumbung.storage.warehouse import Warehouse
+from lumbung.systems import published
+from lumbung.systems.registry import all_systems
+
+REJECTS_READ = 1_000
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """All that the page shows.
+
+    Attributes:
+        day: the business day the leading section's tables were built for.
+        generated_at: when the page was made, with a zone.
+        looker_url: https address of the Looker Studio report, if there is one.
+        project: the BigQuery project; None: the local server.
+        sections: one for each system that is published; the first one leads the page.
+        freshness: one for each system that is published.
+        accounting: one for each source and day; of a system that counts all days, those of all days.
+        rejects: the rejected rows, or the first of them; the page shows 100, and the total from `accounting`.
+    """
+
+    day: date
+    generated_at: datetime
+    looker_url: str | None
+    project: str | None
+    sections: list[Section]
+    freshness: list[Freshness]
+    accounting: list[Accounting]
+    rejects: list[RejectedRow]
+
+
+def collect(warehouse: Warehouse, lake: Lake, settings: Settings) -> ReportData:
+    """Read all that the page shows.
+
+    Raises:
+        LumbungError: nothing is published yet.
+    """
+    systems = sorted(all_systems(), key=lambda system: system.position)
+    positions = {system.name: system.position for system in systems}
+    freshness = sorted(published.freshness(warehouse), key=lambda row: positions.get(row.system, math.inf))
+    day = freshness[0].published_day
+    names = {row.system for row in freshness}
+    shown = [system for system in systems if system.name in names]
+    # A snapshot that was refused for its rejects publishes nothing, and its rejects show all the same.
+    with_rejects = [system for system in systems if system in shown or not system.counts_all_days]
+    return ReportData(
+        day=day,
+        generated_at=datetime.now(UTC),
+        looker_url=next((url for system in systems if (url := system.looker_url(settings))), None),
+        project=settings.project,
+        sections=[system.section(warehouse) for system in shown],
+        freshness=freshness,
+        accounting=[row for system in shown for row in system.accounting(lake, day)],
+        rejects=_rejects(warehouse, day, with_rejects),
+    )
+
+
+def _rejects(warehouse: Warehouse, day: date, systems: list[System]) -> list[RejectedRow]:
+    conditions = [
+        f"(system = '{system.name}'{'' if system.counts_all_days else f" AND snapshot_date = '{day}'"})"
+        for system in systems
+    ]
+    rows = published.rows(
+        warehouse,
+        f"SELECT entity, line, raw, reason FROM {{0}} WHERE {' OR '.join(conditions)}"
+        f" ORDER BY entity, line LIMIT {REJECTS_READ}",
+        "staging.rejected_row",
+    )
+    return [RejectedRow(row["entity"], row["line"], row["raw"] or "", row["reason"]) for row in rows]

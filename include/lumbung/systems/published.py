@@ -1,0 +1,48 @@
+"""Reading published tables, for the answers of all systems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lumbung.core.errors import LumbungError
+from lumbung.serving.schema import Freshness
+from lumbung.storage.client_errors import MissingError
+from lumbung.storage.warehouse import Warehouse
+
+FRESHNESS = "datamart.freshness"
+NOTHING = "nothing is published yet"
+
+
+def rows(
+    warehouse: Warehouse, sql: str, address: str, *, missing: str = NOTHING, command: str = "lumbung run"
+) -> list[dict[str, Any]]:
+    """The rows of a query on one published table.
+
+    Args:
+        warehouse: where it is.
+        sql: the query; `{0}` stands for the table.
+        address: the table, `<dataset>.<table>`.
+        missing: what a missing table means.
+        command: what publishes it.
+
+    Raises:
+        LumbungError: there is no such table yet.
+    """
+    try:
+        records: list[dict[str, Any]] = warehouse.rows(sql.format(f"`{warehouse.table(address)}`")).to_pylist()
+    except MissingError as error:
+        where = warehouse.dataset(address.partition(".")[0])
+        raise LumbungError(missing, where=where, remedy=f"run a day first: {command}") from error
+    return records
+
+
+def freshness(warehouse: Warehouse) -> list[Freshness]:
+    """What each system's published tables were built from, by system.
+
+    Raises:
+        LumbungError: nothing is published yet.
+    """
+    records = rows(warehouse, "SELECT * FROM {0} ORDER BY system", FRESHNESS)
+    if not records:
+        raise LumbungError(NOTHING, where=warehouse.table(FRESHNESS), remedy="run a day: lumbung run")
+    return [Freshness(**row) for row in records]

@@ -1,0 +1,69 @@
+"""What is printed for people: where tweets are, by what is known of it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from lumbung.cli import console
+from lumbung.serving.schema import KafkaStatus, LakeStatus, Publication, Result, SpoolStatus, TweetStatus, XStatus
+
+NIGHT = datetime(2026, 11, 21, 17, 31, tzinfo=UTC)
+NOTHING = TweetStatus(
+    SpoolStatus(0, 0, 0), KafkaStatus(None, "t"), LakeStatus(), [], XStatus(False, "2026-11", 0.0, 5.0, None, True)
+)
+ALL = TweetStatus(
+    SpoolStatus(3, 1, 2),
+    KafkaStatus("kafka:9092", "t", lag=1234),
+    LakeStatus(5, 4, 1, 2, NIGHT, 7),
+    [Publication("manual", 7, NIGHT)],
+    XStatus(True, "2026-11", 1.25, 5.0, 99, False),
+)
+
+
+@pytest.fixture
+def lines(capsys):
+    """The lines that showing a result prints, with single spaces."""
+
+    def shown(result):
+        console.show(result)
+        return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+    return shown
+
+
+def test_a_status_before_any_run(lines):
+    printed = lines(NOTHING)
+    for line in (
+        "kafka address none yet; the first run starts one, or set LUMBUNG_KAFKA",
+        "lake tweets 0",
+        "warehouse published nothing yet",
+        "x token not set",
+        "x search complete",
+    ):
+        assert line in printed
+    assert len([line for line in printed if line.startswith("lake")]) == 1
+
+
+def test_a_status_with_all_parts(lines):
+    printed = lines(ALL)
+    for line in (
+        "spool files to ship 3",
+        "kafka lag (offsets not landed) 1,234",
+        "lake read from Kafka 5",
+        "lake last landed 2026-11-21T17:31:00+00:00",
+        "warehouse published in run manual version 7, 2026-11-21T17:31:00+00:00",
+        "x US$ spent in 2026-11 1.25",
+        "x collected up to 99",
+        "x search cut short; the next one goes on",
+    ):
+        assert line in printed
+
+
+def test_a_kafka_that_does_not_answer_has_an_unknown_lag(lines):
+    down = TweetStatus(**{**vars(ALL), "kafka": KafkaStatus("kafka:9092", "t", problem="no broker answers")})
+    assert "kafka lag unknown: no broker answers" in lines(down)
+
+
+def test_a_result_without_a_table_is_refused():
+    with pytest.raises(TypeError, match="Result has no table"):
+        console.show(Result())
