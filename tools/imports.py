@@ -33,7 +33,8 @@ SIZED = (*(folder for folder, _ in SOURCES), "benchmarks", "tests")
 # From the top: a folder may import those of later lines only, and its own subfolders.
 ORDER = (
     ("dags",),
-    ("plugins", "plugins/lumbung_airflow"),
+    ("plugins",),
+    ("plugins/lumbung_airflow",),
     ("include/lumbung",),
     ("include/lumbung/cli",),
     ("include/lumbung/cli/doctor",),
@@ -46,9 +47,11 @@ ORDER = (
     ("include/lumbung/stream",),
     ("include/lumbung/spark", "include/lumbung/search"),
     ("include/lumbung/sources",),
+    ("include/lumbung/serving",),
     ("include/lumbung/storage",),
     ("include/lumbung/storage/lake",),
     ("include/lumbung/catalog",),
+    ("tools/budget",),
     ("include/lumbung/core",),
 )
 

@@ -252,7 +252,7 @@ def _published(harness: PipelineHarness, name: str, content: bytes, facts: Count
     except Exception:  # noqa: BLE001 - what this looks for
         return [traceback.format_exc()]
     facts["sampled: published"] += 1
-    return [*unbalanced(harness, run.own), *failed_checks(harness)]
+    return [*unbalanced(harness, run.version), *failed_checks(harness)]
 
 
 def failed_checks(harness: PipelineHarness) -> list[str]:

@@ -17,6 +17,7 @@ from lumbung.local.postgres import Postgres
 from lumbung.pipeline import snapshot
 from lumbung.pipeline.extract import extract
 from lumbung.pipeline.run import Step
+from lumbung.storage.manifest import newest
 from support.harness import NUMBERS, DayRun, Harness
 from support.source_database import SOURCE
 
@@ -162,6 +163,9 @@ class Day(DayRun):
 
     def snapshot(self) -> None:
         self.decide()
+        folder = f"{snapshot.version_folder(SYSTEM)}/dt={self.run.day}"
+        generation = self.own.generation
+        self.version = newest(self.run.lake, folder, snapshot.Version, lambda version: version.generation == generation)
 
     def load(self, *entities: str) -> list[Step]:
         return [

@@ -224,7 +224,7 @@ def test_a_day_with_some_bad_rows_is_loaded_and_they_are_kept(mended, case):
         assert there == [(entity, line, reason) for line, reason in rejects]
     (count,) = mended.rows(f"SELECT COUNT(*) AS n FROM {{staging.{entity}}} WHERE snapshot_date = '{day}'")
     assert count["n"] == loaded
-    assert run.own.members[entity].rows_read == loaded + len(there)
+    assert run.version.members[entity].rows_read == loaded + len(there)
 
 
 def test_what_a_row_held_is_kept_as_it_was(mended):

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime
 
 from lumbung.core.settings import Settings
 from lumbung.pipeline.system import System
+from lumbung.serving import published
 from lumbung.serving.schema import Accounting, Freshness, RejectedRow, Section
 from lumbung.storage.lake import Lake
 from lumbung.storage.warehouse import Warehouse
-from lumbung.systems import published
 from lumbung.systems.registry import all_systems
 
 REJECTS_READ = 1_000

@@ -155,7 +155,7 @@ def recorded_waits(harness, monkeypatch):
 
 def test_less_rows_loaded_than_the_snapshot_has_is_an_error(harness, monkeypatch):
     run = up_to(harness.run(FIRST), "snapshot")
-    member = run.own.members["student"]
+    member = run.version.members["student"]
     with harness.lake.local(member.file.path) as path:
         pq.write_table(pq.read_table(path).slice(1), path)
     with pytest.raises(LumbungError, match=rf"student, day {FIRST}: 2 rows loaded where the snapshot has 3"):
@@ -397,7 +397,7 @@ def test_freshness_says_what_is_published(harness):
     harness.take(FIRST)
     run = harness.take(today)
     (row,) = harness.rows("SELECT * FROM {datamart.freshness}")
-    newest = max(member.extracted_at for member in run.own.members.values())
+    newest = max(member.extracted_at for member in run.version.members.values())
     assert (row["system"], row["published_day"], row["generation"]) == ("pinter_skuy", today, 1)
     assert (row["state"], row["extracted_at"]) == ("provisional", newest)
     assert row["published_at"] > newest
@@ -458,7 +458,7 @@ def test_rejects_of_both_kinds_are_in_the_table_and_rows_add_up(make_harness):
         ("course_enrollment", None, "student_id s9 is no student"),
         ("mentor", 4, "an identical repeat of line 2"),
     ]
-    for name, member in run.own.members.items():
+    for name, member in run.version.members.items():
         (loaded,) = harness.rows(f"SELECT COUNT(*) AS n FROM {{staging.{name}}}")
         rejects = [row for row in harness.rejected(FIRST) if row[0] == name]
         assert member.rows_read == loaded["n"] + len(rejects)

@@ -20,7 +20,7 @@ def version(harness, *, refresh=False):
     run = harness.run(DAY, refresh=refresh)
     run.extract()
     run.snapshot()
-    return run.own
+    return run.version
 
 
 def attempt(harness):
@@ -164,9 +164,9 @@ def test_a_later_generation_never_lists_older_snapshots(harness, monkeypatch):
         patch.setattr(references, "_check", overtaken)
         slow.snapshot()
     quick.snapshot()
-    assert (slow.own.generation, set(slow.own.generations.values())) == (1, {1})
-    assert (quick.own.generation, set(quick.own.generations.values())) == (2, {2})
-    assert snapshot.newest_version(harness.lake, SYSTEM) == quick.own
+    assert (slow.own.generation, set(slow.version.generations.values())) == (1, {1})
+    assert (quick.own.generation, set(quick.version.generations.values())) == (2, {2})
+    assert snapshot.newest_version(harness.lake, SYSTEM) == quick.version
 
 
 def test_versions_of_concurrent_runs_rise(harness):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lumbung.serving import published
 from lumbung.serving.schema import Author, DailyCount, HourlyCount, TweetAnswers
 from lumbung.storage.warehouse import Warehouse
-from lumbung.systems import published
 
 
 def answers(warehouse: Warehouse) -> TweetAnswers:

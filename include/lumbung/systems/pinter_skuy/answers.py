@@ -10,10 +10,10 @@ from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.pipeline import snapshot
+from lumbung.serving import published
 from lumbung.serving.schema import Accounting, EnrollmentAnswers, TopMentor
 from lumbung.storage.lake import Lake
 from lumbung.storage.warehouse import Warehouse
-from lumbung.systems import published
 
 SYSTEM = "pinter_skuy"
 UNKNOWN = "(unknown)"
