@@ -128,7 +128,8 @@ class Kafka(Server):
             topics = Path(temporary, "topics")
             properties = self._write({**self.properties(1, 2), "log.dirs": str(topics)}, "format.properties")
             number = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            command = [*java, "kafka.tools.StorageTool", "format", "-c", str(properties), "-t", number]
+            # With `=`: one id in 64 starts with a dash, which the tool would take for an option.
+            command = [*java, "kafka.tools.StorageTool", "format", "-c", str(properties), f"--cluster-id={number}"]
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("w") as output:
                 failed = subprocess.run(
