@@ -77,14 +77,14 @@ class Module:
 
 def modules(root: Path = ROOT) -> dict[str, Module]:
     """Every module of the code, tests apart, by its dotted name."""
-    found = {}
+    by_name = {}
     for folder, start in SOURCES:
         for path in sorted((root / folder).rglob("*.py")):
             parts = path.relative_to(root / start).with_suffix("").parts
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
             lines = len(path.read_text().splitlines())
-            found[name] = Module(name, path, path.parent.relative_to(root).as_posix(), lines)
-    return found
+            by_name[name] = Module(name, path, path.parent.relative_to(root).as_posix(), lines)
+    return by_name
 
 
 def file_graph(known: Mapping[str, Module]) -> dict[str, set[str]]:

@@ -15,7 +15,7 @@ def run_day(context: Context) -> date:
     """The business day of the run a task belongs to.
 
     Raises:
-        AirflowFailException: the run is for no day or for one in the future; a retry would not mend that.
+        AirflowFailException: the run is for no day or for one in the future; a retry would not fix that.
     """
     run = context["dag_run"]
     try:

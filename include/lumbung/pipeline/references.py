@@ -26,8 +26,8 @@ from lumbung.storage.manifest import DataFile, commit
 def make_version(contracts: Sequence[Contract], system: str, day: date, lake: Lake) -> Version:
     """Check the references between the newest snapshots of a day and write the version they make.
 
-    A row that refers to a row that is not there is rejected, and so on for the rows that refer to it. The version that
-    is there is reused when it lists the same snapshots.
+    A row that refers to a missing row is rejected, and so on for the rows that refer to it. An existing version is
+    reused when it lists the same snapshots.
 
     Args:
         contracts: the contracts of all of the system's sources.
@@ -42,11 +42,11 @@ def make_version(contracts: Sequence[Contract], system: str, day: date, lake: La
     refusals: list[SourceError] = []
 
     def make(generation: int) -> Version:
-        # Newest snapshots are listed anew for each generation tried, so a version never is older than an earlier one.
-        snapshots = {one.table: _committed(one, day, lake) for one in contracts}
-        there = snapshot.version_of(lake, system, day)
-        if there and there.generations == {name: one.generation for name, one in snapshots.items()}:
-            raise _Unchanged(there)
+        # Newest snapshots are listed again for each generation tried, so a version never is older than an earlier one.
+        snapshots = {contract.table: _committed(contract, day, lake) for contract in contracts}
+        previous = snapshot.version_of(lake, system, day)
+        if previous and previous.generations == {name: taken.generation for name, taken in snapshots.items()}:
+            raise _Unchanged(previous)
         refusals.clear()
         members = _check(contracts, snapshots, lake, refusals)
         return Version(
@@ -68,27 +68,27 @@ def make_version(contracts: Sequence[Contract], system: str, day: date, lake: La
     return version
 
 
-class _Unchanged(Exception):  # noqa: N818 - no error: it leaves the loop that looks for a generation
+class _Unchanged(Exception):  # noqa: N818 - not an error: it leaves the loop that looks for a generation
     def __init__(self, version: Version) -> None:
         self.version = version
 
 
 def _committed(contract: Contract, day: date, lake: Lake) -> Snapshot:
-    found = snapshot.committed(lake, contract.system, contract.table, day)
-    if found is None:
+    committed = snapshot.committed(lake, contract.system, contract.table, day)
+    if committed is None:
         raise LumbungError("no snapshot", where=f"{contract.address}, day {day}", remedy="run the day again")
-    return found
+    return committed
 
 
 def _order(contracts: Sequence[Contract]) -> list[Contract]:
-    tables = {one.table: one for one in contracts}
+    tables = {contract.table: contract for contract in contracts}
     graph = {}
-    for one in contracts:
-        graph[one.table] = {reference.table for reference in one.references}
-        if unknown := graph[one.table] - tables.keys():
+    for contract in contracts:
+        graph[contract.table] = {reference.table for reference in contract.references}
+        if unknown := graph[contract.table] - tables.keys():
             raise LumbungError(
-                f"refers to {', '.join(sorted(unknown))}, which is no source of {one.system}",
-                where=str(one.path),
+                f"refers to {', '.join(sorted(unknown))}, which is no source of {contract.system}",
+                where=str(contract.path),
                 remedy="name a staging table of the same system",
             )
     try:
@@ -131,7 +131,7 @@ def _check(
                 provisional=taken.provisional,
                 note=taken.note,
             )
-    return {one.table: members[one.table] for one in contracts}
+    return {contract.table: members[contract.table] for contract in contracts}
 
 
 def _drop_dangling(
@@ -162,9 +162,9 @@ def _drop_dangling(
     where = snapshot.folder(contract.system, contract.table, taken.day)
     unique = uuid.uuid4().hex[:12]
     rejects = RejectWriter(folder / f"{contract.table}-rejects.parquet")
-    found = db.execute("SELECT raw, reason FROM dangling ORDER BY n")
-    while some := found.fetchmany(10_000):
-        rejects.add([Reject(line=None, raw=raw, reason=reason) for raw, reason in some])
+    dangling = db.execute("SELECT raw, reason FROM dangling ORDER BY n")
+    while rows := dangling.fetchmany(10_000):
+        rejects.add([Reject(line=None, raw=raw, reason=reason) for raw, reason in rows])
     kept = folder / f"{contract.table}-kept.parquet"
     db.execute(
         f"COPY (SELECT * EXCLUDE (file_row_number) FROM {parquet(source)}"

@@ -133,7 +133,7 @@ def load_rejected(run: Run, days: Sequence[date], find: Finder) -> Step:
 
 def _load_day(run: Run, day: date, find: Finder) -> Step:
     contract = run.catalog[TABLE]
-    # Listed under the lease: whoever comes last has seen all that there is.
+    # Listed under the lease, so the last one to load has seen all files.
     with run.lake.lease(f"load/{TABLE}"), tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
         file = Path(folder) / "rejected.parquet"
         rows = 0

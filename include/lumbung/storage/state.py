@@ -51,7 +51,7 @@ class Published(Document):
 
 
 class Pending(Document):
-    """A publish that has begun: whoever finds it completes it.
+    """A publish that has begun; the next run that finds it completes it.
 
     Attributes:
         run_id: Airflow's id of the run.

@@ -73,7 +73,9 @@ class Warehouse:
 
             if settings.emulator_host is None:
                 raise LumbungError(
-                    "no warehouse", where="LUMBUNG_PROJECT", remedy="set it, or start the local parts with lumbung up"
+                    "no warehouse",
+                    where="LUMBUNG_PROJECT",
+                    remedy="set it, or run lumbung up",
                 )
             credentials = AnonymousCredentials
         elif os.environ.get(EMULATOR_VARIABLE) == "":
@@ -106,9 +108,9 @@ class Warehouse:
     def ensure_datasets(self, names: Sequence[str]) -> None:
         """Make the data sets that are missing; the build one's tables expire by themselves."""
         with self._translated(self.settings.project_id):
-            there = {item.dataset_id for item in self.client.list_datasets(retry=self._retry)}
+            existing = {item.dataset_id for item in self.client.list_datasets(retry=self._retry)}
         for name in [*names, BUILD]:
-            if f"{self.settings.dataset_prefix}{name}" in there:
+            if f"{self.settings.dataset_prefix}{name}" in existing:
                 continue
             dataset = bigquery.Dataset(self.dataset(name))
             dataset.location = self.settings.location
@@ -277,10 +279,10 @@ class Warehouse:
     def describe(self, contract: Contract, labels: Mapping[str, str]) -> None:
         """Put a table's description, labels and column descriptions (back): truncation drops them."""
         with self._translated(contract.address):
-            there = self.client.get_table(self.table(contract.address), retry=self._retry).schema
+            existing = self.client.get_table(self.table(contract.address), retry=self._retry).schema
             ours = {field.name: field for field in bigquery_schema(contract)}
             # A column that the contract no longer has stays in a partitioned table; a patch may not leave it out.
-            columns = [ours.get(field.name, field) for field in there]
+            columns = [ours.get(field.name, field) for field in existing]
             # Not the table that was read: its etag would refuse the patch when another job wrote it in between.
             table = bigquery.Table(self.table(contract.address), schema=columns)
             table.description = f"{contract.description.strip()}\n\nGrain: {contract.grain}."

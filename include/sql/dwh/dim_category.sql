@@ -1,5 +1,5 @@
 -- Grain: a course category of the newest version.
--- Traps: ids stay STRING, since one of the original data is no UUID; two categories may bear one type.
+-- Traps: ids stay STRING, since one in the original data is not a UUID; two categories may share a type.
 SELECT
     id AS course_category_id,
     type AS course_type

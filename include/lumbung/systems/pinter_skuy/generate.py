@@ -222,7 +222,7 @@ def _enrollments(size: dict[str, int], seed: int) -> Iterator[tuple[int, bytes]]
         # The keenest student takes about ten times as many courses as the least keen.
         keenness = np.cumsum(1 / (random.random(stop - start) + 0.1))
         pairs: NDArray[np.int64] = np.empty(0, np.int64)
-        while missing := count - pairs.size:  # what was drawn twice is drawn anew
+        while missing := count - pairs.size:  # what was drawn twice is drawn again
             drawn = _draw(random, keenness, missing) * courses + _draw(random, popularity, missing)
             pairs = np.union1d(pairs, drawn)
         random.shuffle(pairs)
