@@ -1,1 +1,1 @@
-"""Airflow's hands of Lumbung: what DAG files import. `include/lumbung` does the work."""
+"""Airflow's side of Lumbung: what DAG files import. `include/lumbung` does the work."""

@@ -1,5 +1,5 @@
 -- Grain: a mentor of the newest version.
--- Traps: a name is not an identity (two ids may share one), and either name may be missing: the other then stands alone,
+-- Traps: a name is not an identity (two ids may share one), and either name may be missing: the other stands alone,
 -- without a space.
 SELECT
     id AS mentor_id,
