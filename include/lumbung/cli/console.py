@@ -42,7 +42,14 @@ def print_json(value: Any) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()) -> None:
-    """Print rows; the columns in `numbers` are aligned right."""
+    """Print rows; the columns in `numbers` are aligned right.
+
+    Args:
+        title: what the rows are.
+        columns: their names.
+        rows: the cells of each row, in the columns' order.
+        numbers: names of the columns that hold numbers.
+    """
     out.print(f"[bold]{escape(title)}[/]")
     drawn = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:

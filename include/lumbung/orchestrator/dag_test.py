@@ -96,7 +96,13 @@ def interrupt(_number: int, _frame: Any) -> None:
 
 
 def main(dag_id: str, logical_date: str, conf: str) -> int:
-    """Run the DAG; 0 when the run succeeded."""
+    """Run the DAG; 0 when the run succeeded.
+
+    Args:
+        dag_id: the DAG.
+        logical_date: when the run is for, ISO 8601 with a zone.
+        conf: the run's conf, a JSON object.
+    """
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
     bag = DagBag(dag_folder=Path(configuration.get("core", "dags_folder"), f"{dag_id}.py"))

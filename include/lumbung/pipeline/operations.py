@@ -37,7 +37,13 @@ def record(run: Run, task: str, started_at: datetime, step: Step) -> None:
 
 
 def records(lake: Lake, day: date, run_id: str | None = None) -> list[dict[str, Any]]:
-    """What the day's tasks did, of one run or of all, in the order they started."""
+    """What the day's tasks did, of one run or of all, in the order they started.
+
+    Args:
+        lake: the lake.
+        day: the business day.
+        run_id: Airflow's id of the run; None: all runs of the day.
+    """
     folder = f"audit/dt={day}"
     runs = [short(run_id)] if run_id else lake.names(folder)
     documents = [lake.read_json(f"{folder}/{run}/{name}") for run in runs for name in lake.names(f"{folder}/{run}")]

@@ -86,7 +86,13 @@ def too_many(
 
 
 def place(label: str, day: date, line: int | None) -> str:
-    """Where in a source something is, for an error."""
+    """Where in a source something is, for an error.
+
+    Args:
+        label: what people call the source.
+        day: the business day.
+        line: its line, from 1; None: it has no lines.
+    """
     return f"{label}{f':{line}' if line else ''}, day {day}"
 
 

@@ -138,5 +138,11 @@ def day_of(file: Stored) -> date:
 
 
 def partition(warehouse: Warehouse, address: str, day: date) -> str:
-    """The full name of a table's partition."""
+    """The full name of a table's partition.
+
+    Args:
+        warehouse: where the table is.
+        address: the table, `<dataset>.<table>`.
+        day: the partition.
+    """
     return f"{warehouse.table(address)}${day.strftime(PARTITION_KEY)}"

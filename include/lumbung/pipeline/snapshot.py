@@ -80,7 +80,13 @@ class Version(Manifest):
 
 
 def folder(system: str, entity: str, day: date) -> str:
-    """Where a source's snapshots of a day lie."""
+    """Where a source's snapshots of a day lie.
+
+    Args:
+        system: the system.
+        entity: the source: its staging table, without the data set.
+        day: the business day.
+    """
     return f"raw/{system}/{entity}/dt={day:%Y-%m-%d}"
 
 
@@ -90,7 +96,14 @@ def version_folder(system: str) -> str:
 
 
 def committed(lake: Lake, system: str, entity: str, day: date) -> Snapshot | None:
-    """The newest committed snapshot of a source for a day."""
+    """The newest committed snapshot of a source for a day.
+
+    Args:
+        lake: the lake.
+        system: the system.
+        entity: the source.
+        day: the business day.
+    """
     return newest(lake, folder(system, entity, day), Snapshot, _is_committed)
 
 
@@ -98,13 +111,26 @@ def attempted(lake: Lake, system: str, entity: str, day: date) -> Snapshot | Non
     """The newest snapshot of a source for a day, refused ones with rejects included.
 
     A refused one without, of a source that was away, says nothing of rows: those of the one before still stand.
+
+    Args:
+        lake: the lake.
+        system: the system.
+        entity: the source.
+        day: the business day.
     """
     where = folder(system, entity, day)
     return newest(lake, where, Snapshot, _has_rows)
 
 
 def version_of(lake: Lake, system: str, day: date, *, refused: bool = False) -> Version | None:
-    """The system's newest version for a day; with `refused`, the newest attempt at one."""
+    """The system's newest version for a day; with `refused`, the newest attempt at one.
+
+    Args:
+        lake: the lake.
+        system: the system.
+        day: the business day.
+        refused: whether an attempt that was refused counts.
+    """
     where = f"{version_folder(system)}/dt={day:%Y-%m-%d}"
     return newest(lake, where, Version, lambda version: refused or _is_committed(version))
 

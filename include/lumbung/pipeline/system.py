@@ -64,7 +64,13 @@ class System(ABC):
 
     @abstractmethod
     def load(self, run: Run, contract: Contract, target: Target) -> Step:
-        """Load the target's rows, and those of the run's day, into a staging table."""
+        """Load the target's rows, and those of the run's day, into a staging table.
+
+        Args:
+            run: the run.
+            contract: the staging table.
+            target: the version that `dwh` is built from.
+        """
 
     @abstractmethod
     def rejects(self, lake: Lake, day: date) -> Iterable[RejectedFile]:

@@ -17,7 +17,13 @@ LINE = Markup(
 
 
 def bar(value: int, most: int, kind: str) -> Markup:
-    """A horizontal bar as wide as its box when `value` is `most`; `kind` is its CSS class."""
+    """A horizontal bar as wide as its box when `value` is `most`; `kind` is its CSS class.
+
+    Args:
+        value: the bar's value.
+        most: the value of a bar as wide as its box.
+        kind: its CSS class.
+    """
     return BAR.format(kind, round(100 * value / most, 2) if most else 0)
 
 

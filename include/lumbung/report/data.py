@@ -45,6 +45,11 @@ class ReportData:
 def collect(warehouse: Warehouse, lake: Lake, settings: Settings) -> ReportData:
     """Read all that the page shows.
 
+    Args:
+        warehouse: where tables are published.
+        lake: where the rows of each source are accounted for.
+        settings: project and links.
+
     Raises:
         LumbungError: nothing is published yet.
     """

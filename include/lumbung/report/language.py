@@ -71,7 +71,14 @@ class Language:
         return f"{value:,}".replace(",", "." if self.code == "id" else ",")
 
     def count(self, value: int, indonesian: str, one: str, many: str) -> Markup:
-        """A number and its noun; Indonesian has one form, English two."""
+        """A number and its noun; Indonesian has one form, English two.
+
+        Args:
+            value: how many.
+            indonesian: the noun in Indonesian.
+            one: the noun in English, singular.
+            many: the noun in English, plural.
+        """
         return self.say(f"{{n}} {indonesian}", f"{{n}} {one if value == 1 else many}", n=self.number(value))
 
     def day(self, value: date) -> str:
@@ -90,13 +97,25 @@ class Language:
         return f"{self.day(local)}, {local:%H:%M} WIB"
 
     def name(self, value: str, indonesian: str, english: str) -> Markup:
-        """A name from the data, kept apart from the line's direction; a blank one is replaced by a text."""
+        """A name from the data, kept apart from the line's direction; a blank one is replaced by a text.
+
+        Args:
+            value: the name as the data have it.
+            indonesian: what stands for a missing one in Indonesian.
+            english: the same in English.
+        """
         if value.strip():
             return Markup("<bdi>{}</bdi>").format(shown(value))
         return Markup('<i class="blank">{}</i>').format(self.say(indonesian, english))
 
     def leaders(self, names: list[str], indonesian: str, english: str) -> Markup:
-        """Those in front: up to three by name (A, B dan C), more by number (4 kota; 4 cities)."""
+        """Those in front: up to three by name (A, B dan C), more by number (4 kota; 4 cities).
+
+        Args:
+            names: the names.
+            indonesian: the noun in Indonesian.
+            english: the noun in English, plural.
+        """
         if len(names) > 3:
             return self.count(len(names), indonesian, english, english)
         said = [self.name(name, "tanpa nama", "no name given") for name in names]

@@ -33,6 +33,11 @@ def prune(cluster: Cluster, *, keep: int, dry_run: bool = False) -> list[str]:
 def drop_version(cluster: Cluster, version: int, *, dry_run: bool = False) -> list[str]:
     """Delete all indices of a mapping version that readers do not use; there is no roll-back to it then.
 
+    Args:
+        cluster: the search server.
+        version: the mapping version.
+        dry_run: delete nothing, only say what would go.
+
     Returns:
         The indices that are gone.
 

@@ -89,12 +89,24 @@ def cluster(settings: Settings) -> dict[str, Any]:
 
 
 def job(name: str, staged: Staged, labels: dict[str, str]) -> dict[str, Any]:
-    """The `Job` on the cluster `name`."""
+    """The `Job` on the cluster `name`.
+
+    Args:
+        name: the cluster.
+        staged: what lies in the lake for the job.
+        labels: the job's labels.
+    """
     return {"placement": {"cluster_name": name}, "labels": labels, "pyspark_job": _pyspark(staged)}
 
 
 def batch(settings: Settings, staged: Staged, labels: dict[str, str]) -> dict[str, Any]:
-    """The serverless `Batch`."""
+    """The serverless `Batch`.
+
+    Args:
+        settings: project, region and service account.
+        staged: what lies in the lake for the job.
+        labels: the batch's labels.
+    """
     execution: dict[str, Any] = {"ttl": {"seconds": LONGEST_SECONDS}}
     if settings.dataproc.service_account:
         execution["service_account"] = settings.dataproc.service_account

@@ -136,7 +136,13 @@ class State:
         return self._read(_marker(table, day), Marker)
 
     def write_marker(self, table: str, day: date, marker: Marker) -> None:
-        """Write down what a partition of a staging table holds."""
+        """Write down what a partition of a staging table holds.
+
+        Args:
+            table: the staging table, without its data set.
+            day: the partition.
+            marker: what it holds.
+        """
         self._write(_marker(table, day), marker)
 
     def _path(self, name: str) -> str:

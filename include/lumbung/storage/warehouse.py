@@ -201,7 +201,15 @@ class Warehouse:
     def build(
         self, contract: Contract, sql: str, target: str, parameters: Mapping[str, Any], labels: Mapping[str, str]
     ) -> Job:
-        """Write a query's result to a private build table."""
+        """Write a query's result to a private build table.
+
+        Args:
+            contract: the table.
+            sql: its query, rendered.
+            target: full name of the build table.
+            parameters: the query's parameters by name: DATE, STRING or ARRAY<DATE>.
+            labels: the job's labels.
+        """
         config = self._query_config(parameters, labels)
         config.destination = target
         config.write_disposition = WRITE
@@ -212,6 +220,11 @@ class Warehouse:
 
     def script(self, sql: str, where: str, labels: Mapping[str, str]) -> Job:
         """Run a script of ASSERTs.
+
+        Args:
+            sql: the script.
+            where: the table and day that it is about, for errors.
+            labels: the job's labels.
 
         Raises:
             CheckError: an assertion does not hold.
@@ -243,7 +256,13 @@ class Warehouse:
         return int(job.total_bytes_processed or 0)
 
     def copy(self, pairs: Sequence[tuple[str, str]], labels: Mapping[str, str], job_ids: Sequence[str]) -> list[Job]:
-        """Replace tables or partitions by copies, all started before the first is waited for."""
+        """Replace tables or partitions by copies, all started before the first is waited for.
+
+        Args:
+            pairs: full names of source and target; a partition as `<table>$YYYYMMDD`.
+            labels: the jobs' labels.
+            job_ids: an id for each pair.
+        """
         started = []
         for (source, target), job_id in zip(pairs, job_ids, strict=True):
             config = bigquery.CopyJobConfig(write_disposition=WRITE, create_disposition=CREATE, labels=_labels(labels))

@@ -61,7 +61,13 @@ def home(settings: Settings) -> Iterator[Finding]:
 
 
 def writable(name: str, folder: Path, setting: str) -> Finding:
-    """Whether a folder can be written, or made; `setting` points it elsewhere."""
+    """Whether a folder can be written, or made; `setting` points it elsewhere.
+
+    Args:
+        name: what is looked at.
+        folder: the folder; it need not exist.
+        setting: name of the setting that points it elsewhere.
+    """
     parent = _existing(folder)
     try:
         with tempfile.TemporaryFile(dir=parent):

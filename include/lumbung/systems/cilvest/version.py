@@ -145,13 +145,25 @@ def cleaned_path(day: date, key: str) -> str:
 
 
 def is_cleaned(lake: Lake, day: date, key: str) -> bool:
-    """Whether a day is cleaned already."""
+    """Whether a day is cleaned already.
+
+    Args:
+        lake: the lake.
+        day: the Jakarta day.
+        key: names what it is cleaned from.
+    """
     folder, _, name = cleaned_path(day, key).rpartition("/")
     return name in lake.names(folder)
 
 
 def cleaned_rows(lake: Lake, day: date, key: str) -> int:
-    """How many tweets a cleaned day has."""
+    """How many tweets a cleaned day has.
+
+    Args:
+        lake: the lake.
+        day: the Jakarta day.
+        key: names what it is cleaned from.
+    """
     with lake.local(cleaned_path(day, key)) as file:
         return int(pq.read_metadata(file).num_rows)
 
