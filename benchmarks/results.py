@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +20,9 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).parents[1]
-PAGE, DATA = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.json"
-BEGIN, END = "<!-- results: written by make bench -->", "<!-- end of results -->"
+DOCS = ROOT / "docs" / "reference"
+PAGE, DATA = DOCS / "measurements.md", DOCS / "measurements.json"
+WIDTH = 120
 PACKAGES = ("apache-airflow", "duckdb", "pyarrow", "adbc-driver-postgresql", "confluent-kafka", "pysail")
 RIVALS = ("connectorx", "dlt", "pandas")
 RIVALS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
@@ -129,7 +131,7 @@ def _most_memory(pid: int) -> float:
 
 
 def write(measures: Sequence[Measure], options: Mapping[str, Any]) -> None:
-    """Write the results to `docs/performance.json` and into `docs/performance.md`; those not measured now stay."""
+    """Write the results to the files `DATA` and `PAGE`; those not measured now stay."""
     known = json.loads(DATA.read_text()) if DATA.exists() else {}
     stamped = {"at": f"{datetime.now(UTC):%Y-%m-%d}", "machine": _machine(), "versions": _versions(), **options}
     for one in measures:
@@ -140,9 +142,19 @@ def write(measures: Sequence[Measure], options: Mapping[str, Any]) -> None:
             "notes": one.notes,
         }
     DATA.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n")
-    text = PAGE.read_text()
-    before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    PAGE.write_text(before + "\n\n" + "\n".join(_section(name, facts) for name, facts in known.items()) + "\n" + after)
+    PAGE.write_text(page(known))
+
+
+def page(known: Mapping[str, Any]) -> str:
+    """The page of all results, by the name of each measure."""
+    lines = [
+        "# Measurements",
+        "",
+        "Written by `make bench`. A figure is the best of all rounds; a ratio compares ways of one run only. What the",
+        "figures say, and how they came about, is in [performance](performance.md); machine and versions are in",
+        "[measurements.json](measurements.json).",
+    ]
+    return "\n".join(lines) + "\n\n" + "\n".join(_section(name, facts) for name, facts in known.items())
 
 
 def _ratio(all_of_them: Sequence[Took], one: Took) -> float:
@@ -154,9 +166,15 @@ def _section(name: str, facts: Mapping[str, Any]) -> str:
         f"| {took['what']} | {took['seconds']:.2f} | {took['ratio']:.2f} | {took['peak_mb'] or ''} |"
         for took in facts["took"]
     ]
-    lines = [f"### {name}", "", f"Goal: {facts['goal']}. Measured {facts['at']}.", ""]
-    lines += ["| | seconds | ratio to the first | peak memory, MB |", "|---|---|---|---|", *rows, ""]
-    return "\n".join([*lines, *(f"{note}\n" for note in facts["notes"])])
+    lines = [f"## {name}", "", *_wrapped(f"Goal: {facts['goal']}. Measured {facts['at']}."), ""]
+    lines += ["| | seconds | ratio to the first | peak memory, MB |", "|---|---|---|---|", *rows]
+    for note in facts["notes"]:
+        lines += ["", *_wrapped(note)]
+    return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _machine() -> str:

@@ -93,8 +93,29 @@ def test_commands_and_their_options_exist(page):
             assert set(re.findall(r"(?<!\S)--[a-z-]+", re.sub(r'"[^"]*"', "", rest))) <= known, line
 
 
-def test_the_readme_has_every_command():
-    assert set(all_commands()) <= set(re.findall(r"`lumbung ([a-z -]+)`", TEXTS[ROOT / "README.md"]))
+def test_every_command_has_a_row():
+    page = TEXTS[ROOT / "docs/reference/commands.md"]
+    assert set(all_commands()) <= set(re.findall(r"`lumbung ([a-z -]+)`", page))
+
+
+def test_every_setting_has_a_row():
+    page = TEXTS[ROOT / "docs/reference/settings.md"]
+    rows = "".join(line for line in page.splitlines() if line.startswith("|"))
+    assert {variable(name) for name in NAMES} == set(re.findall(r"`((?:LUMBUNG|BIGQUERY)_[A-Z_]+)`", rows))
+
+
+@each_page
+def test_pages_are_short(page):
+    lines = TEXTS[page].splitlines()
+    assert len(lines) < 200
+    assert [line for line in lines if len(line) > 120] == []
+
+
+def test_the_index_has_every_page():
+    index = ROOT / "docs/README.md"
+    linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+\.md)\)", TEXTS[index])}
+    decisions = set((ROOT / "docs/decisions").glob("0*.md"))  # these have an index of their own
+    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} - linked - decisions - {index} == set()
 
 
 def test_the_cost_of_a_day_is_counted_right():
@@ -117,7 +138,7 @@ def test_the_cost_of_a_day_is_counted_right():
         if warnings := audits.warnings(contract, names):
             count("audit, warnings", warnings)
     found["**a day**"] = [sum(counts) for counts in zip(*found.values(), strict=True)]
-    page = TEXTS[ROOT / "docs/bigquery.md"].replace("**", "")
+    page = TEXTS[ROOT / "docs/reference/bigquery.md"].replace("**", "")
     for part, (count_of_queries, referred) in found.items():
         row = f"| {part} | {count_of_queries} | {referred} | {referred * MINIMUM_MB} MB |".replace("**", "")
-        assert row in page, f"docs/bigquery.md should say {row}"
+        assert row in page, f"docs/reference/bigquery.md should say {row}"
