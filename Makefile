@@ -17,7 +17,7 @@ run: install ## Run the warehouse for a day and print the answers (DAY=YYYY-MM-D
 run-tweets: install ## Run the path of tweets for a day with a real Kafka, print the marts (DAY=…, SOURCE=archive, ARCHIVE=folder)
 	@$(lumbung) tweets run $(if $(DAY),--day $(DAY)) $(if $(SOURCE),--source $(SOURCE)) $(if $(ARCHIVE),--path "$(ARCHIVE)")
 
-up: install ## Airflow's page, scheduler and the local parts, until Ctrl-C
+up: install ## Airflow's page, scheduler and the local services, until Ctrl-C
 	@$(lumbung) up
 
 answers: install ## Print the answers from what is published
@@ -57,7 +57,7 @@ faults: ## Disturb runs and compare all tables (SEED=1, KILLS=200, FILES=1000, D
 	@PYTHONPATH=tests .venv/bin/python -m faults $(ONLY) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(FILES),--files $(FILES)) $(if $(DAYS),--days $(DAYS))
 
-bench: ## Measure beside the alternatives, write docs/reference/measurements.md (ONLY="extract day airflow year kafka clean", ENROLLMENTS=, DAYS=, ROUNDS=)
+bench: ## Measure beside the alternatives, write docs/reference/measurements.* (ONLY="extract day airflow year kafka clean", ENROLLMENTS=, DAYS=, ROUNDS=)
 	@infra/install.sh bench
 	@PYTHONPATH=.:tests .venv/bin/python -m benchmarks $(ONLY) $(if $(ENROLLMENTS),--enrollments $(ENROLLMENTS)) \
 		$(if $(DAYS),--days $(DAYS)) $(if $(ROUNDS),--rounds $(ROUNDS))

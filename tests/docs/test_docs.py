@@ -1,6 +1,7 @@
 """What the documents name exists: files, headings, make targets, settings, commands; and the cost is counted right."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,14 @@ def test_links_and_images_lead_somewhere(page):
         assert there.exists(), f"{target}: no such file"
         if anchor:
             assert anchor in anchors(there), f"{target}: no such heading"
+
+
+def test_pages_that_code_names_exist():
+    files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    for file in files:
+        if Path(file).suffix in (".md", ".py", ".sh", ".yaml", ".drawio", ".svg", ".example", ""):
+            named = re.findall(r"(?<![\w/.-])docs/[\w./-]+\.(?:md|json|svg|png)", (ROOT / file).read_text())
+            assert [name for name in named if not (ROOT / name).exists()] == [], file
 
 
 @each_page

@@ -121,7 +121,7 @@ def _summary(budget: Budget) -> list[Section]:
         name = design.name if design.offered else f"{design.name} (comparison)"
         rows.append((name, *_month_and_year(budget, usd), percent(share), percent(paid)))
     for name, usd in x_costs(budget, budget.volume.typical).items():
-        rows.append((f"beside it, the X API: {name}", *_month_and_year(budget, usd), "", ""))
+        rows.append((f"plus the X API: {name}", *_month_and_year(budget, usd), "", ""))
     return [
         Section(
             "In short",
@@ -243,7 +243,7 @@ def _memory(budget: Budget) -> list[Section]:
         Section(
             "What the programs hold",
             "",
-            ("part", "MB", "basis", "what"),
+            ("program", "MB", "basis", "what"),
             [(name, number(part.mb), part.basis, part.what) for name, part in budget.memory.items()],
             ("MB",),
             level=3,
