@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-tweets up answers report backfill doctor erd env reseed test test-docker faults bench audit lint format lock clean
+.PHONY: help install run run-tweets up answers report backfill doctor erd budget env reseed test test-docker faults bench audit lint format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags services tools benchmarks tests
@@ -17,7 +17,7 @@ run: install ## Run the warehouse for a day and print the answers (DAY=YYYY-MM-D
 run-tweets: install ## Run the path of tweets for a day with a real Kafka, print the marts (DAY=…, SOURCE=archive, ARCHIVE=folder)
 	@$(lumbung) tweets run $(if $(DAY),--day $(DAY)) $(if $(SOURCE),--source $(SOURCE)) $(if $(ARCHIVE),--path "$(ARCHIVE)")
 
-up: install ## Airflow's page, scheduler and the local parts, until Ctrl-C
+up: install ## Airflow's page, scheduler and the local services, until Ctrl-C
 	@$(lumbung) up
 
 answers: install ## Print the answers from what is published
@@ -32,8 +32,11 @@ backfill: install ## Run every day FROM=YYYY-MM-DD TO=YYYY-MM-DD
 doctor: install ## Check what Lumbung needs
 	@$(lumbung) doctor
 
-erd: install ## Draw the tables from their contracts (docs/images/erd.svg, docs/architecture.md)
+erd: install ## Draw the tables from their contracts (docs/images/erd.svg, docs/reference/tables.md)
 	@PYTHONPATH=tools .venv/bin/python -m erd
+
+budget: install ## Write the budget's pages (docs/reference/budget*.md)
+	@PYTHONPATH=tools .venv/bin/python -m budget
 
 env: ## Write what Docker Compose needs to .env (PROFILES=stream,spark,search; LUMBUNG_PROJECT=… for real BigQuery)
 	@LUMBUNG_PROJECT=$(LUMBUNG_PROJECT) PROFILES="$(PROFILES)" infra/env.sh
@@ -54,7 +57,7 @@ faults: ## Disturb runs and compare all tables (SEED=1, KILLS=200, FILES=1000, D
 	@PYTHONPATH=tests .venv/bin/python -m faults $(ONLY) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(FILES),--files $(FILES)) $(if $(DAYS),--days $(DAYS))
 
-bench: ## Measure beside the alternatives, write docs/performance.md (ONLY="extract day airflow year kafka clean", ENROLLMENTS=, DAYS=, ROUNDS=)
+bench: ## Measure beside the alternatives, write docs/reference/measurements.* (ONLY="extract day airflow year kafka clean", ENROLLMENTS=, DAYS=, ROUNDS=)
 	@infra/install.sh bench
 	@PYTHONPATH=.:tests .venv/bin/python -m benchmarks $(ONLY) $(if $(ENROLLMENTS),--enrollments $(ENROLLMENTS)) \
 		$(if $(DAYS),--days $(DAYS)) $(if $(ROUNDS),--rounds $(ROUNDS))

@@ -1,4 +1,4 @@
-"""`make bench`: all measures, or those that are named; writes docs/performance.json and docs/performance.md."""
+"""`make bench`: all measures, or those that are named; writes the results to docs/reference."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ with daily_dag(
     load = LoadOperator(task_id="load", entity="tweet", trigger_rule=rule, outlets=[Asset("staging.tweet")])
     daily.start >> collect >> ship >> land >> daily.version >> [daily.rejected, first]
     [daily.version, clean] >> load >> list(daily.builds.values())
-    # After the rejects: what is published tells the next run which days have new ones.
+    # After the rejects: from what is published the next run sees which days have new ones.
     daily.rejected >> daily.publish
     ends = [last]
     if SETTINGS.search.url:

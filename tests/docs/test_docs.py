@@ -1,6 +1,7 @@
 """What the documents name exists: files, headings, make targets, settings, commands; and the cost is counted right."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,10 @@ def anchors(page: Path) -> set[str]:
 def all_commands() -> dict[str, object]:
     """Each command by name; those of a group as `group command`."""
     commands = dict(typer.main.get_command(app).commands)
-    for name, one in list(commands.items()):
-        if under := getattr(one, "commands", None):
+    for name, command in list(commands.items()):
+        if under := getattr(command, "commands", None):
             del commands[name]
-            commands |= {f"{name} {each}": command for each, command in under.items()}
+            commands |= {f"{name} {subname}": subcommand for subname, subcommand in under.items()}
     return commands
 
 
@@ -50,16 +51,24 @@ def test_links_and_images_lead_somewhere(page):
         if re.match(r"[a-z]+://", target):
             continue
         name, _, anchor = target.partition("#")
-        there = (page.parent / name).resolve() if name else page
-        assert there.exists(), f"{target}: no such file"
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), f"{target}: no such file"
         if anchor:
-            assert anchor in anchors(there), f"{target}: no such heading"
+            assert anchor in anchors(file), f"{target}: no such heading"
+
+
+def test_pages_that_code_names_exist():
+    files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    for file in files:
+        if Path(file).suffix in (".md", ".py", ".sh", ".yaml", ".drawio", ".svg", ".example", ""):
+            named = re.findall(r"(?<![\w/.-])docs/[\w./-]+\.(?:md|json|svg|png)", (ROOT / file).read_text())
+            assert [name for name in named if not (ROOT / name).exists()] == [], file
 
 
 @each_page
 def test_make_targets_exist(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {found[1] for line in code(page) if (found := re.match(r"make ([a-z-]+)", line))}
+    named = {match[1] for line in code(page) if (match := re.match(r"make ([a-z-]+)", line))}
     assert named <= targets
 
 
@@ -82,28 +91,49 @@ def test_commands_and_their_options_exist(page):
     commands = all_commands()
     groups = "|".join({name.split()[0] for name in commands if " " in name})
     for line in code(page):
-        if not (found := re.match(rf"(?:\S*/)?lumbung ((?:(?:{groups}) )?[a-z]\S*)(.*)", line)):
+        if not (match := re.match(rf"(?:\S*/)?lumbung ((?:(?:{groups}) )?[a-z]\S*)(.*)", line)):
             continue
-        if found[1] in groups.split("|"):  # the group as such
+        if match[1] in groups.split("|"):  # the group as such
             continue
-        name, rest = found[1], found[2].partition("#")[0]
+        name, rest = match[1], match[2].partition("#")[0]
         assert name in commands, line
         if name != "airflow":  # its options are Airflow's own
             known = {option for one in commands[name].params for option in one.opts}
             assert set(re.findall(r"(?<!\S)--[a-z-]+", re.sub(r'"[^"]*"', "", rest))) <= known, line
 
 
-def test_the_readme_has_every_command():
-    assert set(all_commands()) <= set(re.findall(r"`lumbung ([a-z -]+)`", TEXTS[ROOT / "README.md"]))
+def test_every_command_has_a_row():
+    page = TEXTS[ROOT / "docs/reference/commands.md"]
+    assert set(all_commands()) <= set(re.findall(r"`lumbung ([a-z -]+)`", page))
+
+
+def test_every_setting_has_a_row():
+    page = TEXTS[ROOT / "docs/reference/settings.md"]
+    rows = "".join(line for line in page.splitlines() if line.startswith("|"))
+    assert {variable(name) for name in NAMES} == set(re.findall(r"`((?:LUMBUNG|BIGQUERY)_[A-Z_]+)`", rows))
+
+
+@each_page
+def test_pages_are_short(page):
+    lines = TEXTS[page].splitlines()
+    assert len(lines) < 200
+    assert [line for line in lines if len(line) > 120] == []
+
+
+def test_the_index_has_every_page():
+    index = ROOT / "docs/README.md"
+    linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+\.md)\)", TEXTS[index])}
+    decisions = set((ROOT / "docs/decisions").glob("0*.md"))  # these have an index of their own
+    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} - linked - decisions - {index} == set()
 
 
 def test_the_cost_of_a_day_is_counted_right():
     tables = re.compile(r"`p\.\w+\.\w+`")
-    found = {"build": [0, 0], "audit, `ASSERT`s": [0, 0], "audit, warnings": [0, 0]}
+    counted = {"build": [0, 0], "audit, `ASSERT`s": [0, 0], "audit, warnings": [0, 0]}
 
     def count(part, query):
-        found[part][0] += 1
-        found[part][1] += len(set(tables.findall(query)))
+        counted[part][0] += 1
+        counted[part][1] += len(set(tables.findall(query)))
 
     def names(address):
         return f"p.{address}"
@@ -116,8 +146,8 @@ def test_the_cost_of_a_day_is_counted_right():
             count("audit, `ASSERT`s", statement)
         if warnings := audits.warnings(contract, names):
             count("audit, warnings", warnings)
-    found["**a day**"] = [sum(counts) for counts in zip(*found.values(), strict=True)]
-    page = TEXTS[ROOT / "docs/bigquery.md"].replace("**", "")
-    for part, (count_of_queries, referred) in found.items():
+    counted["**a day**"] = [sum(counts) for counts in zip(*counted.values(), strict=True)]
+    page = TEXTS[ROOT / "docs/reference/bigquery.md"].replace("**", "")
+    for part, (count_of_queries, referred) in counted.items():
         row = f"| {part} | {count_of_queries} | {referred} | {referred * MINIMUM_MB} MB |".replace("**", "")
-        assert row in page, f"docs/bigquery.md should say {row}"
+        assert row in page, f"docs/reference/bigquery.md should say {row}"

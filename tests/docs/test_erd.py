@@ -1,4 +1,4 @@
-"""The diagram in docs/architecture.md, and its picture, show the contracts' tables, columns and references."""
+"""The diagram in docs/reference/tables.md, and its picture, show the contracts' tables, columns and references."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The budget as it is shown: its tables, docs/budget.md and JSON. US dollars are rounded here and nowhere else."""
+"""The budget as it is shown: its tables, its pages and JSON. US dollars are rounded here and nowhere else."""
 
 from __future__ import annotations
 
@@ -7,10 +7,29 @@ from decimal import Decimal
 from typing import Any
 
 from budget.costs import DAYS, MONTHS, fits, line_usd, memory_mb, month_costs, month_usd, term_usd, x_costs
-from budget.format import Section, cents, dollars, number, percent, rupiah
+from budget.format import Section, cents, dollars, number, percent, rupiah, wrapped
 from budget.model import MB_IN_GB, Budget, Term
 
 TIMES = "\N{MULTIPLICATION SIGN}"
+PAGE, DESIGNS, PRICES = "budget.md", "budget-designs.md", "budget-prices.md"
+HEADS = {
+    PAGE: (
+        "Budget",
+        "What the Cilvest service costs a month and a year: the report of 2 January 2023 recomputed, then the same"
+        f" service on the designs that Lumbung offers. [What each design is made of]({DESIGNS}) and"
+        f" [the prices and exchange rates]({PRICES}) have a page each; all three are written by `make budget`. The"
+        " figures behind them, each with unit, region, source and date, are in [tools/budget](../../tools/budget); the"
+        " drawing is [infra/lumbung.svg](../../infra/lumbung.svg). Numbers are written as in Indonesia: Rp 417.514,48.",
+    ),
+    DESIGNS: (
+        "Budget: the designs line by line",
+        f"A month of each design of the [budget]({PAGE}), at today's exchange rate. Written by `make budget`.",
+    ),
+    PRICES: (
+        "Budget: prices and exchange rates",
+        f"What the [budget]({PAGE}) is computed from. Written by `make budget`.",
+    ),
+}
 
 
 def sections(budget: Budget) -> list[Section]:
@@ -29,19 +48,17 @@ def sections(budget: Budget) -> list[Section]:
     return [section for chapter in chapters for section in chapter(budget)]
 
 
-def markdown(budget: Budget) -> str:
-    """The page docs/budget.md."""
-    lines = [
-        "# Budget",
-        "",
-        "What the Cilvest service costs a month and a year: the report of 2 January 2023 recomputed, then the same",
-        "service on the designs that Lumbung offers. It is generated: `lumbung budget --markdown > docs/budget.md`.",
-        "The figures behind it, each with unit, region, source and date, are in [tools/budget](../tools/budget); the",
-        "drawing is [infra/lumbung.svg](../infra/lumbung.svg). Numbers are written as in Indonesia: Rp 417.514,48.",
-    ]
+def pages(budget: Budget) -> dict[str, str]:
+    """The pages under docs/reference by their names."""
+    lines = {name: [f"# {title}", "", *wrapped(text)] for name, (title, text) in HEADS.items()}
     for section in sections(budget):
-        lines += section.markdown()
-    return "\n".join(lines) + "\n"
+        lines[section.page] += section.markdown()
+    return {name: "\n".join(page) + "\n" for name, page in lines.items()}
+
+
+def markdown(budget: Budget) -> str:
+    """All pages, one after the other."""
+    return "\n".join(pages(budget).values())
 
 
 def to_json(budget: Budget) -> dict[str, Any]:
@@ -104,7 +121,7 @@ def _summary(budget: Budget) -> list[Section]:
         name = design.name if design.offered else f"{design.name} (comparison)"
         rows.append((name, *_month_and_year(budget, usd), percent(share), percent(paid)))
     for name, usd in x_costs(budget, budget.volume.typical).items():
-        rows.append((f"beside it, the X API: {name}", *_month_and_year(budget, usd), "", ""))
+        rows.append((f"plus the X API: {name}", *_month_and_year(budget, usd), "", ""))
     return [
         Section(
             "In short",
@@ -196,7 +213,7 @@ def _designs(budget: Budget) -> list[Section]:
         rows = [(name, detail, dollars(usd), rupiah(budget.rupiah(usd))) for name, detail, usd in lines]
         columns = ("line", "quantity", "US$", "rupiah")
         text = f"{design.title}. {design.note}"
-        tables.append(Section(design.name, text, columns, rows, ("US$", "rupiah"), level=3))
+        tables.append(Section(design.name, text, columns, rows, ("US$", "rupiah"), page=DESIGNS))
     return tables
 
 
@@ -226,7 +243,7 @@ def _memory(budget: Budget) -> list[Section]:
         Section(
             "What the programs hold",
             "",
-            ("part", "MB", "basis", "what"),
+            ("program", "MB", "basis", "what"),
             [(name, number(part.mb), part.basis, part.what) for name, part in budget.memory.items()],
             ("MB",),
             level=3,
@@ -329,6 +346,7 @@ def _exchange(budget: Budget) -> list[Section]:
             ("design", *columns),
             [(name, *(rupiah(usd * rate) for rate in rates)) for name, usd in months],
             tuple(columns),
+            page=PRICES,
         )
     ]
 
@@ -344,6 +362,7 @@ def _sources(budget: Budget) -> list[Section]:
                 for name, rate in budget.rates.items()
             ],
             ("rupiah",),
+            page=PRICES,
         ),
         Section(
             "Prices and their sources",
@@ -363,5 +382,6 @@ def _sources(budget: Budget) -> list[Section]:
                 for name, price in budget.prices.items()
             ],
             ("US$ or share",),
+            page=PRICES,
         ),
     ]

@@ -1,1 +1,1 @@
-"""Draws the tables from their contracts: docs/images/erd.svg, and the diagram in docs/architecture.md."""
+"""Draws the tables from their contracts: docs/images/erd.svg, and the diagram in docs/reference/tables.md."""

@@ -12,7 +12,7 @@ from lumbung.catalog.contract import Catalog, Contract
 
 DOCS = Path(__file__).parents[2] / "docs"
 PICTURE = DOCS / "images" / "erd.svg"
-PAGE = DOCS / "architecture.md"
+PAGE = DOCS / "reference" / "tables.md"
 DIAGRAM = re.compile(r"(?<=^```mermaid\n)erDiagram\n.*?(?=^```$)", re.MULTILINE | re.DOTALL)
 
 FLOW = ("staging", "dwh", "datamart")  # the order of data sets in the picture; all others come after these
@@ -35,6 +35,6 @@ def picture(catalog: Catalog) -> str:
 
 
 def page(text: str, catalog: Catalog) -> str:
-    """The text of docs/architecture.md with its diagram replaced by the one that the contracts give."""
+    """The text of docs/reference/tables.md with its diagram replaced by the one that the contracts give."""
     diagram = mermaid([contract for contract in contracts(catalog) if contract.dataset in PAGE_DATASETS])
     return DIAGRAM.sub(lambda _: diagram, text)

@@ -124,7 +124,7 @@ def doctor(as_json: Json = False) -> None:
 @app.command()
 def budget(
     as_json: Json = False,
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/budget.md.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the pages docs/reference/budget*.md.")] = False,
 ) -> None:
     """Print what the Cilvest service costs: the report's budget, the designs, the X API."""
     sys.path.append(str(settings_module.ROOT / "tools"))

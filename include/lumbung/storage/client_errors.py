@@ -55,7 +55,8 @@ def translated(where: str, server: str) -> Iterator[None]:
     except api.Forbidden as error:
         if any("quota" in str(fault.get("reason")).lower() for fault in error.errors):
             raise UnavailableError(_message(error), where=where, remedy="wait, then run again") from error
-        raise LumbungError(_message(error), where=where, remedy="see the roles in docs/bigquery.md") from error
+        remedy = "see the roles in docs/cookbooks/google-cloud.md"
+        raise LumbungError(_message(error), where=where, remedy=remedy) from error
     # requests' connection errors are OSErrors.
     except (api.RetryError, api.ServerError, api.TooManyRequests, TransportError, OSError) as error:
         raise UnavailableError(

@@ -10,11 +10,13 @@ from budget import model, report
 from lumbung.cli.main import app
 
 FIGURES = model.load()
-PAGE = Path(__file__).parents[3] / "docs/budget.md"
+REFERENCE = Path(__file__).parents[3] / "docs/reference"
 
 
-def test_the_page_is_what_is_generated():
-    assert PAGE.read_text() == report.markdown(FIGURES), "run: lumbung budget --markdown > docs/budget.md"
+def test_the_pages_are_what_is_generated():
+    assert {path.name: path.read_text() for path in REFERENCE.glob("budget*.md")} == report.pages(FIGURES), (
+        "run: make budget"
+    )
 
 
 def test_the_tables_are_whole():
@@ -33,4 +35,4 @@ def test_the_command_prints_json_tables_and_the_page(reported):
         Decimal(design["share_in_todays_rupiah"]) <= Decimal("0.4") for design in budget["designs"] if design["offered"]
     )
     assert "Rp 417.514,48" in CliRunner().invoke(app, ["budget"]).stdout
-    assert CliRunner().invoke(app, ["budget", "--markdown"]).stdout == PAGE.read_text()
+    assert CliRunner().invoke(app, ["budget", "--markdown"]).stdout == report.markdown(FIGURES)

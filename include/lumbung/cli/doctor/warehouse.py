@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lumbung.storage.warehouse import Warehouse
 
 GOOGLE_CONNECTION = "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"
+ROLES = "see the roles in docs/cookbooks/google-cloud.md"
 PERMISSIONS = ("bigquery.jobs.create", "bigquery.datasets.create")
 # What the local server's own environment must have; Lumbung is not installed there.
 LOCAL_SERVER = """
@@ -121,7 +122,7 @@ def _project(warehouse: Warehouse) -> Iterator[Finding]:
             missing.append(name)
             continue
         except GoogleAPIError as error:
-            yield Finding(f"data set {name}", False, first_line(error), "see the roles in docs/bigquery.md")
+            yield Finding(f"data set {name}", False, first_line(error), ROLES)
             continue
         in_location = dataset.location.upper() == settings.location.upper()
         yield Finding(
@@ -154,4 +155,4 @@ def _permissions(warehouse: Warehouse, credentials: Credentials) -> Finding:
         return Finding("permissions", True, f"they cannot be asked for ({type(error).__name__})")
     missing = [name for name in PERMISSIONS if name not in answer.json().get("permissions", [])]
     found = f"{', '.join(missing)} missing" if missing else ", ".join(PERMISSIONS)
-    return Finding("permissions", not missing, found, "see the roles in docs/bigquery.md")
+    return Finding("permissions", not missing, found, ROLES)
