@@ -1,6 +1,6 @@
 """The scenarios of the fault harness in short; `make faults` runs them at full length.
 
-Days in random order are in `tests/lumbung/test_any_order.py` for every day.
+Days in random order are in `tests/system/test_any_order.py` for every day.
 """
 
 from collections.abc import Callable, Iterator

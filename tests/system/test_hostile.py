@@ -90,7 +90,7 @@ class Tags(HTMLParser):
 
 
 def test_the_report_page_shows_values_and_has_no_tag_of_theirs(harness):
-    """`test_report_browser.py` opens such a page in a real browser."""
+    """`tests/system/test_report_page.py` opens such a page in a real browser."""
     page = render(collect(harness.warehouse, harness.lake, harness.settings))
     assert "&lt;script&gt;document.title" in page
     found = Tags(page)
