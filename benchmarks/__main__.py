@@ -34,15 +34,15 @@ def main() -> None:
     }
     for name in given.measures or names:
         for run in measures[name]:
-            found = run(lambda line: console.err.print(line, soft_wrap=True, markup=False))
-            write(found, {"rounds": rounds})
-            for one in found:
+            results = run(lambda line: console.err.print(line, soft_wrap=True, markup=False))
+            write(results, {"rounds": rounds})
+            for result in results:
                 took = [
-                    (each.what, f"{each.seconds:.2f}", f"{each.seconds / one.took[0].seconds:.2f}", each.peak_mb or "")
-                    for each in one.took
+                    (way.what, f"{way.seconds:.2f}", f"{way.seconds / result.took[0].seconds:.2f}", way.peak_mb or "")
+                    for way in result.took
                 ]
                 numbers = ("seconds", "ratio", "peak MB")
-                console.table(f"{one.name} ({one.goal})", ("", *numbers), took, numbers=numbers)
+                console.table(f"{result.name} ({result.goal})", ("", *numbers), took, numbers=numbers)
 
 
 if __name__ == "__main__":

@@ -100,14 +100,14 @@ def bare(settings: Settings, folder: Path) -> int:
     with contextlib.closing(Consumer(config)) as consumer:
         consumer.subscribe([cluster.tweets])
         while len(ended) < partitions:
-            one = consumer.poll(1)
-            if one is None:
+            message = consumer.poll(1)
+            if message is None:
                 continue
-            if one.error():
-                assert one.error().code() == KafkaError._PARTITION_EOF
-                ended.add(one.partition())
+            if message.error():
+                assert message.error().code() == KafkaError._PARTITION_EOF
+                ended.add(message.partition())
                 continue
-            value = one.value()
+            value = message.value()
             parsed = json.loads(value)
             made = parsed["tweet"]
             at = datetime.fromisoformat(made["created_at"])

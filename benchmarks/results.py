@@ -44,8 +44,8 @@ class Took:
 
     def best(self, other: Took) -> Took:
         """The quicker of two rounds, with the greater memory."""
-        quick = min(self, other, key=lambda one: one.seconds)
-        peaks = [one.peak_mb for one in (self, other) if one.peak_mb is not None]
+        quick = min(self, other, key=lambda took: took.seconds)
+        peaks = [took.peak_mb for took in (self, other) if took.peak_mb is not None]
         return Took(self.what, quick.seconds, max(peaks, default=None), quick.rows)
 
 
@@ -83,9 +83,9 @@ def program(what: str, command: Sequence[str | Path], environ: Mapping[str, str]
     Raises:
         SystemExit: it failed.
     """
-    said, peak = watched(command, environ or {})
-    told = json.loads(said.strip().splitlines()[-1])
-    return Took(what, round(told["seconds"], 3), peak, told.get("rows"))
+    output, peak = watched(command, environ or {})
+    figures = json.loads(output.strip().splitlines()[-1])
+    return Took(what, round(figures["seconds"], 3), peak, figures.get("rows"))
 
 
 def watched(command: Sequence[str | Path], environ: Mapping[str, str], *others: int) -> tuple[str, float]:
@@ -95,7 +95,7 @@ def watched(command: Sequence[str | Path], environ: Mapping[str, str], *others: 
         SystemExit: it failed.
     """
     process = subprocess.Popen(
-        [str(one) for one in command],
+        [str(word) for word in command],
         env={**os.environ, **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -107,17 +107,17 @@ def watched(command: Sequence[str | Path], environ: Mapping[str, str], *others: 
         nonlocal peak
         while not ended.wait(0.02):
             with contextlib.suppress(psutil.Error):
-                tree = [process.pid, *(one.pid for one in psutil.Process(process.pid).children(recursive=True))]
+                tree = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
                 peak = max([peak, *map(_most_memory, [*tree, *others])])
 
     thread = threading.Thread(target=watch)
     thread.start()
-    said, _ = process.communicate()
+    output, _ = process.communicate()
     ended.set()
     thread.join()
     if process.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{said[-4000:]}")
-    return said, round(peak)
+        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{output[-4000:]}")
+    return output, round(peak)
 
 
 def _most_memory(pid: int) -> float:
@@ -130,33 +130,35 @@ def _most_memory(pid: int) -> float:
 
 def write(measures: Sequence[Measure], options: Mapping[str, Any]) -> None:
     """Write the results to `docs/performance.json` and into `docs/performance.md`; those not measured now stay."""
-    known = json.loads(DATA.read_text()) if DATA.exists() else {}
+    results = json.loads(DATA.read_text()) if DATA.exists() else {}
     stamped = {"at": f"{datetime.now(UTC):%Y-%m-%d}", "machine": _machine(), "versions": _versions(), **options}
-    for one in measures:
-        known[one.name] = {
+    for measure in measures:
+        results[measure.name] = {
             **stamped,
-            "goal": one.goal,
-            "took": [{**vars(took), "ratio": _ratio(one.took, took)} for took in one.took],
-            "notes": one.notes,
+            "goal": measure.goal,
+            "took": [{**vars(took), "ratio": _ratio(measure.took, took)} for took in measure.took],
+            "notes": measure.notes,
         }
-    DATA.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n")
+    DATA.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     text = PAGE.read_text()
     before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    PAGE.write_text(before + "\n\n" + "\n".join(_section(name, facts) for name, facts in known.items()) + "\n" + after)
+    PAGE.write_text(
+        before + "\n\n" + "\n".join(_section(name, result) for name, result in results.items()) + "\n" + after
+    )
 
 
-def _ratio(all_of_them: Sequence[Took], one: Took) -> float:
-    return round(one.seconds / all_of_them[0].seconds, 2)
+def _ratio(all_took: Sequence[Took], took: Took) -> float:
+    return round(took.seconds / all_took[0].seconds, 2)
 
 
-def _section(name: str, facts: Mapping[str, Any]) -> str:
+def _section(name: str, result: Mapping[str, Any]) -> str:
     rows = [
         f"| {took['what']} | {took['seconds']:.2f} | {took['ratio']:.2f} | {took['peak_mb'] or ''} |"
-        for took in facts["took"]
+        for took in result["took"]
     ]
-    lines = [f"### {name}", "", f"Goal: {facts['goal']}. Measured {facts['at']}.", ""]
+    lines = [f"### {name}", "", f"Goal: {result['goal']}. Measured {result['at']}.", ""]
     lines += ["| | seconds | ratio to the first | peak memory, MB |", "|---|---|---|---|", *rows, ""]
-    return "\n".join([*lines, *(f"{note}\n" for note in facts["notes"])])
+    return "\n".join([*lines, *(f"{note}\n" for note in result["notes"])])
 
 
 def _machine() -> str:

@@ -37,10 +37,10 @@ def anchors(page: Path) -> set[str]:
 def all_commands() -> dict[str, object]:
     """Each command by name; those of a group as `group command`."""
     commands = dict(typer.main.get_command(app).commands)
-    for name, one in list(commands.items()):
-        if under := getattr(one, "commands", None):
+    for name, command in list(commands.items()):
+        if under := getattr(command, "commands", None):
             del commands[name]
-            commands |= {f"{name} {each}": command for each, command in under.items()}
+            commands |= {f"{name} {subname}": subcommand for subname, subcommand in under.items()}
     return commands
 
 
@@ -50,16 +50,16 @@ def test_links_and_images_lead_somewhere(page):
         if re.match(r"[a-z]+://", target):
             continue
         name, _, anchor = target.partition("#")
-        there = (page.parent / name).resolve() if name else page
-        assert there.exists(), f"{target}: no such file"
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), f"{target}: no such file"
         if anchor:
-            assert anchor in anchors(there), f"{target}: no such heading"
+            assert anchor in anchors(file), f"{target}: no such heading"
 
 
 @each_page
 def test_make_targets_exist(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {found[1] for line in code(page) if (found := re.match(r"make ([a-z-]+)", line))}
+    named = {match[1] for line in code(page) if (match := re.match(r"make ([a-z-]+)", line))}
     assert named <= targets
 
 
@@ -82,15 +82,15 @@ def test_commands_and_their_options_exist(page):
     commands = all_commands()
     groups = "|".join({name.split()[0] for name in commands if " " in name})
     for line in code(page):
-        if not (found := re.match(rf"(?:\S*/)?lumbung ((?:(?:{groups}) )?[a-z]\S*)(.*)", line)):
+        if not (match := re.match(rf"(?:\S*/)?lumbung ((?:(?:{groups}) )?[a-z]\S*)(.*)", line)):
             continue
-        if found[1] in groups.split("|"):  # the group as such
+        if match[1] in groups.split("|"):  # the group as such
             continue
-        name, rest = found[1], found[2].partition("#")[0]
+        name, rest = match[1], match[2].partition("#")[0]
         assert name in commands, line
         if name != "airflow":  # its options are Airflow's own
-            known = {option for one in commands[name].params for option in one.opts}
-            assert set(re.findall(r"(?<!\S)--[a-z-]+", re.sub(r'"[^"]*"', "", rest))) <= known, line
+            options = {option for parameter in commands[name].params for option in parameter.opts}
+            assert set(re.findall(r"(?<!\S)--[a-z-]+", re.sub(r'"[^"]*"', "", rest))) <= options, line
 
 
 def test_the_readme_has_every_command():
@@ -99,11 +99,11 @@ def test_the_readme_has_every_command():
 
 def test_the_cost_of_a_day_is_counted_right():
     tables = re.compile(r"`p\.\w+\.\w+`")
-    found = {"build": [0, 0], "audit, `ASSERT`s": [0, 0], "audit, warnings": [0, 0]}
+    counted = {"build": [0, 0], "audit, `ASSERT`s": [0, 0], "audit, warnings": [0, 0]}
 
     def count(part, query):
-        found[part][0] += 1
-        found[part][1] += len(set(tables.findall(query)))
+        counted[part][0] += 1
+        counted[part][1] += len(set(tables.findall(query)))
 
     def names(address):
         return f"p.{address}"
@@ -116,8 +116,8 @@ def test_the_cost_of_a_day_is_counted_right():
             count("audit, `ASSERT`s", statement)
         if warnings := audits.warnings(contract, names):
             count("audit, warnings", warnings)
-    found["**a day**"] = [sum(counts) for counts in zip(*found.values(), strict=True)]
+    counted["**a day**"] = [sum(counts) for counts in zip(*counted.values(), strict=True)]
     page = TEXTS[ROOT / "docs/bigquery.md"].replace("**", "")
-    for part, (count_of_queries, referred) in found.items():
+    for part, (count_of_queries, referred) in counted.items():
         row = f"| {part} | {count_of_queries} | {referred} | {referred * MINIMUM_MB} MB |".replace("**", "")
         assert row in page, f"docs/bigquery.md should say {row}"

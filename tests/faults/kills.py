@@ -98,8 +98,8 @@ def undisturbed_line(environment: FaultEnvironment, line: Line, days: int) -> tu
         for number in range(days):
             line.fill(harness, number)
             began = time.monotonic()
-            if said := environment.take(harness, day_of(number)):
-                raise AssertionError(f"a run that nothing disturbed failed: {said}")
+            if outcome := environment.take(harness, day_of(number)):
+                raise AssertionError(f"a run that nothing disturbed failed: {outcome}")
             seconds = max(seconds, time.monotonic() - began)
             tables.append(harness.contents())
     return tables, seconds
@@ -127,10 +127,10 @@ def _one(
         if target in (server, "all"):
             line.kill(server)
     line.revive(harness)
-    said = run.wait()
-    result.facts["killed" if said is None else "refused" if said else "ended well"] += 1
-    if said and not said.startswith("refused: "):
-        result.faults.append(f"{place}: the run said {said}")
+    outcome = run.wait()
+    result.outcomes["killed" if outcome is None else "refused" if outcome else "ended well"] += 1
+    if outcome and not outcome.startswith("refused: "):
+        result.faults.append(f"{place}: the run said {outcome}")
     result.faults += [f"{place}: {fault}" for fault in (*broken(harness.lake), *half_published(harness, before, after))]
     again = environment.take(harness, day_of(number))
     if again != "":
@@ -155,10 +155,10 @@ def broken(lake: Lake) -> list[str]:
 
 def half_published(harness: AnyHarness, before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:
     """Tables that are neither those of before nor those of after."""
-    found = harness.contents(*(name for name in ("dwh", "datamart") if _exists(harness, name)))
+    tables = harness.contents(*(name for name in ("dwh", "datamart") if _exists(harness, name)))
     return [
         f"{table} is neither as before nor as after: {len(rows)} rows"
-        for table, rows in found.items()
+        for table, rows in tables.items()
         if rows not in (before.get(table, []), after[table])
     ]
 
@@ -171,5 +171,5 @@ def stray_builds(harness: AnyHarness) -> list[str]:
 
 
 def _exists(harness: AnyHarness, dataset: str) -> bool:
-    there = {item.dataset_id for item in harness.warehouse.client.list_datasets()}
-    return f"{harness.settings.dataset_prefix}{dataset}" in there
+    datasets = {item.dataset_id for item in harness.warehouse.client.list_datasets()}
+    return f"{harness.settings.dataset_prefix}{dataset}" in datasets

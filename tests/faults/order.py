@@ -22,20 +22,20 @@ def run_order(environment: FaultEnvironment, options: Options) -> Result:
     days = list(range(options.days))
     with (
         scenario("days in random order") as result,
-        environment.harness() as peaceful,
+        environment.harness() as reference,
         environment.harness() as harness,
     ):
-        for one in (peaceful, harness):
-            _take_snapshots(one, days)
+        for each in (reference, harness):
+            _take_snapshots(each, days)
         for day in days:
-            _run(environment, peaceful, [day], result)
-        expected = contents(peaceful.warehouse)
+            _run(environment, reference, [day], result)
+        expected = contents(reference.warehouse)
         order = [*days, *choice.sample(days, max(1, int(RERUNS * len(days))))]
         choice.shuffle(order)
         while order:
-            some = [order.pop() for _ in range(min(len(order), choice.randint(1, AT_ONCE)))]
-            _run(environment, harness, some, result)
-            options.say(f"days {', '.join(map(str, some))}; {len(order)} runs left")
+            batch = [order.pop() for _ in range(min(len(order), choice.randint(1, AT_ONCE)))]
+            _run(environment, harness, batch, result)
+            options.say(f"days {', '.join(map(str, batch))}; {len(order)} runs left")
         result.compare("after all days", expected, contents(harness.warehouse))
     return result
 
@@ -77,10 +77,10 @@ def _run(environment: FaultEnvironment, harness: PipelineHarness, days: Sequence
         _judge(f"day {day} of {list(days)}", run.wait(), result)
 
 
-def _judge(what: str, said: str | None, result: Result) -> None:
+def _judge(what: str, outcome: str | None, result: Result) -> None:
     result.tries += 1
-    if said != "":
-        result.faults.append(f"{what} said {said}")
+    if outcome != "":
+        result.faults.append(f"{what} said {outcome}")
 
 
 def _plain(tables: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -47,11 +47,11 @@ def run_outages(environment: FaultEnvironment, options: Options) -> Result:
                     mounts.enter_context(_small_disk(harness))
                 fill(harness, 1)
                 result.tries += 1
-                said = disturb(environment, harness, random.Random(options.seed))
-                result.facts["refused" if said else "ended well"] += 1
-                options.say(f"{name}, after {time.monotonic() - began:.0f} s: {said or 'the run ended well'}")
-                if said is None or (said and (not said.startswith("refused: ") or "\n" in said)):
-                    result.faults.append(f"{name}: the run said {said}")
+                outcome = disturb(environment, harness, random.Random(options.seed))
+                result.outcomes["refused" if outcome else "ended well"] += 1
+                options.say(f"{name}, after {time.monotonic() - began:.0f} s: {outcome or 'the run ended well'}")
+                if outcome is None or (outcome and (not outcome.startswith("refused: ") or "\n" in outcome)):
+                    result.faults.append(f"{name}: the run said {outcome}")
                 faults = (*broken(harness.lake), *half_published(harness, expected[0], expected[1]))
                 result.faults += [f"{name}: {fault}" for fault in faults]
                 fill(harness, 1)
@@ -61,8 +61,8 @@ def run_outages(environment: FaultEnvironment, options: Options) -> Result:
 
 
 def _run(environment: FaultEnvironment, harness: PipelineHarness, number: int, name: str, result: Result) -> None:
-    if said := environment.take(harness, day_of(number)):
-        result.faults.append(f"{name}: the undisturbed run of day {number} said {said}")
+    if outcome := environment.take(harness, day_of(number)):
+        result.faults.append(f"{name}: the undisturbed run of day {number} said {outcome}")
 
 
 def mount(*arguments: object) -> None:
@@ -121,8 +121,8 @@ def _read_only(environment: FaultEnvironment, harness: PipelineHarness, choice: 
 
 
 def _clock_back(environment: FaultEnvironment, harness: PipelineHarness, choice: random.Random) -> str | None:
-    said = environment.take(harness, day_of(1), clock=BACK)
-    return said or environment.take(harness, day_of(0), clock=2 * BACK)
+    outcome = environment.take(harness, day_of(1), clock=BACK)
+    return outcome or environment.take(harness, day_of(0), clock=2 * BACK)
 
 
 def _source_restarts(environment: FaultEnvironment, harness: PipelineHarness, choice: random.Random) -> str | None:
@@ -149,12 +149,12 @@ def _spoiled(
     """A run behind a proxy that spoils some requests."""
     lock = threading.Lock()
 
-    def some(request: Request) -> object:
+    def spoil_some(request: Request) -> object:
         with lock:
             chosen = choice.random() < SPOILED
         return spoil(proxy, request, choice) if chosen else None
 
-    with Proxy(environment.bigquery.address, product="", spoil=some) as proxy:
+    with Proxy(environment.bigquery.address, product="", spoil=spoil_some) as proxy:
         return environment.take(harness, day_of(1), server=proxy.url)
 
 

@@ -58,22 +58,22 @@ class Result:
     differing: int = 0
     seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
-    facts: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
 
-    def compare(self, moment: str, expected: dict[str, list[str]], found: dict[str, list[str]]) -> None:
+    def compare(self, moment: str, expected: dict[str, list[str]], actual: dict[str, list[str]]) -> None:
         """Count what differs between the tables of a warehouse and those of an undisturbed one."""
-        for table in sorted(expected.keys() | found.keys()):
-            wanted, there = expected.get(table), found.get(table)
-            if wanted is None or there is None:
+        for table in sorted(expected.keys() | actual.keys()):
+            wanted, rows = expected.get(table), actual.get(table)
+            if wanted is None or rows is None:
                 self.differing += 1
-                self.faults.append(f"{moment}: {table} is {'missing' if there is None else 'not expected'}")
-            elif digest(wanted) != digest(there):
-                missing, more = Counter(wanted) - Counter(there), Counter(there) - Counter(wanted)
+                self.faults.append(f"{moment}: {table} is {'missing' if rows is None else 'not expected'}")
+            elif digest(wanted) != digest(rows):
+                missing, more = Counter(wanted) - Counter(rows), Counter(rows) - Counter(wanted)
                 self.lost += missing.total()
                 self.doubled += more.total()
                 self.differing += 1
-                some = next(iter(missing or more))
-                self.faults.append(f"{moment}: {table} lacks {missing.total()}, has {more.total()} more, as {some}")
+                example = next(iter(missing or more))
+                self.faults.append(f"{moment}: {table} lacks {missing.total()}, has {more.total()} more, as {example}")
 
 
 @contextlib.contextmanager

@@ -37,13 +37,13 @@ class Tweets(Line):
         """Add an archive file: tweets of three days, one twice, a late one, an edit, a retweet, a line that is none."""
         made = [
             tweet(
-                1000 * number + one,
-                f"{'RT @x: ' if one == 4 else ''}{TEXTS[one % len(TEXTS)]} {number}",
-                f"2026-08-{20 - one % 3:02}T{one % 24:02}:30",
-                f"sintetis_{one % 5}",
-                **({"edit_history_tweet_ids": [f"{1000 * number + one - 1}"]} if one == 7 else {}),
+                1000 * number + index,
+                f"{'RT @x: ' if index == 4 else ''}{TEXTS[index % len(TEXTS)]} {number}",
+                f"2026-08-{20 - index % 3:02}T{index % 24:02}:30",
+                f"sintetis_{index % 5}",
+                **({"edit_history_tweet_ids": [f"{1000 * number + index - 1}"]} if index == 7 else {}),
             )
-            for one in range(1, 40)
+            for index in range(1, 40)
         ]
         assert isinstance(harness, TweetHarness)
         harness.give(f"{number:03}", *made, made[0], b"no JSON")

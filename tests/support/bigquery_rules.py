@@ -259,8 +259,8 @@ class _Seen:
 
 
 def _address(path: str) -> str:
-    parts = path.split("/")
-    return f"{parts[-3]}.{parts[-1]}"
+    segments = path.split("/")
+    return f"{segments[-3]}.{segments[-1]}"
 
 
 def _name(reference: dict[str, str]) -> str:

@@ -58,7 +58,7 @@ class TweetHarness(Harness):
 
     def give(self, name: str, *given: dict | bytes) -> None:
         """Put a file into the archive: tweets, or lines as they are."""
-        lines = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in given]
+        lines = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in given]
         (self.archive / f"{name}.jsonl").write_bytes(b"\n".join(lines) + b"\n")
 
     def spool(self, name: str, *lines: bytes) -> None:

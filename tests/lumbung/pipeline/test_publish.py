@@ -197,7 +197,7 @@ def test_descriptions_and_labels_are_there_after_each_publish(harness):
     for _ in range(2):
         harness.take(FIRST, refresh=True)
     client = harness.warehouse.client
-    found = 0
+    count = 0
     for contract in harness.catalog.contracts.values():
         table = client.get_table(harness.warehouse.table(contract.address))
         assert table.description.startswith(contract.description.strip()), contract.address
@@ -207,5 +207,5 @@ def test_descriptions_and_labels_are_there_after_each_publish(harness):
         }
         partitioning = table.time_partitioning
         assert (partitioning.field if partitioning else None) == contract.partition, contract.address
-        found += 1
-    assert found == 7
+        count += 1
+    assert count == 7

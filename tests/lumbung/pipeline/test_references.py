@@ -185,15 +185,16 @@ def test_versions_of_concurrent_runs_rise(harness):
     made = [
         snapshot.Version.model_validate_json(harness.lake.read(f"{where}/{name}")) for name in harness.lake.names(where)
     ]
-    assert [one.generation for one in made] == list(range(1, len(made) + 1))
+    assert [result.generation for result in made] == list(range(1, len(made) + 1))
     assert len(made) > 1
     for older, newer in itertools.pairwise(made):
         assert all(older.generations[name] <= newer.generations[name] for name in older.generations)
         assert older.generations != newer.generations
     newest = {
-        one.table: snapshot.committed(harness.lake, SYSTEM, one.table, DAY) for one in harness.run(DAY).run.sources
+        source.table: snapshot.committed(harness.lake, SYSTEM, source.table, DAY)
+        for source in harness.run(DAY).run.sources
     }
-    assert made[-1].generations == {name: one.generation for name, one in newest.items()}
+    assert made[-1].generations == {name: taken.generation for name, taken in newest.items()}
 
 
 @pytest.mark.parametrize(

@@ -75,22 +75,22 @@ def test_a_user_over_tls_by_settings_only(tweets):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"LUMBUNG_KAFKA_PASSWORD": "wr0ng-of-tests"}, "does not let this user in.*Check LUMBUNG_KAFKA_USERNAME"),
         ({"LUMBUNG_KAFKA_CA": ""}, "no safe connection.*set LUMBUNG_KAFKA_CA"),
     ],
     ids=["password", "authority"],
 )
-def test_why_a_safe_kafka_does_not_answer(tweets, monkeypatch, wrong, said):
+def test_why_a_safe_kafka_does_not_answer(tweets, monkeypatch, wrong, message):
     monkeypatch.setattr(module, "REACH_SECONDS", 3)
-    with pytest.raises(LumbungError, match=said) as error:
+    with pytest.raises(LumbungError, match=message) as error:
         safe(tweets, **wrong).ensure_topics()
     assert "of-tests" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("environ", "said"),
+    ("environ", "message"),
     [
         ({"LUMBUNG_KAFKA": "broker.example.com"}, "LUMBUNG_KAFKA: "),
         ({"LUMBUNG_KAFKA_USERNAME": "u"}, "LUMBUNG_KAFKA_PASSWORD go together"),
@@ -98,6 +98,6 @@ def test_why_a_safe_kafka_does_not_answer(tweets, monkeypatch, wrong, said):
         ({"LUMBUNG_KAFKA_SASL_MECHANISM": "NONE"}, "LUMBUNG_KAFKA_SASL_MECHANISM: "),
     ],
 )
-def test_settings_that_cannot_be(environ, said):
-    with pytest.raises(SettingError, match=said):
+def test_settings_that_cannot_be(environ, message):
+    with pytest.raises(SettingError, match=message):
         load(environ)
