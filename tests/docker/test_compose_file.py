@@ -25,7 +25,7 @@ def test_a_profile_adds_its_services(stack, profile):
     assert set(stack.config(COMPOSE_PROFILES=profile)["services"]) == ALWAYS | PROFILES[profile]
 
 
-def test_airflow_is_told_where_the_profiles_services_are(stack):
+def test_airflow_gets_the_addresses_of_the_profiles_services(stack):
     try:
         stack.env(PROFILES="stream,spark,search")
         services = stack.config()["services"]

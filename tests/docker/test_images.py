@@ -14,7 +14,7 @@ INSTALLED = """
 from importlib.metadata import distributions
 print(*sorted(f"{one.name}=={one.version}" for one in distributions()))
 """
-# What a compiler or a build leaves behind, and what would let a process become root.
+# What a compiler or a build leaves in an image, and what would let a process become root.
 UNWANTED = "command -v gcc cc g++ clang make uv; test ! -e /usr/bin/gcc"
 
 each = pytest.mark.parametrize("target", ["airflow", "bigquery", "spark"])
@@ -89,7 +89,7 @@ def test_the_legacy_builder_builds_it_too(stack, images):
     stack.engine.docker("build", *options, stack.checkout, env={"DOCKER_BUILDKIT": "0"})
 
 
-def test_sizes_are_told(stack, images):
+def test_images_stay_below_a_size(stack, images):
     for image in images.values():
         size = int(stack.engine.docker("image", "inspect", "--format", "{{.Size}}", image).stdout)
         say(f"{image}: {size / 1e6:,.0f} MB")

@@ -44,7 +44,7 @@ def status(stack):
 def landed(stack):
     """Whether all that was collected is in the lake."""
     report = status(stack)
-    # A broker that was just killed does not tell its lag yet.
+    # A broker that was just killed does not give its lag yet.
     return report["spool"]["files_to_ship"] == 0 and report["kafka"]["lag"] == 0
 
 

@@ -72,7 +72,7 @@ def test_every_setting_is_explained():
     explained = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     compose = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yaml").read_text()))
     settings = {variable(name) for name in NAMES}
-    # Airflow explains its connections itself; Compose reads its profiles by itself.
+    # Connections are explained in Airflow's documentation; profiles are read by Compose.
     expected = settings | {name for name in compose if not name.startswith("AIRFLOW_CONN_")} | {"COMPOSE_PROFILES"}
     assert sorted(explained) == sorted(expected)
 

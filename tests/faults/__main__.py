@@ -58,7 +58,7 @@ def main() -> int:
     file.write_text(json.dumps(report, indent=2))
     console.out.print(f"JSON: {file}")
     if any(result.faults for result in results):
-        console.err.print(f"It does not hold. The same again: make faults SEED={given['seed']}", style="red")
+        console.err.print(f"A scenario does not hold. To repeat it: make faults SEED={given['seed']}", style="red")
         return 1
     return 0
 

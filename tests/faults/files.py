@@ -33,7 +33,7 @@ FILES = {
     "course_category": "course_category.csv",
 }
 ENROLLMENTS = 2000
-# Of the files that are loaded, and of those that are refused, one of so many is taken to the marts, too.
+# One in so many of the files that are loaded, and of those that are refused, is run to the marts as well.
 SAMPLED = 20
 ENCODINGS = ("utf-16", "utf-16-le", "utf-32", "cp1252", "latin-1", "utf-8-sig", "shift-jis")
 STRAYS = (
@@ -56,7 +56,7 @@ STRAYS = (
 
 
 def run_files(environment: FaultEnvironment, options: Options) -> Result:
-    """Extract every mutated file; take some of them through the warehouse."""
+    """Disturb the bytes of source files: extract every mutated file, and run some of them through the warehouse."""
     catalog = Catalog(environment.catalog)
     with scenario("mutated files") as result, tempfile.TemporaryDirectory(prefix="lumbung-faults-") as folder:
         good = Path(folder, "good")
@@ -201,7 +201,7 @@ def _balanced(taken: Snapshot, lake: FolderLake, contract: Contract, content: by
 
 
 def rows_in(content: bytes, contract: Contract) -> int | None:
-    """How many rows a file has by another way of counting; None: it takes a parser of its own to tell."""
+    """How many rows a file has by another way of counting; None: only a parser can count them."""
     text = content.removeprefix(b"\xef\xbb\xbf")
     assert contract.source
     if contract.source.kind == "csv":

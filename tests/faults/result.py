@@ -1,4 +1,4 @@
-"""What a scenario is asked for, and what came of it."""
+"""The options and the result of a scenario."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class Options:
 
 @dataclass
 class Result:
-    """What came of a scenario; it holds where there is no fault.
+    """The result of a scenario; it holds where there is no fault.
 
     Attributes:
         scenario: its name.
         tries: how often something was disturbed.
-        lost: rows of the undisturbed tables that are not there.
-        doubled: rows that are not in the undisturbed tables, or more often than there.
+        lost: rows of the undisturbed tables that are missing.
+        doubled: rows that the undisturbed tables do not have, or have less often.
         differing: tables whose checksum differs.
         seconds: how long it took.
         faults: what did not hold.
-        facts: counts that tell what was met.
+        outcomes: how often each outcome came.
     """
 
     scenario: str
@@ -78,7 +78,7 @@ class Result:
 
 @contextlib.contextmanager
 def scenario(name: str) -> Iterator[Result]:
-    """A result that takes down how long its scenario took; what escapes from one is a fault of it."""
+    """A result, with the seconds that its scenario took."""
     result, began = Result(name), time.monotonic()
     try:
         yield result

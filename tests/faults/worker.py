@@ -1,7 +1,7 @@
-"""Runs that can be killed: a process forks one for each line of its input, which spares each the imports.
+"""Runs that can be killed: a process forks one for each line of its input, so that the imports are paid for once.
 
-Each leads a session of its own. It prints the run's process id; the run writes what came of it to a file, unless it is
-killed: nothing where it ended well, or what was said.
+Each run leads a session of its own. The process prints the run's id; the run writes its outcome to a file, unless it
+is killed: nothing where it succeeded, else the error.
 """
 
 import json

@@ -31,7 +31,7 @@ BASE = "lumbung-test-debian"
 
 
 def say(text: str) -> None:
-    """Tell what is going on."""
+    """Print what is going on."""
     print(f"docker: {text}", flush=True)  # noqa: T201
 
 

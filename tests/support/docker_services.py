@@ -91,7 +91,7 @@ class Stack:
         return json.loads(self.lumbung("answers", "--json"))
 
     def up(self) -> None:
-        """Start the services and wait until all are healthy and the DAG is known."""
+        """Start the services and wait until all are healthy and Airflow has the DAG."""
         done = self.compose("up", "--detach", "--wait", "--wait-timeout", str(READY_SECONDS), check=False)
         if done.returncode:
             logs = self.compose("logs", "--no-color", "--tail", "40").stdout

@@ -80,7 +80,7 @@ class TweetHarness(Harness):
         return answers(self.warehouse).to_json()
 
     def contents(self, *datasets: str) -> dict[str, list[str]]:
-        """The rows of every table of tweets: neither versions nor offsets, which tell what came when."""
+        """The rows of every table of tweets: without versions and offsets, which depend on what came when."""
         tables = super().contents(*datasets)
         return {name: rows for name, rows in tables.items() if not name.endswith(("freshness", "rejected_row"))}
 

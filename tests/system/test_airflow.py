@@ -60,7 +60,7 @@ def days(home: Any) -> set[str]:
     return {row["d"] for row in home.query("SELECT DISTINCT CAST(snapshot_date AS STRING) d FROM staging.student")}
 
 
-def test_the_schedule_runs_yesterday_by_itself(up) -> None:
+def test_the_schedule_runs_yesterday(up) -> None:
     home, api = up
     until = time.monotonic() + 60
     while not (runs := api.dag_runs("enrollment", run_type="scheduled")):  # Airflow is up before its first look
@@ -121,7 +121,7 @@ def test_lumbung_backfill_runs_days_that_are_done_again(up) -> None:
     assert runs == [{"runs": 2}]
 
 
-def test_a_day_in_the_future_is_refused_with_the_reason_and_told(up, notifications) -> None:
+def test_a_day_in_the_future_is_refused_with_the_reason_and_notified(up, notifications) -> None:
     _, api = up
     run_id = api.trigger("enrollment", {"day": f"{today() + timedelta(days=3)}"})
     assert wait(api, run_id)["state"] == "failed"

@@ -199,7 +199,7 @@ def broken(requests):
     return {line.partition(":")[0] for line in lines}
 
 
-def test_sound_requests_break_no_rule():
+def test_correct_requests_break_no_rule():
     assert violations(list(begin().values()), "US", max_bytes_billed=1000) == []
 
 

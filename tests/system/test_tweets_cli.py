@@ -1,4 +1,4 @@
-"""`lumbung tweets` from an archive to the answers: through Airflow, with the broker it starts by itself."""
+"""`lumbung tweets` from an archive to the answers: through Airflow, with the broker that it starts."""
 
 import json
 import shutil
@@ -64,7 +64,7 @@ def test_a_run_prints_tasks_rows_and_marts_and_leaves_nothing_running(home) -> N
     assert (report["lake"]["rows_read"], report["lake"]["rejected"]) == (3, 0)
 
 
-def test_a_backfill_makes_days_anew_from_the_lake_and_collects_nothing(home) -> None:
+def test_a_backfill_rebuilds_days_from_the_lake_and_collects_nothing(home) -> None:
     before = home.json("tweets", "answers", "--json")
     printed = home.run("tweets", "backfill", "2026-11-20", "2026-11-22")
     assert "2 of 2 changed days cleaned" in printed
@@ -73,7 +73,7 @@ def test_a_backfill_makes_days_anew_from_the_lake_and_collects_nothing(home) -> 
     assert "1 of 1 changed days cleaned" in home.run("tweets", "backfill", "2026-11-22", "2026-11-22")
 
 
-def test_tweets_of_x_come_through_the_dag_and_what_they_cost_is_told(home) -> None:
+def test_tweets_of_x_come_through_the_dag_and_their_cost_is_reported(home) -> None:
     before = home.json("tweets", "answers", "--json")
     with x_server.running() as x:
         for ago in (30, 60, 90):

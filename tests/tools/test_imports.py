@@ -23,7 +23,7 @@ def test_the_checkout_keeps_the_rules():
     assert len(imports.modules()) > 100
 
 
-def test_imports_down_the_list_are_no_fault(tree):
+def test_imports_down_the_list_are_allowed(tree):
     root = tree(
         {
             "include/lumbung/core/day.py": "import datetime\n",

@@ -107,7 +107,7 @@ def test_a_past_day_without_a_snapshot_takes_today_s_rows_and_says_so(take):
 
 
 @pytest.mark.parametrize("step", ["put", "create"])
-def test_a_killed_extract_leaves_nothing_to_see(harness, take, committed, attempted, monkeypatch, step):
+def test_a_killed_extract_leaves_nothing_visible(harness, take, committed, attempted, monkeypatch, step):
     class Killed(BaseException):
         pass
 

@@ -26,7 +26,7 @@ def test_a_load_replaces_its_own_partition_only(harness):
     assert (staged(harness, FIRST), staged(harness, SECOND)) == (["s4"], ["s2", "s3"])
 
 
-def test_whichever_run_loads_last_the_newest_version_is_loaded(harness):
+def test_the_newest_version_is_loaded_whichever_run_loads_last(harness):
     harness.fill(students("s1"))
     slow = harness.run(FIRST).up_to("snapshot")
     harness.fill(students("s2"))

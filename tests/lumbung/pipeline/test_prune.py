@@ -226,7 +226,7 @@ def test_a_published_day_stays_although_old_and_a_day_that_went_takes_today_s_ro
     assert run.state.published().day == DAYS[2]
 
 
-def test_a_partition_that_holds_messages_that_are_no_tweets_stays(harness):
+def test_a_partition_with_rejected_messages_stays(harness):
     for day in DAYS[:3]:
         harness.take(day, loads=True)
     file = {"path": "raw/cilvest/tweet/rejected/x.parquet", "rows": 1, "bytes": 1, "sha256": "0" * 64}

@@ -49,7 +49,7 @@ def test_an_older_generation_never_replaces_a_newer_one(harness):
     assert published(harness) == (["s2", "s3"], {FIRST: 2})
 
 
-def test_an_older_generation_of_an_older_day_does_not_either(harness):
+def test_an_older_generation_of_an_older_day_never_replaces_a_newer_one(harness):
     harness.fill(students("s1"))
     older = harness.run(FIRST).up_to("build")
     harness.fill(students("s2", "s3"))
@@ -162,7 +162,7 @@ def test_a_run_that_is_cleared_after_a_killed_publish_completes_it_before_it_bui
     assert published(harness) == (["s1"], {FIRST: 1})
 
 
-def test_a_killed_publish_whose_builds_have_expired_is_said_to_an_older_run(harness, monkeypatch):
+def test_an_older_run_reports_a_killed_publish_whose_builds_have_expired(harness, monkeypatch):
     harness.fill(students("s1"))
     older = harness.run(FIRST).up_to("build")
     harness.fill(students("s2", "s3"))
@@ -181,7 +181,7 @@ def test_a_killed_publish_whose_builds_have_expired_is_said_to_an_older_run(harn
     assert published(harness) == (["s2", "s3"], {FIRST: 1, SECOND: 2})
 
 
-def test_no_build_table_stays(harness):
+def test_build_tables_are_dropped_by_their_run(harness):
     run = harness.run(FIRST).up_to("build")
     other = harness.run(SECOND).up_to("build")
     run.publish()

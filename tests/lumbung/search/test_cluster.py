@@ -42,7 +42,7 @@ def reject(_request):
     return 429, json.dumps({"error": {"type": "es_rejected_execution_exception", "reason": "queue is full"}}).encode()
 
 
-def test_no_server_is_set():
+def test_a_missing_setting_is_reported():
     with pytest.raises(SettingError, match="LUMBUNG_SEARCH: no search server"):
         connect(Settings())
 
@@ -89,7 +89,7 @@ def test_slow(through, proxy):
     assert slept == [1, 2]
 
 
-def test_an_answer_that_comes_too_late_is_no_harm(through, proxy):
+def test_an_answer_that_comes_too_late_does_no_harm(through, proxy):
     cluster, slept = through(timeout=1.0)
 
     def late(request):
@@ -187,7 +187,7 @@ def test_an_api_key_is_sent_as_elastic_wants_it(through, proxy, elasticsearch):
     assert sent == {f"ApiKey {key}"}
 
 
-def test_a_search_that_lost_a_shard_is_no_answer(through, proxy):
+def test_a_search_that_lost_a_shard_is_an_error(through, proxy):
     cluster, _ = through()
     index_day(cluster, DAY, batches(ROWS))
     count_by_day(cluster)
@@ -197,7 +197,7 @@ def test_a_search_that_lost_a_shard_is_no_answer(through, proxy):
     assert all("allow_partial_search_results=false" in path for path in searches)
 
 
-def test_a_server_that_is_no_elasticsearch(through, proxy, monkeypatch):
+def test_a_server_that_is_not_elasticsearch(through, proxy, monkeypatch):
     cluster, slept = through()
     proxy.spoil = lambda request: (200, b"{}")
     proxy.product = "Something else"

@@ -70,7 +70,7 @@ def test_size_and_order(find):
     assert [hit.parts for hit in hits] == [[(text, False)] for text in reversed(TEXTS)]
 
 
-def test_odd_input_is_no_error(find):
+def test_odd_input_is_not_an_error(find):
     odd = ['"saham', "saham AND (", "(" * 1000, "*", "~2", "-", "", " ", "\x00", "\\", "a:b:c", "😀", "x~99", "yang"]
     for query in [*odd, "a|" * 500, "a* " * 333]:
         find(query)

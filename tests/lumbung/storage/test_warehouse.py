@@ -15,7 +15,7 @@ def test_an_empty_emulator_variable_counts_as_none(monkeypatch):
     assert client._connection.API_BASE_URL == "https://bigquery.googleapis.com"
 
 
-def test_a_job_whose_first_answer_was_lost_is_the_job(harness):
+def test_a_job_whose_first_answer_was_lost_is_not_run_twice(harness):
     """The client then asks again with the same id, and BigQuery answers that the job is there already."""
     harness.take(date(2026, 11, 10))
     pairs = [(harness.warehouse.table("dwh.dim_student"), harness.warehouse.table("dwh.dim_student"))]

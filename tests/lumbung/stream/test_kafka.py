@@ -49,7 +49,7 @@ def test_a_topic_that_would_forget_what_is_done_is_refused(tweets):
         tweets.cluster.ensure_topics()
 
 
-def test_without_kafka_the_error_tells_the_three_ways(tweets):
+def test_without_kafka_the_error_names_the_three_remedies(tweets):
     with pytest.raises(LumbungError) as error:
         Cluster(tweets.settings.replace(kafka=None))
     for way in ("LUMBUNG_KAFKA", "Java 17", "docker compose up -d kafka"):

@@ -120,7 +120,7 @@ def test_labels_follow_the_rule_for_instruments():
         assert matches == set(named), text
 
 
-def test_the_day_is_today_unless_told(make_settings, spooled):
+def test_the_day_is_today_unless_given(make_settings, spooled):
     settings = make_settings()
     summary = collect(settings, open_source(settings, "synthetic"))
     assert summary.notes == [f"synthetic tweets: seed 1, day {today()}"]

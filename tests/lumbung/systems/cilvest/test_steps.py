@@ -135,7 +135,7 @@ def counted(harness):
     return {f"{row['tweet_date']}": row["n"] for row in rows}
 
 
-def test_a_late_tweet_goes_to_its_own_day_and_only_that_is_made_anew(harness):
+def test_a_late_tweet_goes_to_its_own_day_and_only_that_is_rebuilt(harness):
     harness.give("first", tweet(1, "saham", "2026-11-10T12:00"), tweet(2, "saham", "2026-11-21T12:00"))
     harness.take()
     harness.give("first", tweet(3, "sukuk", "2026-11-10T13:00"))
@@ -177,7 +177,7 @@ def test_a_run_never_replaces_a_newer_version(harness):
     assert harness.rows("SELECT COUNT(*) AS n FROM {staging.tweet}") == [{"n": 2}]
 
 
-def test_a_build_whose_partition_was_loaded_anew_is_not_published(harness):
+def test_a_build_whose_partition_was_loaded_again_is_not_published(harness):
     harness.give("a", tweet(1, "saham"))
     slow = harness.run().up_to("build")
     harness.give("b", tweet(2, "sukuk"))
@@ -185,7 +185,7 @@ def test_a_build_whose_partition_was_loaded_anew_is_not_published(harness):
     assert SUPERSEDED in slow.publish().note
 
 
-def test_other_queries_make_all_days_anew(harness):
+def test_other_queries_rebuild_all_days(harness):
     harness.give("a", tweet(1, "saham"), tweet(2, "saham", "2026-11-10T12:00"))
     run = harness.take()
     path = f"{run.run.state.folder}/published.json"

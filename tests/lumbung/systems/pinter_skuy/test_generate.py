@@ -99,7 +99,7 @@ def test_files_look_like_the_sample_s(tmp_path):
     assert sorted(len(row["id"]) for row in rows(tmp_path, "course_category"))[:2] == [27, 36]
 
 
-def test_progress_is_told_up_to_the_end(tmp_path):
+def test_progress_is_reported_up_to_the_end(tmp_path):
     progress = {}
     counts = generate(
         tmp_path, enrollments=100, progress=lambda name, done, total: progress.update({name: (done, total)})
@@ -107,7 +107,7 @@ def test_progress_is_told_up_to_the_end(tmp_path):
     assert progress == {name: (count, count) for name, count in counts.items()}
 
 
-def test_another_generate_replaces_the_files_and_strangers_are_refused(tmp_path):
+def test_another_generate_replaces_its_files_and_refuses_a_folder_with_others(tmp_path):
     generate(tmp_path, enrollments=10, seed=1)
     generate(tmp_path, enrollments=10, seed=2)
     before = digest(tmp_path)
