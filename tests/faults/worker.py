@@ -45,7 +45,7 @@ def set_clock(seconds: float) -> None:
             return datetime.now(tz) + timedelta(seconds=seconds)
 
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in ("lumbung", "pipeline") and getattr(module, "datetime", None) is datetime:
+        if name.partition(".")[0] in ("lumbung", "support") and getattr(module, "datetime", None) is datetime:
             module.datetime = Shifted
 
 
