@@ -14,7 +14,7 @@ GROWTH = (100, 10)  # the sizes before the last one are this part of it
 
 
 def main() -> None:
-    """Measure, print and write down."""
+    """Measure, print and write the results."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     names = ("extract", "day", "airflow", "year", "kafka", "clean")
     parser.add_argument("measures", nargs="*", choices=[[], *names], help="default: all")

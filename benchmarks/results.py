@@ -67,7 +67,7 @@ class Measure:
 
 
 def in_turn(ways: Mapping[str, Callable[[], Took]], rounds: int, say: Callable[[str], object]) -> list[Took]:
-    """Take turns, `rounds` times: the best of each."""
+    """Measure each way `rounds` times, taking turns: the best of each."""
     best: dict[str, Took] = {}
     for number in range(rounds):
         for name, run in ways.items():

@@ -89,7 +89,7 @@ def source_server() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def kafka(missing: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory) -> Iterator[stream.Broker]:
     """A running Kafka broker."""
-    if not stream.has_parts():
+    if not stream.has_java_and_maven():
         missing("Java and Maven")
     with stream.running(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker

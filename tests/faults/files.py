@@ -122,7 +122,7 @@ def _double(lines: list[bytes], choice: random.Random) -> None:
 
 
 def _swap_columns(content: bytes, choice: random.Random) -> bytes:
-    """Values of some rows change places; in the header too, at times, which is no fault then."""
+    """Values of some rows change places; sometimes in the header too, which is a valid file."""
     lines = content.splitlines(keepends=True)
     for index in choice.sample(range(len(lines)), k=min(len(lines), choice.choice((1, 2, len(lines))))):
         cells = lines[index].rstrip(b"\r\n").split(b",")

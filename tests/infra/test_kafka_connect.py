@@ -102,7 +102,7 @@ def properties(name: str) -> dict[str, str]:
 )
 def test_each_option_is_documented_and_its_value_allowed(name, options):
     for key, value in properties(name).items():
-        assert key in options, f"{key} is no option"
+        assert key in options, f"{key} is not an option"
         assert options[key](value), f"{key} may not be {value}"
 
 

@@ -25,7 +25,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lumb
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 SUITE = "trixie"  # what the official images are made of; an older Debian has no Compose
 PROGRAMS = ("docker.io", "docker-cli", "containerd", "docker-compose", "docker-buildx", "tini")
-# Of the machine's own release: runc needs a C library that an older one lacks.
+# Of the machine's own release: runc needs a C library that an older one does not have.
 HELPERS = ("debootstrap", "iptables", "runc")
 BASE = "lumbung-test-debian"
 

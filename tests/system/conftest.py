@@ -73,7 +73,7 @@ class Home:
         return self.json("query", sql, "--json")
 
     def running(self) -> list[psutil.Process]:
-        """What still runs of this home."""
+        """The processes of this home that still run."""
         processes = []
         for process in psutil.process_iter(["cmdline", "environ"]):
             line = " ".join(process.info["cmdline"] or [])

@@ -69,7 +69,7 @@ def leaks_of(home: Any, *arguments: str, fails: bool, **environ: str) -> list[st
 
 def test_secrets_are_nowhere_after_good_and_failed_commands(home: Any, kafka: stream.Broker) -> None:
     leaked = leaks_of(home, "run", "--day", DAY, fails=False, LUMBUNG_SOURCE_DSN=home.dsn(DSN))
-    # The server refuses, the table is missing, the host is none, the address is no address; the hook is away.
+    # The server refuses, the table is missing, the host does not exist, the address is not one; the hook is away.
     for dsn in (home.dsn(OTHER_DSN), home.dsn(DSN).replace(f"/{SOURCE}", "/postgres")):
         leaked += leaks_of(home, "--debug", "run", "--day", "2026-11-11", fails=True, LUMBUNG_SOURCE_DSN=dsn)
     for dsn in (f"mysql://u:{DSN}@h/d", f"postgresql://u:{DSN}@h:port/d"):

@@ -313,7 +313,7 @@ def test_a_new_mapping_is_filled_beside_the_old_one_and_the_alias_moves_and_move
     assert {month.version for month in months(cluster) if month.live} == {2}
     assert index_day(cluster, DAY + timedelta(days=40), batches([tweet(900, DAY + timedelta(days=40))])).live
     assert list(reindex(cluster, lambda day: None)) == []
-    # Back in one step, though version 1 lacks the newest day.
+    # Back in one step, though version 1 does not have the newest day.
     assert move_alias(cluster, 1) == 2
     assert documents(cluster.alias) == before
     with pytest.raises(LumbungError, match="readers use mapping version 1"):

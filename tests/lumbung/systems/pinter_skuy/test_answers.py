@@ -18,7 +18,7 @@ DAY = "2026-11-10"
 
 @pytest.fixture(scope="module")
 def shop(new_harness):
-    """Names that ids share or lack, cities that are blank or spelled in more than one way; published."""
+    """Names that several ids share, ids without names, blank cities and cities in several spellings; published."""
     tables = sources()
     cities = [("s1", "Bandung"), ("s2", "bandung"), ("s3", " Bandung"), ("s4", ""), ("s5", None), ("s6", "  ")]
     student = tables["student"][0]
