@@ -22,7 +22,7 @@ def names_in(folder: Path) -> list[str]:
         f"{path}:{number} names {name}"
         for path in sorted(folder.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts
-        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
         for name in NAMES
         if name in line.lower()
     ]
