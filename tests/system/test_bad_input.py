@@ -118,7 +118,7 @@ REFUSED = {
         ],
     ),
     "database down": (dsn(r"@127\.0\.0\.1:\d+", "@127.0.0.1:1"), r"connection pinter_skuy: no connection", []),
-    "wrong password": (dsn(r"postgres:\w+@", "postgres:wrong@"), r"pinter_skuy: no connection, password .*Mend", []),
+    "wrong password": (dsn(r"postgres:\w+@", "postgres:wrong@"), r"pinter_skuy: no connection, password .*Fix", []),
     "no table": (sql("DROP TABLE course_enrollment"), r"course_enrollment: there is no such table", []),
     "no column": (
         sql("ALTER TABLE course_enrollment DROP COLUMN course_id"),

@@ -205,7 +205,7 @@ def test_one_percent_and_always_one_row_may_be_rejected(harness, take, committed
         assert take()[0].rows_rejected == bad
         return
     allowed = max(1, rows // 100)
-    says = f"{bad} of {rows} rows are rejected, {allowed} allowed; the first: key column id is null. Mend the source"
+    says = f"{bad} of {rows} rows are rejected, {allowed} allowed; the first: key column id is null. Fix the source"
     with pytest.raises(SourceError, match=says) as error:
         take()
     assert str(error.value).startswith(f"mentor.csv:2, day {PAST}: ")
