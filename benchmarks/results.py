@@ -130,35 +130,33 @@ def _most_memory(pid: int) -> float:
 
 def write(measures: Sequence[Measure], options: Mapping[str, Any]) -> None:
     """Write the results to `docs/performance.json` and into `docs/performance.md`; those not measured now stay."""
-    results = json.loads(DATA.read_text()) if DATA.exists() else {}
+    known = json.loads(DATA.read_text()) if DATA.exists() else {}
     stamped = {"at": f"{datetime.now(UTC):%Y-%m-%d}", "machine": _machine(), "versions": _versions(), **options}
-    for measure in measures:
-        results[measure.name] = {
+    for one in measures:
+        known[one.name] = {
             **stamped,
-            "goal": measure.goal,
-            "took": [{**vars(took), "ratio": _ratio(measure.took, took)} for took in measure.took],
-            "notes": measure.notes,
+            "goal": one.goal,
+            "took": [{**vars(took), "ratio": _ratio(one.took, took)} for took in one.took],
+            "notes": one.notes,
         }
-    DATA.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    DATA.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n")
     text = PAGE.read_text()
     before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    PAGE.write_text(
-        before + "\n\n" + "\n".join(_section(name, result) for name, result in results.items()) + "\n" + after
-    )
+    PAGE.write_text(before + "\n\n" + "\n".join(_section(name, facts) for name, facts in known.items()) + "\n" + after)
 
 
-def _ratio(all_took: Sequence[Took], took: Took) -> float:
-    return round(took.seconds / all_took[0].seconds, 2)
+def _ratio(all_of_them: Sequence[Took], one: Took) -> float:
+    return round(one.seconds / all_of_them[0].seconds, 2)
 
 
-def _section(name: str, result: Mapping[str, Any]) -> str:
+def _section(name: str, facts: Mapping[str, Any]) -> str:
     rows = [
         f"| {took['what']} | {took['seconds']:.2f} | {took['ratio']:.2f} | {took['peak_mb'] or ''} |"
-        for took in result["took"]
+        for took in facts["took"]
     ]
-    lines = [f"### {name}", "", f"Goal: {result['goal']}. Measured {result['at']}.", ""]
+    lines = [f"### {name}", "", f"Goal: {facts['goal']}. Measured {facts['at']}.", ""]
     lines += ["| | seconds | ratio to the first | peak memory, MB |", "|---|---|---|---|", *rows, ""]
-    return "\n".join([*lines, *(f"{note}\n" for note in result["notes"])])
+    return "\n".join([*lines, *(f"{note}\n" for note in facts["notes"])])
 
 
 def _machine() -> str:

@@ -72,7 +72,7 @@ def test_every_setting_is_explained():
     explained = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     compose = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yaml").read_text()))
     settings = {variable(name) for name in NAMES}
-    # Connections are explained in Airflow's documentation; profiles are read by Compose.
+    # Airflow explains its connections itself; Compose reads its profiles by itself.
     expected = settings | {name for name in compose if not name.startswith("AIRFLOW_CONN_")} | {"COMPOSE_PROFILES"}
     assert sorted(explained) == sorted(expected)
 
@@ -89,8 +89,8 @@ def test_commands_and_their_options_exist(page):
         name, rest = match[1], match[2].partition("#")[0]
         assert name in commands, line
         if name != "airflow":  # its options are Airflow's own
-            options = {option for parameter in commands[name].params for option in parameter.opts}
-            assert set(re.findall(r"(?<!\S)--[a-z-]+", re.sub(r'"[^"]*"', "", rest))) <= options, line
+            known = {option for one in commands[name].params for option in one.opts}
+            assert set(re.findall(r"(?<!\S)--[a-z-]+", re.sub(r'"[^"]*"', "", rest))) <= known, line
 
 
 def test_the_readme_has_every_command():
@@ -99,11 +99,11 @@ def test_the_readme_has_every_command():
 
 def test_the_cost_of_a_day_is_counted_right():
     tables = re.compile(r"`p\.\w+\.\w+`")
-    counted = {"build": [0, 0], "audit, `ASSERT`s": [0, 0], "audit, warnings": [0, 0]}
+    found = {"build": [0, 0], "audit, `ASSERT`s": [0, 0], "audit, warnings": [0, 0]}
 
     def count(part, query):
-        counted[part][0] += 1
-        counted[part][1] += len(set(tables.findall(query)))
+        found[part][0] += 1
+        found[part][1] += len(set(tables.findall(query)))
 
     def names(address):
         return f"p.{address}"
@@ -116,8 +116,8 @@ def test_the_cost_of_a_day_is_counted_right():
             count("audit, `ASSERT`s", statement)
         if warnings := audits.warnings(contract, names):
             count("audit, warnings", warnings)
-    counted["**a day**"] = [sum(counts) for counts in zip(*counted.values(), strict=True)]
+    found["**a day**"] = [sum(counts) for counts in zip(*found.values(), strict=True)]
     page = TEXTS[ROOT / "docs/bigquery.md"].replace("**", "")
-    for part, (count_of_queries, referred) in counted.items():
+    for part, (count_of_queries, referred) in found.items():
         row = f"| {part} | {count_of_queries} | {referred} | {referred * MINIMUM_MB} MB |".replace("**", "")
         assert row in page, f"docs/bigquery.md should say {row}"
