@@ -14,7 +14,7 @@ GROWTH = (100, 10)  # the sizes before the last one are this part of it
 
 
 def main() -> None:
-    """Measure, print and write down."""
+    """Measure, print and write the results."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     names = ("extract", "day", "airflow", "year", "kafka", "clean")
     parser.add_argument("measures", nargs="*", choices=[[], *names], help="default: all")
@@ -34,15 +34,15 @@ def main() -> None:
     }
     for name in given.measures or names:
         for run in measures[name]:
-            found = run(lambda line: console.err.print(line, soft_wrap=True, markup=False))
-            write(found, {"rounds": rounds})
-            for one in found:
+            results = run(lambda line: console.err.print(line, soft_wrap=True, markup=False))
+            write(results, {"rounds": rounds})
+            for result in results:
                 took = [
-                    (each.what, f"{each.seconds:.2f}", f"{each.seconds / one.took[0].seconds:.2f}", each.peak_mb or "")
-                    for each in one.took
+                    (way.what, f"{way.seconds:.2f}", f"{way.seconds / result.took[0].seconds:.2f}", way.peak_mb or "")
+                    for way in result.took
                 ]
                 numbers = ("seconds", "ratio", "peak MB")
-                console.table(f"{one.name} ({one.goal})", ("", *numbers), took, numbers=numbers)
+                console.table(f"{result.name} ({result.goal})", ("", *numbers), took, numbers=numbers)
 
 
 if __name__ == "__main__":

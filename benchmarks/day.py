@@ -46,7 +46,7 @@ def ours(settings: Settings) -> Took:
 
 
 def measure(rows: int, rounds: int, say: Callable[[str], object]) -> list[Measure]:
-    """All ways in turn."""
+    """Measure each way, taking turns."""
     with source(rows) as (settings, dsn):
 
         def prepare(folder: Path) -> None:

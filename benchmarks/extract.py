@@ -44,7 +44,7 @@ def ours(what: str, dsn: str) -> Took:
 
 
 def measure(rows: int, rounds: int, say: Callable[[str], object]) -> list[Measure]:
-    """All ways in turn."""
+    """Measure each way, taking turns."""
     with source(rows) as (_, dsn):
         ways: dict[str, Callable[[], Took]] = {
             what: partial(rival, what, way, dsn)

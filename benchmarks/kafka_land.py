@@ -1,6 +1,6 @@
 """How long landing takes beside a bare consumer that parses the same messages and writes the same compressed files.
 
-The bare one guarantees nothing: the group's offsets are committed by themselves, and its files are not flushed to disk,
+The bare one guarantees nothing: the group's offsets are committed automatically, and its files are not flushed to disk,
 counted, named by a manifest or checked for messages that are no tweets. Both start a consumer of their own each time.
 """
 
@@ -100,14 +100,14 @@ def bare(settings: Settings, folder: Path) -> int:
     with contextlib.closing(Consumer(config)) as consumer:
         consumer.subscribe([cluster.tweets])
         while len(ended) < partitions:
-            one = consumer.poll(1)
-            if one is None:
+            message = consumer.poll(1)
+            if message is None:
                 continue
-            if one.error():
-                assert one.error().code() == KafkaError._PARTITION_EOF
-                ended.add(one.partition())
+            if message.error():
+                assert message.error().code() == KafkaError._PARTITION_EOF
+                ended.add(message.partition())
                 continue
-            value = one.value()
+            value = message.value()
             parsed = json.loads(value)
             made = parsed["tweet"]
             at = datetime.fromisoformat(made["created_at"])
@@ -134,7 +134,7 @@ def bare(settings: Settings, folder: Path) -> int:
 
 
 def measure(messages: int, rounds: int, say: Callable[[str], object]) -> list[Measure]:
-    """Both in turn, over one topic; a consumer group and a lake of their own each time."""
+    """Measure both, taking turns, over one topic; each time with a new consumer group and a new lake."""
     with tempfile.TemporaryDirectory(prefix="lumbung-bench-") as home:
         settings = Settings.of(home=Path(home))
         with broker(settings) as servers:

@@ -57,7 +57,7 @@ def pandas(dsn: str, folder: Path) -> int:
     engine = create_engine(dsn.replace("postgresql://", "postgresql+psycopg2://"))
     with engine.connect().execution_options(stream_results=True) as connection:
         frames = pd.read_sql(QUERY, connection, chunksize=CHUNK)
-        return _written(folder, (pa.RecordBatch.from_pandas(one, preserve_index=False) for one in frames))
+        return _written(folder, (pa.RecordBatch.from_pandas(frame, preserve_index=False) for frame in frames))
 
 
 def dlt(dsn: str, folder: Path) -> int:

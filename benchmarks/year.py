@@ -12,8 +12,8 @@ from faults.environment import FaultEnvironment
 from support.pipeline import sources_of
 
 FIRST = date(2025, 11, 1)
-EACH = 50  # days that a figure is the mean of: in fewer the local server may not have swept once
-TOLD = 10  # days between two lines of progress
+EACH = 50  # days that a figure is the mean of: in fewer the local server may not have expired its history once
+PROGRESS = 10  # days between two lines of progress
 ROWS = 50
 
 
@@ -26,8 +26,8 @@ def measure(days: int, say: Callable[[str], object]) -> list[Measure]:
             began = time.perf_counter()
             harness.take(FIRST + timedelta(days=number))
             seconds.append(time.perf_counter() - began)
-            if (number + 1) % TOLD == 0:
-                say(f"days {number + 2 - TOLD} to {number + 1}: {mean(seconds[-TOLD:]):.2f} s each")
+            if (number + 1) % PROGRESS == 0:
+                say(f"days {number + 2 - PROGRESS} to {number + 1}: {mean(seconds[-PROGRESS:]):.2f} s each")
     last = len(seconds) - EACH
     took = [
         Took(f"days {at + 1} to {at + EACH}, each", round(mean(seconds[at : at + EACH]), 3))

@@ -69,7 +69,7 @@ def bigquery_server(start_bigquery: StartBigQuery, tmp_path_factory: pytest.Temp
 
 @pytest.fixture(scope="session")
 def missing() -> Callable[[str], NoReturn]:
-    """Skip a test for want of something, by its name; where nothing may be wanting, fail."""
+    """Skip a test because something is missing, and name it; with TESTS_REQUIRE_ALL=1, fail."""
 
     def absent(name: str) -> NoReturn:
         if os.environ.get("TESTS_REQUIRE_ALL") == "1":
@@ -89,7 +89,7 @@ def source_server() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def kafka(missing: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory) -> Iterator[stream.Broker]:
     """A running Kafka broker."""
-    if not stream.has_parts():
+    if not stream.has_java_and_maven():
         missing("Java and Maven")
     with stream.running(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
@@ -139,7 +139,7 @@ def small_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 def new_harness(
     tmp_path_factory: pytest.TempPathFactory, bigquery_server: str, source_server: Postgres, small_catalog: Catalog
 ) -> Callable[..., PipelineHarness]:
-    """Make a lake, a warehouse and sources, to be closed by who asks for them; options as `PipelineHarness`'s."""
+    """Make a lake, a warehouse and sources, which the caller closes; options as `PipelineHarness`'s."""
 
     def new(**options: object) -> PipelineHarness:
         options = {"server": bigquery_server, "postgres": source_server, "catalog": small_catalog, **options}

@@ -87,17 +87,17 @@ def modules(root: Path = ROOT) -> dict[str, Module]:
     return by_name
 
 
-def file_graph(known: Mapping[str, Module]) -> dict[str, set[str]]:
+def file_graph(by_name: Mapping[str, Module]) -> dict[str, set[str]]:
     """The modules that each module imports."""
-    return {name: set(_imports(module, known)) - {name} for name, module in known.items()}
+    return {name: set(_imports(module, by_name)) - {name} for name, module in by_name.items()}
 
 
-def folder_graph(known: Mapping[str, Module], files: Graph) -> dict[str, set[str]]:
+def folder_graph(by_name: Mapping[str, Module], files: Graph) -> dict[str, set[str]]:
     """The folders that each folder imports."""
-    folders: dict[str, set[str]] = {module.folder: set() for module in known.values()}
+    folders: dict[str, set[str]] = {module.folder: set() for module in by_name.values()}
     for name, imported in files.items():
-        folder = known[name].folder
-        folders[folder] |= {known[other].folder for other in imported} - {folder}
+        folder = by_name[name].folder
+        folders[folder] |= {by_name[other].folder for other in imported} - {folder}
     return folders
 
 
@@ -140,7 +140,7 @@ def long_files(root: Path = ROOT) -> list[tuple[str, int]]:
     return [(path, lines) for path, lines in sizes if lines > MAX_LINES]
 
 
-def _imports(module: Module, known: Mapping[str, Module]) -> Iterator[str]:
+def _imports(module: Module, by_name: Mapping[str, Module]) -> Iterator[str]:
     for node in ast.walk(ast.parse(module.path.read_text())):
         names: Iterable[str] = ()
         if isinstance(node, ast.Import):
@@ -148,8 +148,8 @@ def _imports(module: Module, known: Mapping[str, Module]) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             # `from package import module` imports the module; of what else it names, the package.
             dotted = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = (name if name in known else node.module for name in dotted)
-        yield from (name for name in names if name in known)
+            names = (name if name in by_name else node.module for name in dotted)
+        yield from (name for name in names if name in by_name)
 
 
 def _rank(folder: str) -> int | None:
@@ -159,35 +159,45 @@ def _rank(folder: str) -> int | None:
     return None
 
 
+def graphs(root: Path = ROOT) -> tuple[dict[str, Module], dict[str, set[str]], dict[str, set[str]]]:
+    """The modules, what each of them imports, and what each folder imports."""
+    by_name = modules(root)
+    files = file_graph(by_name)
+    return by_name, files, folder_graph(by_name, files)
+
+
+def faults(root: Path = ROOT) -> list[str]:
+    """Where the rules of the layout are broken, a sentence each."""
+    _, files, folders = graphs(root)
+    sentences = [
+        f"{kind} import each other in a circle: {' -> '.join(names)}"
+        for kind, graph in (("files", files), ("folders", folders))
+        if (names := circle(graph))
+    ]
+    sentences += [f"{folder} must not import {other}" for folder, other in upward(folders)]
+    if not circle(folders) and (length := len(longest_chain(folders)) - 1) > MAX_CHAIN:
+        sentences.append(f"the longest chain of folders has {length} imports, more than {MAX_CHAIN}")
+    return sentences + [f"{path} has {lines} lines, more than {MAX_LINES}" for path, lines in long_files(root)]
+
+
 def main() -> int:
     """Print the graph; 1 where a rule is broken."""
-    known = modules()
-    files = file_graph(known)
-    folders = folder_graph(known, files)
+    by_name, files, folders = graphs()
     sizes: dict[str, list[int]] = defaultdict(list)
-    for module in known.values():
+    for module in by_name.values():
         sizes[module.folder].append(module.lines)
     print(f"{'folder':<40} {'files':>5} {'lines':>6}  imports")
     for folder in sorted(folders):
         imported = ", ".join(sorted(other.rpartition("/")[2] for other in folders[folder]))
         print(f"{folder:<40} {len(sizes[folder]):>5} {sum(sizes[folder]):>6}  {imported}")
-    faults = []
-    for what, graph in (("files", files), ("folders", folders)):
-        if names := circle(graph):
-            faults.append(f"{what} import each other in a circle: {' -> '.join(names)}")
-    faults += [f"{folder} must not import {other}" for folder, other in upward(folders)]
-    if not circle(folders):
-        chain = longest_chain(folders)
-        print(f"\nLongest chain of folders, {len(chain) - 1} imports: {' -> '.join(chain)}")
-        if len(chain) - 1 > MAX_CHAIN:
-            faults.append(f"the longest chain of folders has {len(chain) - 1} imports, more than {MAX_CHAIN}")
-    if not circle(files):
-        chain = longest_chain(files)
-        print(f"Longest chain of files, {len(chain) - 1} imports: {' -> '.join(chain)}")
-    faults += [f"{path} has {lines} lines, more than {MAX_LINES}" for path, lines in long_files()]
-    for fault in faults:
-        print(fault, file=sys.stderr)
-    return 1 if faults else 0
+    for kind, graph in (("folders", folders), ("files", files)):
+        if not circle(graph):
+            chain = longest_chain(graph)
+            print(f"Longest chain of {kind}, {len(chain) - 1} imports: {' -> '.join(chain)}")
+    sentences = faults()
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
+    return 1 if sentences else 0
 
 
 if __name__ == "__main__":

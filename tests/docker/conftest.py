@@ -23,15 +23,15 @@ from support.docker_services import PLANTED, Stack, base_images
 @pytest.fixture(scope="session")
 def engine(missing: Callable[[str], Any]) -> Iterator[Engine]:
     """A Docker engine with the base images."""
-    with engines.running() as found:
-        if found is None:
+    with engines.running() as engine:
+        if engine is None:
             missing("a Docker engine with Compose")
         for image in sorted(base_images()):
-            found.have(image)
-        yield found
-        if found.own:  # layers of older checkouts
-            found.docker("image", "prune", "--force", "--filter", "until=168h")
-            found.docker("builder", "prune", "--force", "--keep-storage", "8GB")
+            engine.have(image)
+        yield engine
+        if engine.own:  # layers of older checkouts
+            engine.docker("image", "prune", "--force", "--filter", "until=168h")
+            engine.docker("builder", "prune", "--force", "--keep-storage", "8GB")
 
 
 @pytest.fixture(scope="session")

@@ -25,17 +25,17 @@ def test_a_profile_adds_its_services(stack, profile):
     assert set(stack.config(COMPOSE_PROFILES=profile)["services"]) == ALWAYS | PROFILES[profile]
 
 
-def test_airflow_is_told_where_the_profiles_services_are(stack):
+def test_airflow_gets_the_addresses_of_the_profiles_services(stack):
     try:
         stack.env(PROFILES="stream,spark,search")
-        found = stack.config()["services"]
+        services = stack.config()["services"]
     finally:
         stack.env(PROFILES="local")
-    environ = found["airflow-scheduler"]["environment"]
+    environ = services["airflow-scheduler"]["environment"]
     assert environ["BIGQUERY_EMULATOR_HOST"] == "http://bigquery:9050"
-    assert environ["LUMBUNG_KAFKA"] == found["lander"]["environment"]["LUMBUNG_KAFKA"] == "kafka:9092"
+    assert environ["LUMBUNG_KAFKA"] == services["lander"]["environment"]["LUMBUNG_KAFKA"] == "kafka:9092"
     assert environ["LUMBUNG_TWEET_SOURCE"] == "none", "the collector collects"
-    assert "synthetic" in found["collector"]["command"]
+    assert "synthetic" in services["collector"]["command"]
     assert environ["LUMBUNG_SPARK"] == "sc://spark:15002"
     assert (environ["LUMBUNG_SEARCH"], environ["LUMBUNG_KIBANA"]) == ("http://elasticsearch:9200", "http://kibana:5601")
     without = stack.config()["services"]["airflow-scheduler"]["environment"]
@@ -45,7 +45,9 @@ def test_airflow_is_told_where_the_profiles_services_are(stack):
 def test_what_streams_has_no_secret_of_airflow(stack):
     for name in ("collector", "shipper", "lander"):
         environ = stack.config(COMPOSE_PROFILES="stream")["services"][name]["environment"]
-        assert not [one for one in environ if one.startswith(("AIRFLOW", "LUMBUNG_SOURCE", "LUMBUNG_SEARCH"))], name
+        assert not [
+            variable for variable in environ if variable.startswith(("AIRFLOW", "LUMBUNG_SOURCE", "LUMBUNG_SEARCH"))
+        ], name
 
 
 def test_a_missing_secret_stops_the_start_and_names_make_env(stack):
@@ -65,26 +67,26 @@ def test_an_env_of_before_the_profiles_names_make_env(stack, tmp_path):
 
 def test_only_pages_and_kafka_are_published_and_only_here(stack):
     services = stack.config(COMPOSE_PROFILES=ALL)["services"]
-    published = {name: one["ports"] for name, one in services.items() if "ports" in one}
-    found = {name: [(port["host_ip"], port["target"]) for port in ports] for name, ports in published.items()}
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    addresses = {name: [(port["host_ip"], port["target"]) for port in ports] for name, ports in published.items()}
     ports = {"airflow-apiserver": 8080, "kafka": 9094, "kibana": 5601}
-    assert found == {name: [("127.0.0.1", port)] for name, port in ports.items()}
+    assert addresses == {name: [("127.0.0.1", port)] for name, port in ports.items()}
     elsewhere = stack.config(AIRFLOW_ADDRESS="0.0.0.0")["services"]["airflow-apiserver"]["ports"]
     assert elsewhere[0]["host_ip"] == "0.0.0.0"
 
 
 def test_every_service_is_bounded_and_starts_again(stack):
     services = stack.config(COMPOSE_PROFILES=ALL)["services"]
-    memory = {name: int(one["mem_limit"]) for name, one in services.items()}
+    memory = {name: int(service["mem_limit"]) for name, service in services.items()}
     assert sum(memory[name] for name in ALWAYS | PROFILES["local"]) <= 4 * GIB
     for profile, limit in MEMORY.items():
         assert sum(memory[name] for name in PROFILES[profile]) <= limit * GIB, profile
-    for name, one in services.items():
-        assert one["logging"]["options"].keys() == {"max-size", "max-file"}, name
-        assert one.get("read_only", False) is (name not in PROFILES["search"]), name
-        assert one["cap_drop"] == ["ALL"], name
-        assert one["restart"] == ("no" if name == "airflow-init" else "unless-stopped"), name
-        assert one.get("user") or name == "bigquery", name
+    for name, service in services.items():
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert service.get("read_only", False) is (name not in PROFILES["search"]), name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["restart"] == ("no" if name == "airflow-init" else "unless-stopped"), name
+        assert service.get("user") or name == "bigquery", name
 
 
 def test_a_project_needs_no_local_server(stack, tmp_path):
@@ -104,7 +106,7 @@ def test_the_override_mounts_the_checkout_read_only(stack, name):
     example = "docker-compose.override.yaml.example"
     config = stack.config("--file", "docker-compose.yaml", "--file", example)
     for service in ("airflow-scheduler", "airflow-dag-processor", "airflow-apiserver", "airflow-init"):
-        mounts = {one["target"]: one for one in config["services"][service]["volumes"]}
+        mounts = {mount["target"]: mount for mount in config["services"][service]["volumes"]}
         mount = mounts[f"/opt/lumbung/{name}"]
         assert (mount["source"], mount["read_only"]) == (str(stack.checkout / name), True)
         assert mounts["/var/lib/lumbung"]["source"] == "home", "what the file itself mounts stays"

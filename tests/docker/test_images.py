@@ -14,7 +14,7 @@ INSTALLED = """
 from importlib.metadata import distributions
 print(*sorted(f"{one.name}=={one.version}" for one in distributions()))
 """
-# What a compiler or a build leaves behind, and what would let a process become root.
+# What a compiler or a build leaves in an image, and what would let a process become root.
 UNWANTED = "command -v gcc cc g++ clang make uv; test ! -e /usr/bin/gcc"
 
 each = pytest.mark.parametrize("target", ["airflow", "bigquery", "spark"])
@@ -35,11 +35,15 @@ def inside(stack, image, *command):
 def test_it_holds_what_is_locked_and_nothing_else(stack, images, target):
     text = (stack.checkout / "requirements" / f"{target}.txt").read_text().replace("\\\n", "")
     lines = [line.split(" --hash")[0] for line in text.splitlines() if line and line[0].isalnum()]
-    locked = [one for one in map(Requirement, lines) if not one.marker or one.marker.evaluate()]
+    locked = [
+        requirement
+        for requirement in map(Requirement, lines)
+        if not requirement.marker or requirement.marker.evaluate()
+    ]
     assert len(locked) > 5
-    found = inside(stack, images[target], "python", "-c", INSTALLED).stdout.split()
-    assert {(canonicalize_name(name), version) for name, version in (one.split("==") for one in found)} == {
-        (canonicalize_name(one.name), str(one.specifier).removeprefix("==")) for one in locked
+    installed = inside(stack, images[target], "python", "-c", INSTALLED).stdout.split()
+    assert {(canonicalize_name(name), version) for name, version in (line.split("==") for line in installed)} == {
+        (canonicalize_name(requirement.name), str(requirement.specifier).removeprefix("==")) for requirement in locked
     }
 
 
@@ -61,31 +65,31 @@ def test_no_secret_is_in_any_layer(stack, images, target, tmp_path):
     secrets = [*stack.secrets.values(), *PLANTED.values()]
     history = stack.engine.docker("history", "--no-trunc", image).stdout
     config = stack.engine.docker("image", "inspect", image).stdout
-    assert not [one for one in secrets if one in history + config]
+    assert not [secret for secret in secrets if secret in history + config]
     # The search finds what is there.
-    for pattern, there in (("\n".join(secrets), False), (KNOWN[target], True)):
+    for pattern, expected in (("\n".join(secrets), False), (KNOWN[target], True)):
         wanted = tmp_path / "patterns"
         wanted.write_text(pattern + "\n")
-        assert layers_have(stack, image, wanted) is there
+        assert layers_have(stack, image, wanted) is expected
 
 
 def layers_have(stack, image: str, patterns: Path) -> bool:
     """Whether any layer of an image has one of the texts, also in a file that a later layer removes."""
     with subprocess.Popen(["docker", "save", image], env=stack.environ, stdout=subprocess.PIPE) as saved:
-        found = subprocess.run(["grep", "-a", "-c", "-F", "-f", patterns], stdin=saved.stdout, capture_output=True)
-    assert found.returncode in (0, 1), found.stderr
-    return found.returncode == 0
+        search = subprocess.run(["grep", "-a", "-c", "-F", "-f", patterns], stdin=saved.stdout, capture_output=True)
+    assert search.returncode in (0, 1), search.stderr
+    return search.returncode == 0
 
 
 def test_the_legacy_builder_builds_it_too(stack, images):
     # One target is enough: the other has no other kinds of instructions, and takes minutes.
     kinds = {"RUN --", "COPY --chmod", "COPY --link", "ADD", "<<"}
-    assert not [one for one in kinds if one in (stack.checkout / "Dockerfile").read_text()], "BuildKit's alone"
+    assert not [kind for kind in kinds if kind in (stack.checkout / "Dockerfile").read_text()], "BuildKit's alone"
     options = ["--target", "bigquery", "--tag", "lumbung-legacy-bigquery"]
     stack.engine.docker("build", *options, stack.checkout, env={"DOCKER_BUILDKIT": "0"})
 
 
-def test_sizes_are_told(stack, images):
+def test_images_stay_below_a_size(stack, images):
     for image in images.values():
         size = int(stack.engine.docker("image", "inspect", "--format", "{{.Size}}", image).stdout)
         say(f"{image}: {size / 1e6:,.0f} MB")

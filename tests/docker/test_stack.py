@@ -44,7 +44,7 @@ def browser(missing, tmp_path) -> Iterator[webdriver.Chrome]:
 
 
 def healthy(stack):
-    states = {name: one["State"] for name, one in stack.containers().items()}
+    states = {name: container["State"] for name, container in stack.containers().items()}
     return all(states[name].get("Health", {}).get("Status") == "healthy" for name in SERVICES)
 
 
@@ -59,9 +59,9 @@ def test_all_services_are_healthy_and_the_first_one_is_done(stack):
 
 
 def test_no_process_is_root(stack):
-    for name, one in stack.containers().items():
+    for name, container in stack.containers().items():
         if name != "airflow-init":
-            table = stack.engine.docker("top", one["Id"], "-eo", "pid,uid,args").stdout.splitlines()[1:]
+            table = stack.engine.docker("top", container["Id"], "-eo", "pid,uid,args").stdout.splitlines()[1:]
             assert table, name
             assert not [line for line in table if line.split()[1] == "0"], name
     ours = stack.containers()[SCHEDULER]["Config"]["User"]
@@ -103,8 +103,8 @@ def test_the_report_can_be_taken_out(stack, tmp_path):
 
 
 def test_the_doctor_finds_nothing_wrong(stack):
-    findings = {one["name"]: one for one in json.loads(stack.lumbung("doctor", "--json"))}
-    assert all(one["ok"] for one in findings.values())
+    findings = {finding["name"]: finding for finding in json.loads(stack.lumbung("doctor", "--json"))}
+    assert all(finding["ok"] for finding in findings.values())
     assert findings["Airflow"]["found"] == "http://airflow-apiserver:8080 answers"
 
 
@@ -120,7 +120,7 @@ def test_a_backfill_of_three_days(stack, day, laptop):
     shown = stack.lumbung("backfill", f"{first}", f"{last}", "--parallel", "3")
     assert shown.count("success") == 3
     query = "SELECT DISTINCT snapshot_date FROM datamart.course_enrollment_daily ORDER BY snapshot_date"
-    days = [one["snapshot_date"] for one in json.loads(stack.lumbung("query", query, "--json"))]
+    days = [row["snapshot_date"] for row in json.loads(stack.lumbung("query", query, "--json"))]
     assert days == [f"{day - timedelta(days=back)}" for back in (3, 2, 1, 0)]
     assert stack.answers() == laptop
 
@@ -155,13 +155,13 @@ def test_reseed_takes_the_file_again_or_nothing_of_it(stack):
 def test_a_run_survives_the_death_of_its_scheduler(stack, day):
     run_id = stack.trigger(day)
     stack.wait_for(
-        lambda: any(one["state"] == "running" for one in stack.api.task_instances("enrollment", run_id)), "a task"
+        lambda: any(task["state"] == "running" for task in stack.api.task_instances("enrollment", run_id)), "a task"
     )
     crash(stack, SCHEDULER)
     assert stack.ended(run_id) == "success"
 
 
-@pytest.mark.parametrize("service", [one for one in SERVICES if one != SCHEDULER])
+@pytest.mark.parametrize("service", [name for name in SERVICES if name != SCHEDULER])
 def test_a_killed_service_comes_back(stack, service):
     crash(stack, service)
     stack.wait_for(lambda: healthy(stack), "all services to be healthy again")

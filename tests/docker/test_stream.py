@@ -43,9 +43,9 @@ def status(stack):
 
 def landed(stack):
     """Whether all that was collected is in the lake."""
-    found = status(stack)
-    # A broker that was just killed does not tell its lag yet.
-    return found["spool"]["files_to_ship"] == 0 and found["kafka"]["lag"] == 0
+    report = status(stack)
+    # A broker that was just killed does not give its lag yet.
+    return report["spool"]["files_to_ship"] == 0 and report["kafka"]["lag"] == 0
 
 
 def test_what_the_collector_brings_is_shipped_and_landed(stack):
@@ -62,7 +62,7 @@ def test_a_killed_lander_and_shipper_come_back_and_nothing_is_lost_or_doubled(st
     assert json.loads(stack.lumbung("tweets", "answers", "--json")) == laptop
     assert laptop["total_tweet"] > 0
     assert restarts(stack, "collector") == 0
-    assert {one["state"] for one in stack.api.dag_runs(DAG_ID)} == {"success"}, "the schedule's first, too"
+    assert {run["state"] for run in stack.api.dag_runs(DAG_ID)} == {"success"}, "the schedule's first, too"
 
 
 def test_the_broker_answers_this_machine():
@@ -71,8 +71,8 @@ def test_the_broker_answers_this_machine():
 
 
 def test_the_doctor_sees_the_services(stack):
-    findings = {one["name"]: one for one in json.loads(stack.lumbung("doctor", "--json"))}
-    assert not [one for one in findings.values() if not one["ok"]]
+    findings = {finding["name"]: finding for finding in json.loads(stack.lumbung("doctor", "--json"))}
+    assert not [finding for finding in findings.values() if not finding["ok"]]
     assert "kafka:9092" in findings["Kafka"]["found"]
     assert "sc://spark:15002" in findings["Spark"]["found"]
 

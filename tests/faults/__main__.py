@@ -54,11 +54,11 @@ def main() -> int:
                 console.err.print(f"{name}: {fault}", style="red", markup=False)
     _table(results)
     file.parent.mkdir(parents=True, exist_ok=True)
-    told = {"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **given, "results": [vars(one) for one in results]}
-    file.write_text(json.dumps(told, indent=2))
+    report = {"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **given, "results": [vars(result) for result in results]}
+    file.write_text(json.dumps(report, indent=2))
     console.out.print(f"JSON: {file}")
-    if any(one.faults for one in results):
-        console.err.print(f"It does not hold. The same again: make faults SEED={given['seed']}", style="red")
+    if any(result.faults for result in results):
+        console.err.print(f"A scenario does not hold. To repeat it: make faults SEED={given['seed']}", style="red")
         return 1
     return 0
 
@@ -67,16 +67,16 @@ def _table(results: list[Result]) -> None:
     numbers = ("tries", "lost", "doubled", "differing checksums", "faults", "seconds")
     rows = [
         (
-            one.scenario,
-            one.tries,
-            one.lost,
-            one.doubled,
-            one.differing,
-            len(one.faults),
-            one.seconds,
-            ", ".join(f"{count} {what}" for what, count in one.facts.items()),
+            result.scenario,
+            result.tries,
+            result.lost,
+            result.doubled,
+            result.differing,
+            len(result.faults),
+            result.seconds,
+            ", ".join(f"{count} {what}" for what, count in result.outcomes.items()),
         )
-        for one in results
+        for result in results
     ]
     console.table("Faults", ("scenario", *numbers, "met"), rows, numbers=numbers)
 

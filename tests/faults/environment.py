@@ -1,4 +1,4 @@
-"""Where faults are tried: the servers of a home of their own, and runs in processes that can be killed."""
+"""The environment of the scenarios: servers in a home of their own, and runs in processes that can be killed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Started:
 
     Attributes:
         process: it, which leads its session.
-        outcome: the file that holds what came of it, unless it was killed.
+        outcome: the file with its outcome, unless it was killed.
     """
 
     process: Process
@@ -52,7 +52,7 @@ class Started:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def wait(self) -> str | None:
-        """Wait for its end: what it said, nothing where all went well; None: it was killed.
+        """Wait for its end: the error, nothing where it succeeded; None: it was killed.
 
         Raises:
             TimeoutError: it hangs.

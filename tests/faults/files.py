@@ -33,7 +33,7 @@ FILES = {
     "course_category": "course_category.csv",
 }
 ENROLLMENTS = 2000
-# Of the files that are loaded, and of those that are refused, one of so many is taken to the marts, too.
+# One in so many of the files that are loaded, and of those that are refused, is run to the marts as well.
 SAMPLED = 20
 ENCODINGS = ("utf-16", "utf-16-le", "utf-32", "cp1252", "latin-1", "utf-8-sig", "shift-jis")
 STRAYS = (
@@ -56,7 +56,7 @@ STRAYS = (
 
 
 def run_files(environment: FaultEnvironment, options: Options) -> Result:
-    """Extract every mutated file; take some of them through the warehouse."""
+    """Disturb the bytes of source files: extract every mutated file, and run some of them through the warehouse."""
     catalog = Catalog(environment.catalog)
     with scenario("mutated files") as result, tempfile.TemporaryDirectory(prefix="lumbung-faults-") as folder:
         good = Path(folder, "good")
@@ -73,10 +73,10 @@ def run_files(environment: FaultEnvironment, options: Options) -> Result:
                 data = Path(folder, f"{number}")
                 data.mkdir()
                 (data / FILES[entity]).write_bytes(content)
-                faults, loaded = _extracted(catalog[f"staging.{entity}"], data, content, result.facts)
+                faults, loaded = _extracted(catalog[f"staging.{entity}"], data, content, result.outcomes)
                 seen[loaded] += 1
                 if seen[loaded] % SAMPLED == 1:
-                    faults += _published(harness, FILES[entity], content, result.facts)
+                    faults += _published(harness, FILES[entity], content, result.outcomes)
                     harness.file(FILES[entity], (good / FILES[entity]).read_bytes())
                 result.faults += [f"{place}: {fault}" for fault in faults]
                 shutil.rmtree(data)
@@ -122,7 +122,7 @@ def _double(lines: list[bytes], choice: random.Random) -> None:
 
 
 def _swap_columns(content: bytes, choice: random.Random) -> bytes:
-    """Values of some rows change places; in the header too, at times, which is no fault then."""
+    """Values of some rows change places; sometimes in the header too, which is a valid file."""
     lines = content.splitlines(keepends=True)
     for index in choice.sample(range(len(lines)), k=min(len(lines), choice.choice((1, 2, len(lines))))):
         cells = lines[index].rstrip(b"\r\n").split(b",")
@@ -133,9 +133,9 @@ def _swap_columns(content: bytes, choice: random.Random) -> bytes:
 
 
 def _break_quotes(content: bytes, choice: random.Random) -> bytes:
-    there = [at for at, byte in enumerate(content) if byte == ord('"')]
-    if there and choice.random() < 0.5:
-        at = choice.choice(there)
+    quotes = [at for at, byte in enumerate(content) if byte == ord('"')]
+    if quotes and choice.random() < 0.5:
+        at = choice.choice(quotes)
         return content[:at] + content[at + 1 :]
     return _insert(content, choice, b'"')
 
@@ -168,17 +168,17 @@ MUTATIONS: dict[str, Callable[[bytes, random.Random], bytes]] = {
 }
 
 
-def _extracted(contract: Contract, data: Path, content: bytes, facts: Counter[str]) -> tuple[list[str], bool]:
+def _extracted(contract: Contract, data: Path, content: bytes, outcomes: Counter[str]) -> tuple[list[str], bool]:
     """What does not hold of an extract of the file, and whether it was loaded."""
     lake = FolderLake("file:///lake", data / "lake")
     try:
         taken, _ = extract(contract, day_of(0), lake=lake, data_source=data, dsn=None, started_at=datetime.now(UTC))
     except LumbungError as error:
-        facts["refused"] += 1
+        outcomes["refused"] += 1
         return _named(error, contract), False
     except Exception:  # noqa: BLE001 - what this looks for
         return [traceback.format_exc()], False
-    facts["loaded with rejects" if taken.rows_rejected else "loaded whole"] += 1
+    outcomes["loaded with rejects" if taken.rows_rejected else "loaded whole"] += 1
     return _balanced(taken, lake, contract, content), True
 
 
@@ -189,9 +189,9 @@ def _balanced(taken: Snapshot, lake: FolderLake, contract: Contract, content: by
     kept, rejects = _rows(lake, taken.file), _rows(lake, taken.rejects)
     if (len(kept), len(rejects)) != (taken.rows_kept, taken.rows_rejected):
         faults.append(f"the files hold {len(kept)} rows and {len(rejects)} rejects, not what the manifest says")
-    there = rows_in(content, contract)
-    if there is not None and there != taken.rows_read:
-        faults.append(f"{taken.rows_read} rows read of {there}")
+    expected = rows_in(content, contract)
+    if expected is not None and expected != taken.rows_read:
+        faults.append(f"{taken.rows_read} rows read of {expected}")
     keys = Counter(tuple(row[column] for column in contract.key) for row in kept)
     if any(count > 1 or None in key for key, count in keys.items()):
         faults.append("a key is null or comes twice")
@@ -201,7 +201,7 @@ def _balanced(taken: Snapshot, lake: FolderLake, contract: Contract, content: by
 
 
 def rows_in(content: bytes, contract: Contract) -> int | None:
-    """How many rows a file has by another way of counting; None: it takes a parser of its own to tell."""
+    """How many rows a file has by another way of counting; None: only a parser can count them."""
     text = content.removeprefix(b"\xef\xbb\xbf")
     assert contract.source
     if contract.source.kind == "csv":
@@ -213,11 +213,11 @@ def rows_in(content: bytes, contract: Contract) -> int | None:
 
 
 def _named(error: LumbungError, contract: Contract) -> list[str]:
-    said = str(error)
+    message = str(error)
     assert contract.source and contract.source.path
-    faults = [f"the refusal has {what}: {said}" for what in ("\n", "Traceback") if what in said]
-    if contract.source.path not in said:
-        faults.append(f"the refusal does not name the file: {said}")
+    faults = [f"the refusal has {what}: {message}" for what in ("\n", "Traceback") if what in message]
+    if contract.source.path not in message:
+        faults.append(f"the refusal does not name the file: {message}")
     return faults
 
 
@@ -237,7 +237,7 @@ def _begin(harness: PipelineHarness, good: Path) -> None:
     harness.take(day_of(0))
 
 
-def _published(harness: PipelineHarness, name: str, content: bytes, facts: Counter[str]) -> list[str]:
+def _published(harness: PipelineHarness, name: str, content: bytes, outcomes: Counter[str]) -> list[str]:
     """What does not hold of the warehouse after a run on the file; the day is taken again for each file."""
     before = harness.checksum("dwh", "datamart")
     harness.file(name, content)
@@ -245,13 +245,13 @@ def _published(harness: PipelineHarness, name: str, content: bytes, facts: Count
     try:
         run.all()
     except LumbungError as error:
-        facts["sampled: refused"] += 1
+        outcomes["sampled: refused"] += 1
         if "\n" in str(error):
             return [f"the run says {error}"]
         return [] if harness.checksum("dwh", "datamart") == before else ["a refused run has changed the tables"]
     except Exception:  # noqa: BLE001 - what this looks for
         return [traceback.format_exc()]
-    facts["sampled: published"] += 1
+    outcomes["sampled: published"] += 1
     return [*unbalanced(harness, run.version), *failed_checks(harness)]
 
 

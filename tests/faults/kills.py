@@ -1,4 +1,4 @@
-"""Kills at random moments of a run, each followed by an ordinary run of the same day."""
+"""Processes are killed at random moments of a run; an ordinary run of the same day follows each kill."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Enrollments(Line):
 
 
 def run_kills(environment: FaultEnvironment, options: Options) -> Result:
-    """Kill the task's process, the BigQuery server, PostgreSQL, or all of them at once."""
+    """Disturb runs of enrollments: kill the task's process, the BigQuery server, PostgreSQL, or all of them at once."""
     return kill_line(environment, options, Enrollments(environment), options.kills)
 
 
@@ -79,7 +79,7 @@ def kill_line(environment: FaultEnvironment, options: Options, line: Line, kills
                 before: dict[str, list[str]] = {}
                 for number in range(min(chain, kills - result.tries)):
                     target, moment = choice.choice(line.targets), choice.uniform(0, seconds)
-                    _one(environment, line, harness, number, target, moment, before, expected[number], result)
+                    _kill_once(environment, line, harness, number, target, moment, before, expected[number], result)
                     before = expected[number]
                     options.say(f"kill {result.tries} of {kills}: {target} after {moment:.1f} s")
     return result
@@ -87,25 +87,25 @@ def kill_line(environment: FaultEnvironment, options: Options, line: Line, kills
 
 @functools.cache
 def undisturbed(environment: FaultEnvironment, days: int) -> tuple[list[dict[str, list[str]]], float]:
-    """The tables of enrollments after each of the days in peace, and how long the longest run takes."""
+    """The tables of enrollments after each of the days, undisturbed, and the seconds of the longest run."""
     return undisturbed_line(environment, Enrollments(environment), days)
 
 
 def undisturbed_line(environment: FaultEnvironment, line: Line, days: int) -> tuple[list[dict[str, list[str]]], float]:
-    """The tables after each of the days in peace, and how long the longest run takes."""
+    """The tables after each of the days, undisturbed, and the seconds of the longest run."""
     tables, seconds = [], 0.0
     with line.harness() as harness:
         for number in range(days):
             line.fill(harness, number)
             began = time.monotonic()
-            if said := environment.take(harness, day_of(number)):
-                raise AssertionError(f"a run that nothing disturbed failed: {said}")
+            if outcome := environment.take(harness, day_of(number)):
+                raise AssertionError(f"a run that nothing disturbed failed: {outcome}")
             seconds = max(seconds, time.monotonic() - began)
             tables.append(harness.contents())
     return tables, seconds
 
 
-def _one(
+def _kill_once(
     environment: FaultEnvironment,
     line: Line,
     harness: AnyHarness,
@@ -116,6 +116,7 @@ def _one(
     after: dict[str, list[str]],
     result: Result,
 ) -> None:
+    """Kill the target after `moment` seconds of a run, run the day again, and compare the tables."""
     place = f"try {result.tries + 1}, {target} killed after {moment:.2f} s of day {number}"
     result.tries += 1
     line.fill(harness, number)
@@ -127,10 +128,10 @@ def _one(
         if target in (server, "all"):
             line.kill(server)
     line.revive(harness)
-    said = run.wait()
-    result.facts["killed" if said is None else "refused" if said else "ended well"] += 1
-    if said and not said.startswith("refused: "):
-        result.faults.append(f"{place}: the run said {said}")
+    outcome = run.wait()
+    result.outcomes["killed" if outcome is None else "refused" if outcome else "ended well"] += 1
+    if outcome and not outcome.startswith("refused: "):
+        result.faults.append(f"{place}: the run said {outcome}")
     result.faults += [f"{place}: {fault}" for fault in (*broken(harness.lake), *half_published(harness, before, after))]
     again = environment.take(harness, day_of(number))
     if again != "":
@@ -155,21 +156,21 @@ def broken(lake: Lake) -> list[str]:
 
 def half_published(harness: AnyHarness, before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:
     """Tables that are neither those of before nor those of after."""
-    found = harness.contents(*(name for name in ("dwh", "datamart") if _exists(harness, name)))
+    tables = harness.contents(*(name for name in ("dwh", "datamart") if _exists(harness, name)))
     return [
         f"{table} is neither as before nor as after: {len(rows)} rows"
-        for table, rows in found.items()
+        for table, rows in tables.items()
         if rows not in (before.get(table, []), after[table])
     ]
 
 
 def stray_builds(harness: AnyHarness) -> list[str]:
-    """Build tables that stay for good: those of killed runs go by themselves."""
+    """Build tables that never expire; those of killed runs must."""
     limit = datetime.now(UTC) + timedelta(hours=25)
     tables = [harness.warehouse.client.get_table(name) for name, _ in harness.warehouse.build_tables()]
     return [f"{table.table_id} stays" for table in tables if not table.expires or table.expires > limit]
 
 
 def _exists(harness: AnyHarness, dataset: str) -> bool:
-    there = {item.dataset_id for item in harness.warehouse.client.list_datasets()}
-    return f"{harness.settings.dataset_prefix}{dataset}" in there
+    datasets = {item.dataset_id for item in harness.warehouse.client.list_datasets()}
+    return f"{harness.settings.dataset_prefix}{dataset}" in datasets

@@ -1,4 +1,4 @@
-"""Days in any order, several at a time, the same one twice, a run beside a backfill: one final checksum."""
+"""The order of runs is disturbed: any order, several at a time, a day twice, a run beside a backfill."""
 
 from __future__ import annotations
 
@@ -13,35 +13,38 @@ from support.harness import contents
 from support.pipeline import PipelineHarness
 
 AT_ONCE = 4
-RERUNS = 0.3  # of the days, so many are run once more somewhere
+RERUNS = 0.3  # the share of the days that run once more, somewhere in the order
 
 
 def run_order(environment: FaultEnvironment, options: Options) -> Result:
-    """Run the days in random order, 1 to 4 at a time, some twice; the snapshots are taken beforehand, in order."""
+    """Disturb the order of the days: random, 1 to 4 at a time, some days twice.
+
+    The snapshots are taken beforehand and in order, so the tables must end as those of days that run one by one.
+    """
     choice = random.Random(options.seed)
     days = list(range(options.days))
     with (
         scenario("days in random order") as result,
-        environment.harness() as peaceful,
+        environment.harness() as reference,
         environment.harness() as harness,
     ):
-        for one in (peaceful, harness):
-            _take_snapshots(one, days)
+        for each in (reference, harness):
+            _take_snapshots(each, days)
         for day in days:
-            _run(environment, peaceful, [day], result)
-        expected = contents(peaceful.warehouse)
+            _run(environment, reference, [day], result)
+        expected = contents(reference.warehouse)
         order = [*days, *choice.sample(days, max(1, int(RERUNS * len(days))))]
         choice.shuffle(order)
         while order:
-            some = [order.pop() for _ in range(min(len(order), choice.randint(1, AT_ONCE)))]
-            _run(environment, harness, some, result)
-            options.say(f"days {', '.join(map(str, some))}; {len(order)} runs left")
+            batch = [order.pop() for _ in range(min(len(order), choice.randint(1, AT_ONCE)))]
+            _run(environment, harness, batch, result)
+            options.say(f"days {', '.join(map(str, batch))}; {len(order)} runs left")
         result.compare("after all days", expected, contents(harness.warehouse))
     return result
 
 
 def run_together(environment: FaultEnvironment, options: Options) -> Result:
-    """Run a day twice at once, from its extract on; then a backfill of two days beside a run of the last of them."""
+    """Disturb a run by others at the same time: the same day twice, then a backfill of two days beside a run of one."""
     with scenario("runs at the same time") as result:
         rounds = max(1, options.days // 10)
         expected, _ = undisturbed(environment, 3)
@@ -49,7 +52,7 @@ def run_together(environment: FaultEnvironment, options: Options) -> Result:
             with environment.harness() as harness:
                 fill(harness, 0)
                 _run(environment, harness, [0, 0], result)
-                # Each may have taken a snapshot of its own: that many generations there are then.
+                # Each may have taken a snapshot of its own: then there are that many generations.
                 result.compare(
                     f"round {number}, a day twice at once", _plain(expected[0]), _plain(contents(harness.warehouse))
                 )
@@ -57,7 +60,7 @@ def run_together(environment: FaultEnvironment, options: Options) -> Result:
                 beside = environment.start(harness, day_of(2))
                 for day in (1, 2):
                     _run(environment, harness, [day], result)
-                _judge("the run beside the backfill", beside.wait(), result)
+                _check("the run beside the backfill", beside.wait(), result)
                 result.compare(
                     f"round {number}, a run and a backfill", _plain(expected[2]), _plain(contents(harness.warehouse))
                 )
@@ -72,15 +75,15 @@ def _take_snapshots(harness: PipelineHarness, days: Sequence[int]) -> None:
 
 
 def _run(environment: FaultEnvironment, harness: PipelineHarness, days: Sequence[int], result: Result) -> None:
-    """Run days at once; all of them must end well."""
+    """Run days at the same time; all of them must succeed."""
     for day, run in [(day, environment.start(harness, day_of(day))) for day in days]:
-        _judge(f"day {day} of {list(days)}", run.wait(), result)
+        _check(f"day {day} of {list(days)}", run.wait(), result)
 
 
-def _judge(what: str, said: str | None, result: Result) -> None:
+def _check(what: str, outcome: str | None, result: Result) -> None:
     result.tries += 1
-    if said != "":
-        result.faults.append(f"{what} said {said}")
+    if outcome != "":
+        result.faults.append(f"{what} said {outcome}")
 
 
 def _plain(tables: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""What surrounds a run fails: disk, clock, PostgreSQL, the BigQuery API; the run after it gives the same tables."""
+"""What a run depends on is disturbed: disk, clock, PostgreSQL, the BigQuery API; the next run gives the same tables."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Spoil = Callable[[Proxy, Request, random.Random], object]
 
 
 def run_outages(environment: FaultEnvironment, options: Options) -> Result:
-    """Disturb a run in each way; then, with all mended, run the day again."""
+    """Disturb what a run depends on, in each way of `WAYS`; then restore it and run the day again."""
     with scenario("outages") as result:
         expected, _ = undisturbed(environment, 2)
         for name in options.outages or WAYS:
@@ -47,11 +47,11 @@ def run_outages(environment: FaultEnvironment, options: Options) -> Result:
                     mounts.enter_context(_small_disk(harness))
                 fill(harness, 1)
                 result.tries += 1
-                said = disturb(environment, harness, random.Random(options.seed))
-                result.facts["refused" if said else "ended well"] += 1
-                options.say(f"{name}, after {time.monotonic() - began:.0f} s: {said or 'the run ended well'}")
-                if said is None or (said and (not said.startswith("refused: ") or "\n" in said)):
-                    result.faults.append(f"{name}: the run said {said}")
+                outcome = disturb(environment, harness, random.Random(options.seed))
+                result.outcomes["refused" if outcome else "ended well"] += 1
+                options.say(f"{name}, after {time.monotonic() - began:.0f} s: {outcome or 'the run ended well'}")
+                if outcome is None or (outcome and (not outcome.startswith("refused: ") or "\n" in outcome)):
+                    result.faults.append(f"{name}: the run said {outcome}")
                 faults = (*broken(harness.lake), *half_published(harness, expected[0], expected[1]))
                 result.faults += [f"{name}: {fault}" for fault in faults]
                 fill(harness, 1)
@@ -61,8 +61,8 @@ def run_outages(environment: FaultEnvironment, options: Options) -> Result:
 
 
 def _run(environment: FaultEnvironment, harness: PipelineHarness, number: int, name: str, result: Result) -> None:
-    if said := environment.take(harness, day_of(number)):
-        result.faults.append(f"{name}: the undisturbed run of day {number} said {said}")
+    if outcome := environment.take(harness, day_of(number)):
+        result.faults.append(f"{name}: the undisturbed run of day {number} said {outcome}")
 
 
 def mount(*arguments: object) -> None:
@@ -104,6 +104,7 @@ def _small_disk(harness: PipelineHarness) -> Iterator[None]:
 
 
 def _disk_full(environment: FaultEnvironment, harness: PipelineHarness, choice: random.Random) -> str | None:
+    """Leave the lake's disk less room than a run needs."""
     disk = harness.settings.home / "disk"
     filler = disk / "filler"
     filler.write_bytes(b"0" * max(0, shutil.disk_usage(disk).free - choice.randrange(LEFT)))
@@ -114,6 +115,7 @@ def _disk_full(environment: FaultEnvironment, harness: PipelineHarness, choice: 
 
 
 def _read_only(environment: FaultEnvironment, harness: PipelineHarness, choice: random.Random) -> str | None:
+    """Mount the lake read-only."""
     lake = harness.settings.lake_folder
     with _mounted(lake, "--bind", lake, lake):
         mount("-o", "remount,bind,ro", lake)
@@ -121,11 +123,13 @@ def _read_only(environment: FaultEnvironment, harness: PipelineHarness, choice: 
 
 
 def _clock_back(environment: FaultEnvironment, harness: PipelineHarness, choice: random.Random) -> str | None:
-    said = environment.take(harness, day_of(1), clock=BACK)
-    return said or environment.take(harness, day_of(0), clock=2 * BACK)
+    """Run with a clock that is days behind; if that succeeds, run an older day with one that is further behind."""
+    outcome = environment.take(harness, day_of(1), clock=BACK)
+    return outcome or environment.take(harness, day_of(0), clock=2 * BACK)
 
 
 def _source_restarts(environment: FaultEnvironment, harness: PipelineHarness, choice: random.Random) -> str | None:
+    """Stop PostgreSQL while a run reads a large table, and start it again."""
     harness.sql(f"INSERT INTO course_enrollment SELECT 's' || n, 'c' || n FROM generate_series(1, {ROWS}) AS n")
     run = environment.start(harness, day_of(1))
     reading = (
@@ -146,20 +150,20 @@ def _spoiled(
     harness: PipelineHarness,
     choice: random.Random,
 ) -> str | None:
-    """A run behind a proxy that spoils some requests."""
+    """Run behind a proxy that disturbs some requests to the BigQuery API."""
     lock = threading.Lock()
 
-    def some(request: Request) -> object:
+    def spoil_some(request: Request) -> object:
         with lock:
             chosen = choice.random() < SPOILED
         return spoil(proxy, request, choice) if chosen else None
 
-    with Proxy(environment.bigquery.address, product="", spoil=some) as proxy:
+    with Proxy(environment.bigquery.address, product="", spoil=spoil_some) as proxy:
         return environment.take(harness, day_of(1), server=proxy.url)
 
 
 def _busy(proxy: Proxy, request: Request, choice: random.Random) -> tuple[int, bytes]:
-    """BigQuery's answer when it is busy; half of the times it did what was asked nevertheless."""
+    """Answer as BigQuery does when it is busy; half of the times it has done what was asked nevertheless."""
     status = choice.choice(list(REASONS))
     if status != 429 and choice.random() < 0.5:
         _forward(proxy, request)

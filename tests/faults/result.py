@@ -1,4 +1,4 @@
-"""What a scenario is asked for, and what came of it."""
+"""The options and the result of a scenario."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class Options:
 
 @dataclass
 class Result:
-    """What came of a scenario; it holds where there is no fault.
+    """The result of a scenario; it holds where there is no fault.
 
     Attributes:
         scenario: its name.
         tries: how often something was disturbed.
-        lost: rows of the undisturbed tables that are not there.
-        doubled: rows that are not in the undisturbed tables, or more often than there.
+        lost: rows of the undisturbed tables that are missing.
+        doubled: rows that the undisturbed tables do not have, or have less often.
         differing: tables whose checksum differs.
         seconds: how long it took.
         faults: what did not hold.
-        facts: counts that tell what was met.
+        outcomes: how often each outcome came.
     """
 
     scenario: str
@@ -58,27 +58,27 @@ class Result:
     differing: int = 0
     seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
-    facts: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
 
-    def compare(self, moment: str, expected: dict[str, list[str]], found: dict[str, list[str]]) -> None:
+    def compare(self, moment: str, expected: dict[str, list[str]], actual: dict[str, list[str]]) -> None:
         """Count what differs between the tables of a warehouse and those of an undisturbed one."""
-        for table in sorted(expected.keys() | found.keys()):
-            wanted, there = expected.get(table), found.get(table)
-            if wanted is None or there is None:
+        for table in sorted(expected.keys() | actual.keys()):
+            wanted, rows = expected.get(table), actual.get(table)
+            if wanted is None or rows is None:
                 self.differing += 1
-                self.faults.append(f"{moment}: {table} is {'missing' if there is None else 'not expected'}")
-            elif digest(wanted) != digest(there):
-                missing, more = Counter(wanted) - Counter(there), Counter(there) - Counter(wanted)
+                self.faults.append(f"{moment}: {table} is {'missing' if rows is None else 'not expected'}")
+            elif digest(wanted) != digest(rows):
+                missing, more = Counter(wanted) - Counter(rows), Counter(rows) - Counter(wanted)
                 self.lost += missing.total()
                 self.doubled += more.total()
                 self.differing += 1
-                some = next(iter(missing or more))
-                self.faults.append(f"{moment}: {table} lacks {missing.total()}, has {more.total()} more, as {some}")
+                example = next(iter(missing or more))
+                self.faults.append(f"{moment}: {table} lacks {missing.total()}, has {more.total()} more, as {example}")
 
 
 @contextlib.contextmanager
 def scenario(name: str) -> Iterator[Result]:
-    """A result that takes down how long its scenario took; what escapes from one is a fault of it."""
+    """A result, with the seconds that its scenario took."""
     result, began = Result(name), time.monotonic()
     try:
         yield result

@@ -1,6 +1,6 @@
 """The scenarios of the fault harness in short; `make faults` runs them at full length.
 
-Days in random order are in `tests/lumbung/test_any_order.py` for every day.
+Days in random order are in `tests/system/test_any_order.py` for every day.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ def test_a_scenario_holds(
 ) -> None:
     if scenario is run_outages and not can_mount():
         missing("the right to mount a small disk")
-    if scenario is run_tweet_kills and not stream.has_parts():
+    if scenario is run_tweet_kills and not stream.has_java_and_maven():
         missing("Java and Maven")
     result = scenario(environment, replace(SHORT, tweet_catalog=small_tweet_catalog.root))
     assert not result.faults

@@ -1,4 +1,4 @@
-"""The path of tweets, killed at random moments: the task with its collector, shipper, lander and Sail; the servers."""
+"""Processes of the path of tweets are killed at random moments: the task, with all that it runs, and the servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lumbung.catalog.contract import Catalog
 from support import stream
 from support.tweet_harness import TweetHarness, tweet
 
-# Of the kills of enrollments, so many are tried here: a run takes longer.
+# The share of the kills of enrollments that are tried here, as a run takes longer.
 SHARE = 0.25
 TEXTS = ("saham naik", "sukukku dan reksa dana", "suku bunga", "saham-saham", "cuaca cerah", "#SahamIndonesia")
 
@@ -34,16 +34,16 @@ class Tweets(Line):
             yield harness
 
     def fill(self, harness: AnyHarness, number: int) -> None:
-        """Add an archive file: tweets of three days, one twice, a late one, an edit, a retweet, a line that is none."""
+        """Add an archive file: tweets of three days, one twice, one late, an edit, a retweet, a bad line."""
         made = [
             tweet(
-                1000 * number + one,
-                f"{'RT @x: ' if one == 4 else ''}{TEXTS[one % len(TEXTS)]} {number}",
-                f"2026-08-{20 - one % 3:02}T{one % 24:02}:30",
-                f"sintetis_{one % 5}",
-                **({"edit_history_tweet_ids": [f"{1000 * number + one - 1}"]} if one == 7 else {}),
+                1000 * number + index,
+                f"{'RT @x: ' if index == 4 else ''}{TEXTS[index % len(TEXTS)]} {number}",
+                f"2026-08-{20 - index % 3:02}T{index % 24:02}:30",
+                f"sintetis_{index % 5}",
+                **({"edit_history_tweet_ids": [f"{1000 * number + index - 1}"]} if index == 7 else {}),
             )
-            for one in range(1, 40)
+            for index in range(1, 40)
         ]
         assert isinstance(harness, TweetHarness)
         harness.give(f"{number:03}", *made, made[0], b"no JSON")
@@ -57,7 +57,7 @@ class Tweets(Line):
 
 
 def run_tweet_kills(environment: FaultEnvironment, options: Options) -> Result:
-    """Kill the task's process, the BigQuery server, the Kafka broker, or all of them at once."""
+    """Disturb runs of tweets: kill the task with its collector, shipper, lander and Sail, a server, or all."""
     with stream.running(environment.folder / "kafka") as broker:
         line = Tweets(environment, broker, Catalog(options.tweet_catalog))
         return kill_line(environment, options, line, max(1, int(SHARE * options.kills)))

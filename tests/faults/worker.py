@@ -1,7 +1,7 @@
-"""Runs that can be killed: a process forks one for each line of its input, which spares each the imports.
+"""Runs that can be killed: a process forks one for each line of its input, so that the imports are paid for once.
 
-Each leads a session of its own. It prints the run's process id; the run writes what came of it to a file, unless it is
-killed: nothing where it ended well, or what was said.
+Each run leads a session of its own. The process prints the run's id; the run writes its outcome to a file, unless it
+is killed: nothing where it succeeded, else the error.
 """
 
 import json
@@ -25,8 +25,8 @@ from support.tweet_harness import TweetHarness
 
 def take(order: dict[str, Any]) -> None:
     """Run a day of a harness as a command does: the servers that are missing are started."""
-    with services.running(Settings.of(home=Path(order["base"]), data_source=Path(order["seed"]))) as there:
-        folder, server = Path(order["home"]), order["server"] or there.emulator_host
+    with services.running(Settings.of(home=Path(order["base"]), data_source=Path(order["seed"]))) as settings:
+        folder, server = Path(order["home"]), order["server"] or settings.emulator_host
         catalog, name = Catalog(Path(order["catalog"])), order["name"]
         harness = (
             TweetHarness(folder, server, order["kafka"], catalog, name=name)
@@ -45,29 +45,29 @@ def set_clock(seconds: float) -> None:
             return datetime.now(tz) + timedelta(seconds=seconds)
 
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in ("lumbung", "pipeline") and getattr(module, "datetime", None) is datetime:
+        if name.partition(".")[0] in ("lumbung", "support") and getattr(module, "datetime", None) is datetime:
             module.datetime = Shifted
 
 
 def child(order: dict[str, Any]) -> None:
-    """Do one order."""
+    """Do what an order says, and write what came of it."""
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     outcome = Path(order["outcome"])
     log = os.open(outcome.with_suffix(".log"), os.O_WRONLY | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    said = ""
+    text = ""
     if order["clock"]:
         set_clock(order["clock"])
     try:
         take(order)
     except LumbungError as error:
-        said = f"refused: {error}"
+        text = f"refused: {error}"
     except BaseException:  # noqa: BLE001 - it is what the scenario looks for
-        said = traceback.format_exc()
+        text = traceback.format_exc()
     part = outcome.with_suffix(".part")
-    part.write_text(said)
+    part.write_text(text)
     part.replace(outcome)
 
 

@@ -55,13 +55,13 @@ def values(checkout):
 
 
 def test_a_fresh_env_has_all_secrets_and_only_its_owner_reads_it(checkout):
-    said = make_env(checkout)
+    output = make_env(checkout)
     written = values(checkout)
     assert set(written) == {*SECRETS, "AIRFLOW_UID", "COMPOSE_PROFILES", *SERVICES}
     assert [name for name in SERVICES if written[name]] == ["SERVICE_BIGQUERY"]
-    assert "Made .env from .env.example" in said
-    assert all(name in said for name in written)
-    assert not any(written[name] in said for name in SECRETS)
+    assert "Made .env from .env.example" in output
+    assert all(name in output for name in written)
+    assert not any(written[name] in output for name in SECRETS)
     assert written["COMPOSE_PROFILES"] == "local"
     assert written["AIRFLOW_UID"] == str(os.getuid() or 50000), "never root"
     assert len(base64.urlsafe_b64decode(written["AIRFLOW_FERNET_KEY"])) == 32
@@ -82,11 +82,11 @@ def test_secrets_are_fresh(checkout):
 def test_what_is_there_stays(checkout):
     mine = "# mine\nLUMBUNG_LOCATION=asia-southeast2\nPOSTGRES_PASSWORD=a=b&c\\d\nAIRFLOW_UID=1234\n"
     (checkout / ".env").write_text(f"{mine}AIRFLOW_JWT_SECRET=\n")
-    said = make_env(checkout)
+    output = make_env(checkout)
     written = values(checkout)
     assert (checkout / ".env").read_text().startswith(mine)
     assert len(written["AIRFLOW_JWT_SECRET"]) == 128, "an empty value is none"
-    assert "Kept as they were: AIRFLOW_UID POSTGRES_PASSWORD" in said
+    assert "Kept as they were: AIRFLOW_UID POSTGRES_PASSWORD" in output
     text = (checkout / ".env").read_text()
     assert "Written" not in make_env(checkout)
     assert (checkout / ".env").read_text() == text

@@ -92,9 +92,9 @@ def properties(name: str) -> dict[str, str]:
     """A Java properties file; a backslash stands before a backslash."""
     lines = [line for line in (FOLDER / name).read_text().splitlines() if line and not line.startswith("#")]
     pairs = [line.split("=", 1) for line in lines]
-    found = {key: value.replace("\\\\", "\\") for key, value in pairs}
-    assert len(found) == len(pairs)
-    return found
+    values = {key: value.replace("\\\\", "\\") for key, value in pairs}
+    assert len(values) == len(pairs)
+    return values
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def properties(name: str) -> dict[str, str]:
 )
 def test_each_option_is_documented_and_its_value_allowed(name, options):
     for key, value in properties(name).items():
-        assert key in options, f"{key} is no option"
+        assert key in options, f"{key} is not an option"
         assert options[key](value), f"{key} may not be {value}"
 
 
@@ -111,11 +111,11 @@ def test_required_options_are_there():
 
 
 def test_it_reads_and_files_as_the_shipper_does():
-    found = properties("spooldir.properties")
-    names = {option: PurePosixPath(found[f"{option}.path"]).name for option in ("input", "finished", "error")}
+    connector = properties("spooldir.properties")
+    names = {option: PurePosixPath(connector[f"{option}.path"]).name for option in ("input", "finished", "error")}
     assert names == {"input": INCOMING, "finished": FINISHED, "error": ERROR}
-    assert found["topic"] == Settings().kafka.topic
-    taken = re.compile(found["input.file.pattern"]).fullmatch
+    assert connector["topic"] == Settings().kafka.topic
+    taken = re.compile(connector["input.file.pattern"]).fullmatch
     assert taken("synthetic-9f7a66227aeef541.jsonl")
     assert not taken("synthetic-9f7a66227aeef541.tmp")
-    assert not taken("synthetic-9f7a66227aeef541.jsonl" + found["processing.file.extension"])
+    assert not taken("synthetic-9f7a66227aeef541.jsonl" + connector["processing.file.extension"])

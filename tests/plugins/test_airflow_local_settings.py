@@ -17,7 +17,7 @@ BROKEN = """
 from lumbung.catalog import query
 from lumbung.core.errors import LumbungError
 def build_order(contracts):
-    raise LumbungError("no GoogleSQL", where="fact_course.sql", remedy="mend the query")
+    raise LumbungError("no GoogleSQL", where="fact_course.sql", remedy="fix the query")
 query.build_order = build_order
 import airflow_local_settings
 """

@@ -21,6 +21,13 @@ def connect(url: str) -> bigquery.Client:
     return bigquery.Client("local", AnonymousCredentials(), client_options={"api_endpoint": url})
 
 
+def parquet(columns: dict[str, list], **options: Any) -> bytes:
+    """A Parquet file's content; options as `pq.write_table`'s."""
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file, **options)
+    return file.getvalue()
+
+
 def load(
     client: bigquery.Client,
     table: str,

@@ -50,9 +50,9 @@ class Recorder:
         self._uploads: dict[str, Request] = {}
 
     def add(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
-        parts = urlsplit(target)
-        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        request = Request(method, parts.path, query, sorted({name.lower() for name in headers}))
+        url = urlsplit(target)
+        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        request = Request(method, url.path, query, sorted({name.lower() for name in headers}))
         self.requests.append(request)
         content_type = headers.get("content-type", "")
         if "upload_id" in query:

@@ -5,7 +5,7 @@
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType
 
+from support.bigquery_methods import method_of
 from support.bigquery_recorder import Request
 
 RULES = {
@@ -55,47 +56,6 @@ RULES = {
     "patch schema": "a patch keeps the columns that were loaded and their types",  # Modify table schemas
 }
 
-PROJECT = "/bigquery/v2/projects/[^/]+"
-METHODS = {
-    "jobs.insert": ("POST", f"(/upload)?{PROJECT}/jobs"),
-    "upload": ("PUT", f"/upload{PROJECT}/jobs"),
-    "jobs.get": ("GET", f"{PROJECT}/jobs/[^/]+"),
-    "jobs.getQueryResults": ("GET", f"{PROJECT}/queries/[^/]+"),
-    "datasets.list": ("GET", f"{PROJECT}/datasets"),
-    "datasets.get": ("GET", f"{PROJECT}/datasets/[^/]+"),
-    "datasets.insert": ("POST", f"{PROJECT}/datasets"),
-    "tables.list": ("GET", f"{PROJECT}/datasets/[^/]+/tables"),
-    "tables.get": ("GET", f"{PROJECT}/datasets/[^/]+/tables/[^/]+"),
-    "tables.insert": ("POST", f"{PROJECT}/datasets/[^/]+/tables"),
-    "tables.patch": ("PATCH", f"{PROJECT}/datasets/[^/]+/tables/[^/]+"),
-    "tables.delete": ("DELETE", f"{PROJECT}/datasets/[^/]+/tables/[^/]+"),
-    "tabledata.list": ("GET", f"{PROJECT}/datasets/[^/]+/tables/[^/]+/data"),
-}
-
-# From the "Required permissions" of each task's page. Who creates a job may get it and its results; datasets.list
-# needs none, and shows the data sets that the caller may get.
-READ = {"bigquery.tables.get", "bigquery.tables.getData"}
-WRITE = {"bigquery.tables.create", "bigquery.tables.update", "bigquery.tables.updateData"}
-PERMISSIONS = {
-    "jobs.insert": {"bigquery.jobs.create"},
-    "upload": {"bigquery.jobs.create"},
-    "jobs.get": set(),
-    "jobs.getQueryResults": set(),
-    "datasets.list": set(),
-    "datasets.get": {"bigquery.datasets.get"},
-    "datasets.insert": {"bigquery.datasets.create"},
-    "tables.list": {"bigquery.tables.list"},
-    "tables.get": {"bigquery.tables.get"},
-    "tables.insert": {"bigquery.tables.create"},
-    "tables.patch": {"bigquery.tables.get", "bigquery.tables.update"},
-    "tables.delete": {"bigquery.tables.delete"},
-    "tabledata.list": {"bigquery.tables.getData"},
-}
-JOB_PERMISSIONS = {"load": WRITE, "query": READ, "copy": READ | WRITE}
-# BigQuery roles and permissions: what of each role the program could use.
-JOB_USER = {"bigquery.jobs.create"}
-DATA_EDITOR = READ | WRITE | {"bigquery.datasets.get", "bigquery.tables.delete", "bigquery.tables.list"}
-
 LABEL_KEY, LABEL_VALUE = re.compile(r"[a-z][a-z0-9_-]{0,62}"), re.compile(r"[a-z0-9_-]{0,63}")
 DECORATED = re.compile(r"(.+)\$(\d{8})")
 COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,299}")
@@ -126,28 +86,6 @@ HOUR_MS = 3_600_000
 
 Faults = Iterator[tuple[str, str]]
 """The rule that is broken, and by what."""
-
-
-def method_of(request: Request) -> str | None:
-    """The API method's name; None: one that is not used here."""
-    for name, (verb, path) in METHODS.items():
-        if request.method == verb and re.fullmatch(path, request.path):
-            return name
-    return None
-
-
-def permissions(requests: Iterable[Request]) -> set[str]:
-    """The permissions that the requests need."""
-    needed: set[str] = set()
-    for request in requests:
-        name = method_of(request)
-        needed |= PERMISSIONS[name] if name else {f"{request.method} {request.path}"}
-        if name == "jobs.insert":
-            config = (request.body or {})["configuration"]
-            for kind, more in JOB_PERMISSIONS.items():
-                needed |= more if kind in config else set()
-            needed |= WRITE if "destinationTable" in config.get("query", {}) else set()
-    return needed
 
 
 def violations(
@@ -277,10 +215,10 @@ class _Seen:
         sources = copy.get("sourceTables") or [copy["sourceTable"]]
         target, day = _partition(copy["destinationTable"])
         yield from _truncates(copy)
-        for one in [*sources, copy["destinationTable"]]:
-            yield from _reference(one)
-            if _partition(one)[1] != day:
-                yield "copy partition", f"{one['tableId']} to {copy['destinationTable']['tableId']}"
+        for table in [*sources, copy["destinationTable"]]:
+            yield from _reference(table)
+            if _partition(table)[1] != day:
+                yield "copy partition", f"{table['tableId']} to {copy['destinationTable']['tableId']}"
         if day and target not in self.tables:
             yield "copy target", target
         self.tables.add(target)
@@ -321,8 +259,8 @@ class _Seen:
 
 
 def _address(path: str) -> str:
-    parts = path.split("/")
-    return f"{parts[-3]}.{parts[-1]}"
+    segments = path.split("/")
+    return f"{segments[-3]}.{segments[-1]}"
 
 
 def _name(reference: dict[str, str]) -> str:
@@ -392,8 +330,8 @@ def _parquet(content: bytes, fields: Sequence[dict[str, Any]], partition: str | 
         yield "file", f"columns {schema.names}"
     for column in schema:
         expected, repeated = types.get(column.name, {}), pa.types.is_list(column.type)
-        found = column.type.value_type if repeated else column.type
-        if found not in ARROW.get(expected.get("type"), []) or repeated != (expected.get("mode") == "REPEATED"):
+        kind = column.type.value_type if repeated else column.type
+        if kind not in ARROW.get(expected.get("type"), []) or repeated != (expected.get("mode") == "REPEATED"):
             yield "file", f"{column.name} is {column.type}"
     metadata = file.metadata
     groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]

@@ -75,7 +75,7 @@ def run(address, spark, **options):
         mock.patch.object(operators, "exponential_sleep_generator", lambda **_: iter([0.01] * 1000)),
     ):
         done = make(spark, **options).test(logical_date=WHEN, run_after=WHEN)
-    return done.state, {one.task_id: one.state for one in done.get_task_instances()}
+    return done.state, {task.task_id: task.state for task in done.get_task_instances()}
 
 
 if __name__ == "__main__":

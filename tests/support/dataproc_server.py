@@ -59,13 +59,13 @@ class Dataproc:
     @property
     def methods(self) -> list[str]:
         """The kinds of the requests that change something."""
-        names = [type(one).__name__.removesuffix("Request") for one in self.asked]
+        names = [type(request).__name__.removesuffix("Request") for request in self.asked]
         return [name for name in names if not name.startswith("Get")]
 
     def answer(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.asked.append(request)
-        if told := refusals(request):
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "; ".join(told))
+        if refused := refusals(request):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "; ".join(refused))
         return getattr(self, type(request).__name__)(request, context)
 
     def CreateClusterRequest(self, request, context):  # noqa: N802 - the API's names
@@ -183,20 +183,20 @@ LABEL_KEY, LABEL_VALUE = r"[a-z][a-z0-9_-]{0,62}", r"[a-z0-9_-]{1,63}"
 
 def refusals(request: Any) -> list[str]:
     """What of a request is against the reference of the API's messages (google.cloud.dataproc.v1)."""
-    told = []
+    refused = []
 
     def rule(holds: bool, words: str) -> None:
         if not holds:
-            told.append(words)
+            refused.append(words)
 
-    def labels(found: Any) -> None:
-        rule(len(found) <= 32, "at most 32 labels")
-        rule(all(re.fullmatch(LABEL_KEY, key) for key in found), "label keys")
-        rule(all(re.fullmatch(LABEL_VALUE, value) for value in found.values()), "label values")
+    def labels(given: Any) -> None:
+        rule(len(given) <= 32, "at most 32 labels")
+        rule(all(re.fullmatch(LABEL_KEY, key) for key in given), "label keys")
+        rule(all(re.fullmatch(LABEL_VALUE, value) for value in given.values()), "label values")
 
-    def pyspark(found: Any) -> None:
-        rule(re.fullmatch(r"gs://\S+\.py", found.main_python_file_uri) is not None, "the main file is a .py")
-        rule(all(re.fullmatch(r"gs://\S+\.(py|egg|zip)", one) for one in found.python_file_uris), "python files")
+    def pyspark(job: Any) -> None:
+        rule(re.fullmatch(r"gs://\S+\.py", job.main_python_file_uri) is not None, "the main file is a .py")
+        rule(all(re.fullmatch(r"gs://\S+\.(py|egg|zip)", uri) for uri in job.python_file_uris), "python files")
 
     if "project_id" in type(request).meta.fields:
         rule(bool(request.project_id and request.region), "project and region are required")
@@ -230,4 +230,4 @@ def refusals(request: Any) -> list[str]:
             pyspark(request.batch.pyspark_batch)
             ttl = request.batch.environment_config.execution_config.ttl
             rule(10 * 60 <= ttl.total_seconds() <= DAYS_14, "ttl is 10 minutes to 14 days")
-    return told
+    return refused

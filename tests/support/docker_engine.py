@@ -25,13 +25,13 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lumb
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 SUITE = "trixie"  # what the official images are made of; an older Debian has no Compose
 PROGRAMS = ("docker.io", "docker-cli", "containerd", "docker-compose", "docker-buildx", "tini")
-# Of the machine's own release: runc needs a C library that an older one lacks.
+# Of the machine's own release: runc needs a C library that an older one does not have.
 HELPERS = ("debootstrap", "iptables", "runc")
 BASE = "lumbung-test-debian"
 
 
 def say(text: str) -> None:
-    """Tell what is going on."""
+    """Print what is going on."""
     print(f"docker: {text}", flush=True)  # noqa: T201
 
 
@@ -63,8 +63,8 @@ class Engine:
     def have(self, image: str) -> None:
         """Have an image: the official one or, where none can be pulled into an engine of our own, a stand-in."""
         name = re.split("[:@]", image)[0]
-        there = self.docker("image", "inspect", "--format", '{{index .Config.Labels "standin"}}', image, check=False)
-        if there.returncode == 0 and there.stdout.strip() in ("", _fingerprint(name)):
+        present = self.docker("image", "inspect", "--format", '{{index .Config.Labels "standin"}}', image, check=False)
+        if present.returncode == 0 and present.stdout.strip() in ("", _fingerprint(name)):
             return
         pull = self.docker("pull", "--quiet", image, check=False)
         if pull.returncode == 0:
@@ -87,14 +87,14 @@ class Engine:
         if self.docker("image", "inspect", BASE, check=False).returncode == 0:
             return
         left_out = ("var/lib/apt/lists", "var/cache/apt", "usr/share/doc", "usr/share/locale", "tmp")
-        command = ["tar", "-C", _tree(), *(f"--exclude=./{one}/*" for one in left_out), "-c", "."]
+        command = ["tar", "-C", _tree(), *(f"--exclude=./{folder}/*" for folder in left_out), "-c", "."]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as tar:
             self.docker("import", "-", BASE, stdin=tar.stdout)
 
 
 def _fingerprint(name: str) -> str:
     digest = hashlib.sha256()
-    for file in sorted([*(STANDINS / name).glob("*"), *CERTIFICATES.glob("*.crt")], key=lambda one: one.name):
+    for file in sorted([*(STANDINS / name).glob("*"), *CERTIFICATES.glob("*.crt")], key=lambda path: path.name):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -34,7 +34,7 @@ def base_images() -> set[str]:
     """The images that others publish, of services that are started."""
     built_on = re.findall(r"^FROM (\S+:\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     used = re.findall(r"^ +image: (\S+:\S+)", (ROOT / "docker-compose.yaml").read_text(), re.MULTILINE)
-    return {one for one in {*built_on, *used} if one.split(":")[0] not in NOT_STARTED}
+    return {image for image in {*built_on, *used} if image.split(":")[0] not in NOT_STARTED}
 
 
 class Stack:
@@ -91,7 +91,7 @@ class Stack:
         return json.loads(self.lumbung("answers", "--json"))
 
     def up(self) -> None:
-        """Start the services and wait until all are healthy and the DAG is known."""
+        """Start the services and wait until all are healthy and Airflow has the DAG."""
         done = self.compose("up", "--detach", "--wait", "--wait-timeout", str(READY_SECONDS), check=False)
         if done.returncode:
             logs = self.compose("logs", "--no-color", "--tail", "40").stdout
@@ -125,8 +125,8 @@ class Stack:
     def containers(self) -> dict[str, dict[str, Any]]:
         """What the engine knows of each service's container."""
         ids = self.compose("ps", "--all", "--quiet").stdout.split()
-        found = json.loads(self.engine.docker("inspect", *ids).stdout) if ids else []
-        return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in found}
+        containers = json.loads(self.engine.docker("inspect", *ids).stdout) if ids else []
+        return {container["Config"]["Labels"]["com.docker.compose.service"]: container for container in containers}
 
 
 def restarts(stack: Stack, service: str) -> int:

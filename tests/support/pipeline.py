@@ -23,6 +23,7 @@ from support.source_database import SOURCE
 
 SYSTEM = "pinter_skuy"
 ENROLLMENT = ["student_id", "course_id"]
+STAGES = ("start", "extract", "snapshot", "rejected", "load", "build", "publish", "audit")
 
 
 def sources() -> dict[str, list[dict[str, str | None]]]:
@@ -174,20 +175,17 @@ class Day(DayRun):
             if not entities or source.table in entities
         ]
 
+    def up_to(self, stage: str) -> Day:
+        """All stages up to one, that one included."""
+        for name in STAGES[: STAGES.index(stage) + 1]:
+            getattr(self, name)()
+        return self
+
     def stages(self) -> Iterator[None]:
         """All stages; it stops before the first one, and after each."""
-        for stage in (
-            self.start,
-            self.extract,
-            self.snapshot,
-            self.rejected,
-            self.load,
-            self.build,
-            self.publish,
-            self.audit,
-        ):
+        for name in STAGES:
             yield
-            stage()
+            getattr(self, name)()
 
     def all(self) -> None:
         """All stages; the rejects and the audit are written whatever became of the others, as in the DAG."""

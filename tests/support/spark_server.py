@@ -1,4 +1,4 @@
-"""A JVM Spark Connect server from .venv-spark, as Compose runs one; its Python lacks this project and py3langid."""
+"""A JVM Spark Connect server from .venv-spark, as Compose runs one; it has neither this project nor py3langid."""
 
 import contextlib
 import os

@@ -85,7 +85,7 @@ class Broker(Kafka):
             time.sleep(0.01)
 
 
-def has_parts() -> bool:
+def has_java_and_maven() -> bool:
     return all(shutil.which(program) for program in ("java", "mvn"))
 
 

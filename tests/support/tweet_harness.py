@@ -58,7 +58,7 @@ class TweetHarness(Harness):
 
     def give(self, name: str, *given: dict | bytes) -> None:
         """Put a file into the archive: tweets, or lines as they are."""
-        lines = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in given]
+        lines = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in given]
         (self.archive / f"{name}.jsonl").write_bytes(b"\n".join(lines) + b"\n")
 
     def spool(self, name: str, *lines: bytes) -> None:
@@ -80,7 +80,7 @@ class TweetHarness(Harness):
         return answers(self.warehouse).to_json()
 
     def contents(self, *datasets: str) -> dict[str, list[str]]:
-        """The rows of every table of tweets: neither versions nor offsets, which tell what came when."""
+        """The rows of every table of tweets: without versions and offsets, which depend on what came when."""
         tables = super().contents(*datasets)
         return {name: rows for name, rows in tables.items() if not name.endswith(("freshness", "rejected_row"))}
 

@@ -120,9 +120,9 @@ def running() -> Iterator[X]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            params = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            answer = x.answer(parts.path, params, self.headers.get("Authorization", ""))
+            url = urlsplit(self.path)
+            params = {name: values[0] for name, values in parse_qs(url.query).items()}
+            answer = x.answer(url.path, params, self.headers.get("Authorization", ""))
             if answer.body is None:
                 self.close_connection = True
                 return

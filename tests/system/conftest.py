@@ -73,13 +73,13 @@ class Home:
         return self.json("query", sql, "--json")
 
     def running(self) -> list[psutil.Process]:
-        """What still runs of this home."""
-        found = []
+        """The processes of this home that still run."""
+        processes = []
         for process in psutil.process_iter(["cmdline", "environ"]):
             line = " ".join(process.info["cmdline"] or [])
             if str(self.folder) in line or (process.info["environ"] or {}).get("LUMBUNG_HOME") == str(self.folder):
-                found.append(process)
-        return found
+                processes.append(process)
+        return processes
 
     def processes(self) -> list[str]:
         """The command lines of what still runs of this home."""

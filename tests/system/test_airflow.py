@@ -23,26 +23,26 @@ FIRST, LAST = YESTERDAY - timedelta(days=4), YESTERDAY - timedelta(days=3)
 
 
 @pytest.fixture(scope="module")
-def told() -> Iterator[tuple[str, list[dict[str, str]]]]:
+def notifications() -> Iterator[tuple[str, list[dict[str, str]]]]:
     """Where failed runs are posted to, and what came."""
     with posts() as hook:
         yield hook
 
 
 @pytest.fixture(scope="module")
-def up(make_home: Make, told: tuple[str, list[dict[str, str]]]) -> Iterator[tuple[Any, Api]]:
+def up(make_home: Make, notifications: tuple[str, list[dict[str, str]]]) -> Iterator[tuple[Any, Api]]:
     """A home with `lumbung up`."""
-    home = make_home(environ={"LUMBUNG_NOTIFY_WEBHOOK": told[0]})
+    home = make_home(environ={"LUMBUNG_NOTIFY_WEBHOOK": notifications[0]})
     process = subprocess.Popen(home.command("up"), env=home.env(), stdout=subprocess.PIPE, text=True)
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")), daemon=True)
     reader.start()
     until = time.monotonic() + 180
-    while not (found := re.search(r"Airflow: (\S+)\s+user: (\S+)\s+password: (\S+)", "".join(lines))):
+    while not (match := re.search(r"Airflow: (\S+)\s+user: (\S+)\s+password: (\S+)", "".join(lines))):
         assert process.poll() is None, "".join(lines)
         assert time.monotonic() < until, "".join(lines)
         time.sleep(0.5)
-    yield home, Api(*found.groups())
+    yield home, Api(*match.groups())
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
     assert home.processes() == []
@@ -60,13 +60,13 @@ def days(home: Any) -> set[str]:
     return {row["d"] for row in home.query("SELECT DISTINCT CAST(snapshot_date AS STRING) d FROM staging.student")}
 
 
-def test_the_schedule_runs_yesterday_by_itself(up) -> None:
+def test_the_schedule_runs_yesterday(up) -> None:
     home, api = up
     until = time.monotonic() + 60
-    while not (found := api.dag_runs("enrollment", run_type="scheduled")):  # Airflow is up before its first look
+    while not (runs := api.dag_runs("enrollment", run_type="scheduled")):  # Airflow is up before its first look
         assert time.monotonic() < until
         time.sleep(0.5)
-    (scheduled,) = found
+    (scheduled,) = runs
     assert scheduled["partition_key"] == f"{YESTERDAY}"
     assert wait(api, scheduled["dag_run_id"])["state"] == "success"
     assert home.json("answers", "--json")["day"] == f"{YESTERDAY}"
@@ -75,12 +75,12 @@ def test_the_schedule_runs_yesterday_by_itself(up) -> None:
 def test_all_servers_listen_on_loopback_only(up) -> None:
     """Airflow's page, its scheduler and DAG processor, the BigQuery server and PostgreSQL."""
     home, api = up
-    found = listening.addresses(home.running())
-    ports = {port for _, port in found}
+    addresses = listening.addresses(home.running())
+    ports = {port for _, port in addresses}
     assert int(api.url.rpartition(":")[2]) in ports
-    for notes in ("bigquery.json", "postgres/lumbung.json"):
-        assert json.loads((home.folder / notes).read_text())["port"] in ports, notes
-    assert not listening.reachable(found)
+    for pid_file in ("bigquery.json", "postgres/lumbung.json"):
+        assert json.loads((home.folder / pid_file).read_text())["port"] in ports, pid_file
+    assert not listening.reachable(addresses)
 
 
 def test_runs_of_every_kind_at_once_end_in_one_warehouse(up) -> None:
@@ -121,17 +121,17 @@ def test_lumbung_backfill_runs_days_that_are_done_again(up) -> None:
     assert runs == [{"runs": 2}]
 
 
-def test_a_day_in_the_future_is_refused_with_the_reason_and_told(up, told) -> None:
+def test_a_day_in_the_future_is_refused_with_the_reason_and_notified(up, notifications) -> None:
     _, api = up
     run_id = api.trigger("enrollment", {"day": f"{today() + timedelta(days=3)}"})
     assert wait(api, run_id)["state"] == "failed"
-    states = {one["task_id"]: (one["state"], one["try_number"]) for one in api.task_instances("enrollment", run_id)}
+    states = {task["task_id"]: (task["state"], task["try_number"]) for task in api.task_instances("enrollment", run_id)}
     assert states["start"] == ("failed", 1)
     assert states["publish"][0] == "upstream_failed"
     log = json.dumps(api._call("GET", f"/dags/enrollment/dagRuns/{run_id}/taskInstances/start/logs/1"))
     assert "has not begun" in log
     until = time.monotonic() + 120
-    while run_id not in (names := [one["run_id"] for one in told[1]]) and time.monotonic() < until:
+    while run_id not in (names := [run["run_id"] for run in notifications[1]]) and time.monotonic() < until:
         time.sleep(1)
     assert run_id in names
 

@@ -65,20 +65,20 @@ def test_runs_that_interleave_and_are_killed(make_harness, in_order, seed):
     harness.fill(sources_at(LATER))
     runs = [(day, harness.run(day).stages()) for day in choice.sample(DAYS, 3)]
     runs.append((DAYS[1], harness.run(DAYS[1], refresh=True).stages()))
-    told, kills = [], 3
+    steps, kills = [], 3
     while runs:
         index = choice.randrange(len(runs))
         day, stages = runs[index]
-        told.append(day)
+        steps.append(day)
         if kills and choice.random() < 0.15:
             kills -= 1
-            told.append("killed")
+            steps.append("killed")
             runs[index] = (day, harness.run(day).stages())
         elif next(stages, "over") == "over":
             del runs[index]
     if len(harness.lake.names(f"version/pinter_skuy/dt={DAYS[1]}")) < 2:
         harness.take(DAYS[1], refresh=True)  # the refresh was killed before it took anything
-    assert harness.checksum() == in_order.expected, told
+    assert harness.checksum() == in_order.expected, steps
 
 
 def test_runs_at_the_same_time(make_harness, in_order):
@@ -96,12 +96,12 @@ def test_runs_at_the_same_time(make_harness, in_order):
 
 def test_all_tables_in_another_order(make_harness):
     """The same with every table of the project."""
-    one, other = make_harness(catalog=None), make_harness(catalog=None)
-    for harness, days in ((one, DAYS[:2]), (other, DAYS[1::-1])):
+    forward, backward = make_harness(catalog=None), make_harness(catalog=None)
+    for harness, days in ((forward, DAYS[:2]), (backward, DAYS[1::-1])):
         for day in days:
             take(harness, day)
-    assert one.checksum() == other.checksum()
-    assert len(one.checksum()) == 18
+    assert forward.checksum() == backward.checksum()
+    assert len(forward.checksum()) == 18
 
 
 def test_a_warehouse_killed_in_the_middle_of_a_load(make_harness, in_order, start_bigquery, tmp_path, monkeypatch):

@@ -28,7 +28,7 @@ def harness(new_harness):
 
 
 @pytest.fixture
-def mended(harness):
+def restored(harness):
     """The good sources, again after the test."""
     settings = harness.settings
     yield harness
@@ -118,7 +118,7 @@ REFUSED = {
         ],
     ),
     "database down": (dsn(r"@127\.0\.0\.1:\d+", "@127.0.0.1:1"), r"connection pinter_skuy: no connection", []),
-    "wrong password": (dsn(r"postgres:\w+@", "postgres:wrong@"), r"pinter_skuy: no connection, password .*Mend", []),
+    "wrong password": (dsn(r"postgres:\w+@", "postgres:wrong@"), r"pinter_skuy: no connection, password .*Fix", []),
     "no table": (sql("DROP TABLE course_enrollment"), r"course_enrollment: there is no such table", []),
     "no column": (
         sql("ALTER TABLE course_enrollment DROP COLUMN course_id"),
@@ -130,18 +130,18 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_refused_day_writes_its_rejects_and_touches_nothing_else(mended, case):
+def test_a_refused_day_writes_its_rejects_and_touches_nothing_else(restored, case):
     change, says, rejects = REFUSED[case]
     day = next(DAYS)
-    change(mended)
+    change(restored)
     with pytest.raises(SourceError, match=says) as error:
-        mended.take(day)
+        restored.take(day)
     message = str(error.value)
     assert "Traceback" not in message
     assert "\n" not in message
     assert message.count(". ") >= 1, "it says what to do"
-    assert mended.rejected(day) == rejects
-    assert untouched(mended) == mended.before
+    assert restored.rejected(day) == rejects
+    assert untouched(restored) == restored.before
 
 
 def untouched(harness):
@@ -153,10 +153,10 @@ def untouched(harness):
     return harness.checksum("dwh", "datamart"), staged
 
 
-def test_a_password_is_in_no_message(mended):
-    dsn(r"postgres:\w+@", "postgres:geheim@")(mended)
+def test_a_password_is_in_no_message(restored):
+    dsn(r"postgres:\w+@", "postgres:geheim@")(restored)
     with pytest.raises(SourceError) as error:
-        mended.run(next(DAYS)).extract()
+        restored.run(next(DAYS)).extract()
     assert "geheim" not in str(error.value)
 
 
@@ -209,31 +209,31 @@ TAKEN = {
 
 
 @pytest.mark.parametrize("case", TAKEN)
-def test_a_day_with_some_bad_rows_is_loaded_and_they_are_kept(mended, case):
+def test_a_day_with_some_bad_rows_is_loaded_and_they_are_kept(restored, case):
     change, entity, loaded, rejects = TAKEN[case]
     day = next(DAYS)
-    change(mended)
-    run = mended.run(day)
+    change(restored)
+    run = restored.run(day)
     for stage in (run.start, run.extract, run.snapshot, run.rejected, lambda: run.load(entity)):
         stage()
-    there = mended.rejected(day)
+    rejected = restored.rejected(day)
     if isinstance(rejects, str):
-        assert len(there) == 1
-        assert rejects in there[0][2]
+        assert len(rejected) == 1
+        assert rejects in rejected[0][2]
     else:
-        assert there == [(entity, line, reason) for line, reason in rejects]
-    (count,) = mended.rows(f"SELECT COUNT(*) AS n FROM {{staging.{entity}}} WHERE snapshot_date = '{day}'")
+        assert rejected == [(entity, line, reason) for line, reason in rejects]
+    (count,) = restored.rows(f"SELECT COUNT(*) AS n FROM {{staging.{entity}}} WHERE snapshot_date = '{day}'")
     assert count["n"] == loaded
-    assert run.version.members[entity].rows_read == loaded + len(there)
+    assert run.version.members[entity].rows_read == loaded + len(rejected)
 
 
-def test_what_a_row_held_is_kept_as_it_was(mended):
+def test_what_a_row_held_is_kept_as_it_was(restored):
     day = next(DAYS)
-    csv(MENTORS + "m3,É “quoted”,B,✓\n".encode())(mended)
-    run = mended.run(day)
+    csv(MENTORS + "m3,É “quoted”,B,✓\n".encode())(restored)
+    run = restored.run(day)
     for stage in (run.start, run.extract, run.snapshot, run.rejected):
         stage()
-    (row,) = mended.rows(f"SELECT * FROM {{staging.rejected_row}} WHERE snapshot_date = '{day}'")
+    (row,) = restored.rows(f"SELECT * FROM {{staging.rejected_row}} WHERE snapshot_date = '{day}'")
     assert row == {
         "snapshot_date": day,
         "system": "pinter_skuy",

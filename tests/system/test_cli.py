@@ -47,7 +47,7 @@ def test_the_answers_are_the_published_ones(ran) -> None:
     assert answers["day"] == f"{today()}"
     for name in ("students_per_city", "students_per_category", "enrollments_per_category", "enrollments_per_mentor"):
         assert answers[name] == published[name], name
-    assert [one["rank"] for one in answers["top_mentors"]] == [1, 1] + [3] * 9
+    assert [mentor["rank"] for mentor in answers["top_mentors"]] == [1, 1] + [3] * 9
     assert set(answers["top_mentors"][0]) == {"rank", "mentor_id", "mentor_name", "enrollments"}
     rows = home.query("SELECT * FROM datamart.course_enrollment_summary")
     assert len(rows) == 28
@@ -78,7 +78,7 @@ def test_queries_print_tables_csv_and_bytes(ran) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environ", "said"),
+    ("arguments", "environ", "message"),
     [
         (["run", "--day", f"{today() + timedelta(days=2)}"], {}, "has not begun"),
         (["run", "--day", "10-11-2026"], {}, "YYYY-MM-DD"),
@@ -91,11 +91,11 @@ def test_queries_print_tables_csv_and_bytes(ran) -> None:
     ],
 )
 def test_a_wrong_word_or_setting_is_one_paragraph_that_names_it(
-    make_home: Make, arguments: list[str], environ: dict[str, str], said: str
+    make_home: Make, arguments: list[str], environ: dict[str, str], message: str
 ) -> None:
     done = make_home().call(*arguments, **environ)
     assert done.returncode == 1
-    assert said.lower() in done.stderr.lower()
+    assert message.lower() in done.stderr.lower()
     assert len(done.stderr.strip().splitlines()) == 1
 
 
@@ -124,9 +124,9 @@ def test_a_changed_source_shows_at_once_and_a_refused_one_changes_nothing(make_h
     with posts() as (url, received):
         refused = home.call("run", LUMBUNG_NOTIFY_WEBHOOK=url)
     assert refused.returncode == 1
-    (told,) = received
-    assert told["dag_id"] == "enrollment"
-    assert told["run_id"] in told["text"]
+    (notification,) = received
+    assert notification["dag_id"] == "enrollment"
+    assert notification["run_id"] in notification["text"]
     assert "mentor.csv" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
     assert "Traceback" not in refused.stderr

@@ -65,14 +65,14 @@ def harness(new_harness):
 def test_every_value_arrives_in_staging_as_it_was(harness, entity):
     given = {tuple(row.items()) for row in hostile_sources()[entity] if row.get("student_id") != VALUES[1]}
     columns = list(sources()[entity][0])
-    found = harness.rows(f"SELECT {', '.join(columns)} FROM {{staging.{entity}}}")
-    assert {tuple(row.items()) for row in found} == given
-    assert len(found) == len(VALUES)
+    loaded = harness.rows(f"SELECT {', '.join(columns)} FROM {{staging.{entity}}}")
+    assert {tuple(row.items()) for row in loaded} == given
+    assert len(loaded) == len(VALUES)
 
 
 def test_every_value_arrives_in_the_marts(harness):
-    found = harness.rows("SELECT course_type, course_title, city FROM {datamart.course_enrollment_summary}")
-    assert sorted(row["course_title"] for row in found) == sorted(VALUES)
+    summary = harness.rows("SELECT course_type, course_title, city FROM {datamart.course_enrollment_summary}")
+    assert sorted(row["course_title"] for row in summary) == sorted(VALUES)
     assert len(harness.rejected(DAY)) == 5
 
 
@@ -90,12 +90,12 @@ class Tags(HTMLParser):
 
 
 def test_the_report_page_shows_values_and_has_no_tag_of_theirs(harness):
-    """`test_report_browser.py` opens such a page in a real browser."""
+    """`tests/system/test_report_page.py` opens such a page in a real browser."""
     page = render(collect(harness.warehouse, harness.lake, harness.settings))
     assert "&lt;script&gt;document.title" in page
-    found = Tags(page)
-    assert not found.tags & {"script", "img", "iframe", "object"}
-    assert not {name for name in found.attributes if name.startswith("on")}
+    tags = Tags(page)
+    assert not tags.tags & {"script", "img", "iframe", "object"}
+    assert not {name for name in tags.attributes if name.startswith("on")}
 
 
 def test_nothing_was_written_outside_of_the_lake_and_nothing_in_it_has_a_sources_name(harness):
@@ -118,7 +118,11 @@ def test_run_ids_and_tables_of_a_run_are_plain_names(harness):
 
 @pytest.mark.parametrize("path", ["../out", "raw/../../out", "/etc/passwd", "raw/x/../../../out"])
 def test_the_lake_refuses_paths_that_leave_it(harness, path):
-    for act in (harness.lake.read, lambda one: harness.lake.write(one, b""), lambda one: harness.lake.create(one, b"")):
+    for act in (
+        harness.lake.read,
+        lambda name: harness.lake.write(name, b""),
+        lambda name: harness.lake.create(name, b""),
+    ):
         with pytest.raises(LumbungError, match="leaves the lake"):
             act(path)
     with pytest.raises(LumbungError, match="leaves the lake"):

@@ -26,14 +26,14 @@ def test_a_column_is_added_and_old_snapshots_go_on_loading(make_harness, small_c
         tmp_path,
         lambda text: text.replace("columns:\n", "columns:\n  - {name: email, description: Where to write to.}\n", 1),
     )
-    students = [{**one, "email": f"{one['id']}@example.com"} for one in sources()["student"]]
+    students = [{**student, "email": f"{student['id']}@example.com"} for student in sources()["student"]]
     harness.file("student.json", json.dumps(students).encode())
     harness.take(NEW)
     harness.take(OLD)  # from its snapshot, which has no such column
     emails = harness.rows("SELECT CAST(snapshot_date AS STRING) AS day, id, email FROM {staging.student} ORDER BY 1, 2")
     assert [(row["day"], row["email"]) for row in emails] == [
         *((OLD, None) for _ in students),
-        *((NEW, one["email"]) for one in students),
+        *((NEW, student["email"]) for student in students),
     ]
 
 
@@ -46,7 +46,9 @@ def test_a_column_is_taken_out_and_old_snapshots_go_on_loading(make_harness, sma
         lambda text: "".join(line for line in text.splitlines(keepends=True) if "name: phone_number" not in line),
     )
     # The query still names the column, which the table keeps: it is null from now on.
-    students = [{key: value for key, value in one.items() if key != "phone_number"} for one in sources()["student"]]
+    students = [
+        {key: value for key, value in student.items() if key != "phone_number"} for student in sources()["student"]
+    ]
     harness.file("student.json", json.dumps(students).encode())
     harness.take(NEW)
     harness.take(OLD)

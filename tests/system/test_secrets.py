@@ -39,7 +39,9 @@ def spellings(secret: str) -> set[bytes]:
 
 
 def leaks(where: str, content: bytes) -> list[str]:
-    return [f"{where} holds {secret}" for secret in SECRETS if any(one in content for one in spellings(secret))]
+    return [
+        f"{where} holds {secret}" for secret in SECRETS if any(spelling in content for spelling in spellings(secret))
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def home(make_home: Make, source_server: Postgres) -> Iterator[Any]:
         connection.execute("DROP TABLE course_enrollment; DROP ROLE reader")
 
 
-def said(home: Any, *arguments: str, fails: bool, **environ: str) -> list[str]:
+def leaks_of(home: Any, *arguments: str, fails: bool, **environ: str) -> list[str]:
     """What leaks from the words of a command, also with its traceback."""
     done = home.call(*arguments, **environ)
     assert (done.returncode != 0) == fails, f"{arguments}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}"
@@ -66,36 +68,36 @@ def said(home: Any, *arguments: str, fails: bool, **environ: str) -> list[str]:
 
 
 def test_secrets_are_nowhere_after_good_and_failed_commands(home: Any, kafka: stream.Broker) -> None:
-    found = said(home, "run", "--day", DAY, fails=False, LUMBUNG_SOURCE_DSN=home.dsn(DSN))
-    # The server refuses, the table is missing, the host is none, the address is no address; the hook is away.
+    leaked = leaks_of(home, "run", "--day", DAY, fails=False, LUMBUNG_SOURCE_DSN=home.dsn(DSN))
+    # The server refuses, the table is missing, the host does not exist, the address is not one; the hook is away.
     for dsn in (home.dsn(OTHER_DSN), home.dsn(DSN).replace(f"/{SOURCE}", "/postgres")):
-        found += said(home, "--debug", "run", "--day", "2026-11-11", fails=True, LUMBUNG_SOURCE_DSN=dsn)
+        leaked += leaks_of(home, "--debug", "run", "--day", "2026-11-11", fails=True, LUMBUNG_SOURCE_DSN=dsn)
     for dsn in (f"mysql://u:{DSN}@h/d", f"postgresql://u:{DSN}@h:port/d"):
-        found += said(home, "run", "--day", "2026-11-11", fails=True, LUMBUNG_SOURCE_DSN=dsn)
+        leaked += leaks_of(home, "run", "--day", "2026-11-11", fails=True, LUMBUNG_SOURCE_DSN=dsn)
     by_key = {"LUMBUNG_SEARCH_USERNAME": "", "LUMBUNG_SEARCH_PASSWORD": "", "LUMBUNG_SEARCH_API_KEY": API_KEY}
     for signed_in in ({}, by_key):  # it asks PostgreSQL, Kafka, X and the search server
         away = {"LUMBUNG_SOURCE_DSN": home.dsn(OTHER_DSN), **ELSEWHERE, **signed_in}
-        found += said(home, "--debug", "doctor", fails=True, **away)
-    found += said(home, "backfill", DAY, DAY, fails=True, LUMBUNG_AIRFLOW_URL=f"http://u:{AIRFLOW}@127.0.0.1:9")
+        leaked += leaks_of(home, "--debug", "doctor", fails=True, **away)
+    leaked += leaks_of(home, "backfill", DAY, DAY, fails=True, LUMBUNG_AIRFLOW_URL=f"http://u:{AIRFLOW}@127.0.0.1:9")
     with x_server.running() as x:
-        found += said(home, "--debug", "tweets", "collect", "--source", "x", fails=True, LUMBUNG_X_URL=x.url)
-    found += said(home, "--debug", "tweets", "ship", fails=True, **ELSEWHERE)
+        leaked += leaks_of(home, "--debug", "tweets", "collect", "--source", "x", fails=True, LUMBUNG_X_URL=x.url)
+    leaked += leaks_of(home, "--debug", "tweets", "ship", fails=True, **ELSEWHERE)
     safe = {
         "LUMBUNG_KAFKA": f"127.0.0.1:{kafka.safe_port}",
         "LUMBUNG_KAFKA_CA": str(kafka.ca),
     }  # it refuses the password
-    found += said(home, "--debug", "tweets", "ship", fails=True, **safe)
-    found += said(home, "tweets", "status", fails=False, **ELSEWHERE)
+    leaked += leaks_of(home, "--debug", "tweets", "ship", fails=True, **safe)
+    leaked += leaks_of(home, "tweets", "status", fails=False, **ELSEWHERE)
     audit = json.dumps(home.query("SELECT * FROM ops.run_audit"))
     assert "extract.course_enrollment" in audit
     assert "failed: " in audit
-    found += leaks("ops.run_audit", audit.encode())
+    leaked += leaks("ops.run_audit", audit.encode())
     files = [path for path in home.folder.rglob("*") if path.is_file()]
     for folder in ("logs", "lake", "airflow", "bigquery"):
         assert any(path.is_relative_to(home.folder / folder) for path in files), folder
     for path in files:
-        found += leaks(str(path.relative_to(home.folder)), path.read_bytes())
-    assert not found
+        leaked += leaks(str(path.relative_to(home.folder)), path.read_bytes())
+    assert not leaked
 
 
 def test_a_leak_would_be_found(tmp_path: Path) -> None:

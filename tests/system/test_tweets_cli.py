@@ -1,4 +1,4 @@
-"""`lumbung tweets` from an archive to the answers: through Airflow, with the broker it starts by itself."""
+"""`lumbung tweets` from an archive to the answers: through Airflow, with the broker that it starts."""
 
 import json
 import shutil
@@ -40,7 +40,7 @@ def test_a_run_before_any_tweet_is_skipped_not_failed(home) -> None:
 def test_a_run_prints_tasks_rows_and_marts_and_leaves_nothing_running(home) -> None:
     archive = home.folder.parent / "archive"
     archive.mkdir()
-    (archive / "a.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in GIVEN) + "no JSON\n")
+    (archive / "a.jsonl").write_text("".join(f"{json.dumps(post)}\n" for post in GIVEN) + "no JSON\n")
     printed = home.run("tweets", "run", "--day", "2026-11-23", "--source", "archive", "--path", str(archive))
     for task in ("collect", "ship", "land", "clean", "load", "build.datamart.tweet_total", "publish", "complete"):
         line = next(line for line in printed.splitlines() if task in line.split())
@@ -58,13 +58,13 @@ def test_a_run_prints_tasks_rows_and_marts_and_leaves_nothing_running(home) -> N
     assert answers["daily_by_instrument"][0] == {"date": "2026-11-21", "instrument": "saham", "tweets": 1}
     assert len(answers["hourly_by_instrument"]) == 72
     assert answers["most_active_authors"] == [{"rank": 1, "user_name": "sintetis_a", "tweets": 2}]
-    found = json.loads(home.run("tweets", "status", "--json"))
-    assert found["spool"] == {"files_to_ship": 0, "files_shipped": 1, "error_files": 2}
-    assert found["kafka"]["lag"] == 0
-    assert (found["lake"]["rows_read"], found["lake"]["rejected"]) == (3, 0)
+    report = json.loads(home.run("tweets", "status", "--json"))
+    assert report["spool"] == {"files_to_ship": 0, "files_shipped": 1, "error_files": 2}
+    assert report["kafka"]["lag"] == 0
+    assert (report["lake"]["rows_read"], report["lake"]["rejected"]) == (3, 0)
 
 
-def test_a_backfill_makes_days_anew_from_the_lake_and_collects_nothing(home) -> None:
+def test_a_backfill_rebuilds_days_from_the_lake_and_collects_nothing(home) -> None:
     before = home.json("tweets", "answers", "--json")
     printed = home.run("tweets", "backfill", "2026-11-20", "2026-11-22")
     assert "2 of 2 changed days cleaned" in printed
@@ -73,7 +73,7 @@ def test_a_backfill_makes_days_anew_from_the_lake_and_collects_nothing(home) -> 
     assert "1 of 1 changed days cleaned" in home.run("tweets", "backfill", "2026-11-22", "2026-11-22")
 
 
-def test_tweets_of_x_come_through_the_dag_and_what_they_cost_is_told(home) -> None:
+def test_tweets_of_x_come_through_the_dag_and_their_cost_is_reported(home) -> None:
     before = home.json("tweets", "answers", "--json")
     with x_server.running() as x:
         for ago in (30, 60, 90):

@@ -24,7 +24,7 @@ def ready(harness):
     harness.move(server)
 
 
-def test_a_server_that_stopped_under_a_job_is_away_and_no_fault_of_the_data(ready):
+def test_a_server_that_stopped_under_a_job_is_unavailable_not_a_data_error(ready):
     run, proxy = ready
     error = {"reason": "stopped", "message": "The server stopped while the job ran; run it again"}
 
@@ -42,7 +42,7 @@ def test_a_server_that_stopped_under_a_job_is_away_and_no_fault_of_the_data(read
     run.load("student")
 
 
-def test_an_upload_that_the_server_has_forgotten_is_begun_anew(ready):
+def test_an_upload_that_the_server_has_forgotten_begins_again(ready):
     run, proxy = ready
     forgotten = []
 

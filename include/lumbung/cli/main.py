@@ -126,7 +126,7 @@ def budget(
     as_json: Json = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the pages docs/reference/budget*.md.")] = False,
 ) -> None:
-    """Print what the Cilvest service costs: the report's budget, the designs, the X API."""
+    """Print what the service of tweets costs: the report's budget, the designs, the X API."""
     sys.path.append(str(settings_module.ROOT / "tools"))
     from budget import model, report
 

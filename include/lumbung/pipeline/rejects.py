@@ -80,7 +80,7 @@ def too_many(
     return SourceError(
         f"{rejected} of {read} rows are rejected, {allowed} allowed; the first: {reason}",
         where=place(contract.source.label, day, line),
-        remedy=f"mend the source (the rejects are in {TABLE}), or raise max_rejects in"
+        remedy=f"fix the source (the rejects are in {TABLE}), or raise max_rejects in"
         f" {contract.dataset}/{contract.path.name}",
     )
 

@@ -67,7 +67,7 @@ def translated(where: str, server: str) -> Iterator[None]:
     except api.GoogleAPICallError as error:
         if any(fault.get("reason") == STOPPED for fault in error.errors):
             raise UnavailableError(_message(error), where=where, remedy="run again") from error
-        raise RefusedError(_message(error), where=where, remedy="mend the query or the data") from error
+        raise RefusedError(_message(error), where=where, remedy="fix the query or the data") from error
 
 
 def _message(error: api.GoogleAPICallError) -> str:

@@ -237,7 +237,7 @@ class Warehouse:
             raise CheckError(
                 message,
                 where=where,
-                remedy="mend the source or the query; nothing of this run is published, what was published stays",
+                remedy="fix the source or the query; nothing of this run is published, what was published stays",
             ) from error
         return Job(job.job_id, 0, int(job.total_bytes_processed or 0), seconds)
 

@@ -164,7 +164,7 @@ TWEETS = "SELECT id, tweet_date FROM staging.said WHERE tweet_date IN UNNEST(@tw
 
 
 @pytest.fixture
-def said(tables):
+def tweet_tables(tables):
     """A table that is loaded by tweet_date, and others over it: `address: (query, partition)`."""
 
     def write(queries):
@@ -177,15 +177,16 @@ def said(tables):
     return write
 
 
-def test_a_mart_may_read_all_days_of_what_is_made_by_changed_days(said):
-    catalog = said({
+def test_a_mart_may_read_all_days_of_what_is_made_by_changed_days(tweet_tables):
+    catalog = tweet_tables({
         "datamart.m": ("SELECT id FROM dwh.f", None),
         "dwh.f": (TWEETS, "tweet_date"),
         "dwh.g": (TWEETS.replace("staging.said", "dwh.f"), "tweet_date"),
     })  # fmt: skip
     assert order(catalog) == ["dwh.f", "datamart.m", "dwh.g"]
-    assert [one.incremental for one in queries.tables(catalog, "s")] == [False, True, True]
-    assert not any(one.is_daily for one in queries.tables(catalog, "s"))
+    incremental = {table.address: table.incremental for table in queries.tables(catalog, "s")}
+    assert incremental == {"datamart.m": False, "dwh.f": True, "dwh.g": True}
+    assert not any(table.is_daily for table in queries.tables(catalog, "s"))
 
 
 @pytest.mark.parametrize(
@@ -203,8 +204,8 @@ def test_a_mart_may_read_all_days_of_what_is_made_by_changed_days(said):
          "tweet_date", "looks at dwh.whole, which is of the newest version"),
     ],
 )  # fmt: skip
-def test_what_would_mix_changed_days_with_others_is_refused(said, query, partition, message):
-    catalog = said({
+def test_what_would_mix_changed_days_with_others_is_refused(tweet_tables, query, partition, message):
+    catalog = tweet_tables({
         "dwh.f": (TWEETS, "tweet_date"), "dwh.whole": ("SELECT id FROM dwh.f", None), "dwh.t": (query, partition)
     })  # fmt: skip
     with pytest.raises(LumbungError) as refusal:

@@ -33,7 +33,7 @@ with broker(Settings.of(home=Path(sys.argv[1]))) as servers:
 @pytest.fixture(scope="module")
 def settings(missing, tmp_path_factory):
     """A home with a space in its path; its broker is stopped at the end."""
-    if not stream.has_parts():
+    if not stream.has_java_and_maven():
         missing("Java and Maven")
     settings = Settings.of(home=tmp_path_factory.mktemp("a home"))
     yield settings

@@ -107,7 +107,7 @@ def test_a_past_day_without_a_snapshot_takes_today_s_rows_and_says_so(take):
 
 
 @pytest.mark.parametrize("step", ["put", "create"])
-def test_a_killed_extract_leaves_nothing_to_see(harness, take, committed, attempted, monkeypatch, step):
+def test_a_killed_extract_leaves_nothing_visible(harness, take, committed, attempted, monkeypatch, step):
     class Killed(BaseException):
         pass
 
@@ -132,10 +132,10 @@ def test_concurrent_extracts_get_generations_of_their_own(take, committed, read)
 
     with ThreadPoolExecutor(4) as pool:
         taken = list(pool.map(work, range(4)))
-    assert sorted(one.generation for one in taken) == [1, 2, 3, 4]
-    assert len({one.file.path for one in taken}) == 4
-    assert committed() == max(taken, key=lambda one: one.generation)
-    assert {len(read(one.file)) for one in taken} == {2}
+    assert sorted(extracted.generation for extracted in taken) == [1, 2, 3, 4]
+    assert len({extracted.file.path for extracted in taken}) == 4
+    assert committed() == max(taken, key=lambda extracted: extracted.generation)
+    assert {len(read(extracted.file)) for extracted in taken} == {2}
 
 
 def test_the_first_of_identical_rows_is_kept(harness, take, read):
@@ -191,7 +191,9 @@ def test_a_repeated_row_of_a_table_has_a_number_instead_of_a_line(harness, take,
     row = {"student_id": "s1", "course_id": "c1"}
     harness.fill({"course_enrollment": [row, row]})
     taken, _ = take("course_enrollment")
-    assert [(one["line"], one["reason"]) for one in read(taken.rejects)] == [(None, "an identical repeat of row 1")]
+    assert [(reject["line"], reject["reason"]) for reject in read(taken.rejects)] == [
+        (None, "an identical repeat of row 1")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_one_percent_and_always_one_row_may_be_rejected(harness, take, committed
         assert take()[0].rows_rejected == bad
         return
     allowed = max(1, rows // 100)
-    says = f"{bad} of {rows} rows are rejected, {allowed} allowed; the first: key column id is null. Mend the source"
+    says = f"{bad} of {rows} rows are rejected, {allowed} allowed; the first: key column id is null. Fix the source"
     with pytest.raises(SourceError, match=says) as error:
         take()
     assert str(error.value).startswith(f"mentor.csv:2, day {PAST}: ")

@@ -57,7 +57,7 @@ def catalog(tmp_path_factory):
     return Catalog(root)
 
 
-class PipelineHarness:
+class PruneHarness:
     """A lake, a warehouse and sources of one test."""
 
     def __init__(self, home, server, postgres, catalog):
@@ -82,8 +82,8 @@ class PipelineHarness:
         run.__dict__["catalog"] = self.catalog
         dsn = self.postgres.url(SOURCE)
         options = {"data_source": self.settings.data_source, "dsn": dsn, "started_at": now, "refresh": refresh}
-        for one in run.sources:
-            extract(one, day, lake=run.lake, **options)
+        for source in run.sources:
+            extract(source, day, lake=run.lake, **options)
         own = make_version(run.sources, SYSTEM, day, run.lake).target()
         target = snapshot.newest_version(run.lake, SYSTEM).target()
         operations.record(run, "snapshot", now, Step(table=SYSTEM))
@@ -91,11 +91,11 @@ class PipelineHarness:
             run = dataclasses.replace(run, identity=runs.start(run))
             run.__dict__["catalog"] = self.catalog
             load_rejected(run, [day], registry.rejects)
-            for one in run.sources:
-                load(run, one, target)
+            for source in run.sources:
+                load(run, source, target)
         if publishes:
-            for one in run.tables:
-                build(run, one, target)
+            for table in run.tables:
+                build(run, table, target)
             publish(run, own, target)
         return run
 
@@ -114,7 +114,7 @@ class PipelineHarness:
 
 @pytest.fixture
 def harness(tmp_path, bigquery_server, postgres, catalog):
-    return PipelineHarness(tmp_path, bigquery_server, postgres, catalog)
+    return PruneHarness(tmp_path, bigquery_server, postgres, catalog)
 
 
 def age(lake):
@@ -129,9 +129,9 @@ def assert_files_are_there(lake):
         for file in lake.files(folder):
             if MANIFEST.match(Path(file.path).name):
                 document = model.model_validate_json(lake.read(file.path))
-                parts = document.members.values() if model is Version else [document]
-                for part in parts:
-                    for data in (part.file, part.rejects):
+                members = document.members.values() if model is Version else [document]
+                for member in members:
+                    for data in (member.file, member.rejects):
                         assert data is None or (lake.folder / data.path).exists()
 
 
@@ -139,12 +139,12 @@ def test_old_days_go_everywhere_and_new_ones_stay(harness):
     for day, loads in zip(DAYS[:3], (False, True, True), strict=True):
         harness.take(day, loads=loads)
     before = harness.paths()
-    told = harness.prune(1, dry_run=True)
+    planned = harness.prune(1, dry_run=True)
     assert harness.paths() == before, "a dry run deletes nothing"
     sizes = {file.path: file.bytes for file in harness.lake.files("")}
 
     pruned = harness.prune(1)
-    assert pruned == told
+    assert pruned == planned
     assert pruned.days == {SYSTEM: DAYS[:2]}
     gone = set(before) - set(harness.paths())
     assert gone == {path for path in before if f"{DAYS[0]}" in path or f"{DAYS[1]}" in path}
@@ -166,8 +166,10 @@ def test_as_many_days_as_asked_for_stay(harness):
         harness.take(day)
     # Days without a committed version do not count, and those before the oldest kept one go.
     for entity, day in (("student", DAYS[4]), ("mentor", DAYS[0])):
-        there = harness.lake.read(f"raw/{SYSTEM}/{entity}/dt={DAYS[2]}/manifest-000001.json")
-        refused = Snapshot.model_validate_json(there).model_copy(update={"day": day, "state": "refused", "file": None})
+        manifest = harness.lake.read(f"raw/{SYSTEM}/{entity}/dt={DAYS[2]}/manifest-000001.json")
+        refused = Snapshot.model_validate_json(manifest).model_copy(
+            update={"day": day, "state": "refused", "file": None}
+        )
         harness.lake.write(f"raw/{SYSTEM}/{entity}/dt={day}/manifest-000002.json", refused.model_dump_json().encode())
     assert harness.prune(5).files == 0
     assert harness.prune(2).days == {SYSTEM: DAYS[:1]}
@@ -224,7 +226,7 @@ def test_a_published_day_stays_although_old_and_a_day_that_went_takes_today_s_ro
     assert run.state.published().day == DAYS[2]
 
 
-def test_a_partition_that_holds_messages_that_are_no_tweets_stays(harness):
+def test_a_partition_with_rejected_messages_stays(harness):
     for day in DAYS[:3]:
         harness.take(day, loads=True)
     file = {"path": "raw/cilvest/tweet/rejected/x.parquet", "rows": 1, "bytes": 1, "sha256": "0" * 64}

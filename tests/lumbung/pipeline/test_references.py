@@ -82,7 +82,7 @@ def test_a_reference_is_compared_byte_by_byte(harness, read):
 
 
 def test_rejects_of_both_kinds_count_against_the_limit(harness, read):
-    # One of each is allowed by itself; together they are two of five, and one is allowed.
+    # One of each is allowed alone; together they are two of five, and one is allowed.
     rows = many(3, [], [enrollment("s1", "c1"), enrollment("s9", "c1")])
     harness.fill(rows)
     says = r"course_enrollment, day 2026-11-10: 2 of 5 rows are rejected, 1 allowed; the first: student_id s9 is no"
@@ -185,15 +185,16 @@ def test_versions_of_concurrent_runs_rise(harness):
     made = [
         snapshot.Version.model_validate_json(harness.lake.read(f"{where}/{name}")) for name in harness.lake.names(where)
     ]
-    assert [one.generation for one in made] == list(range(1, len(made) + 1))
+    assert [result.generation for result in made] == list(range(1, len(made) + 1))
     assert len(made) > 1
     for older, newer in itertools.pairwise(made):
         assert all(older.generations[name] <= newer.generations[name] for name in older.generations)
         assert older.generations != newer.generations
     newest = {
-        one.table: snapshot.committed(harness.lake, SYSTEM, one.table, DAY) for one in harness.run(DAY).run.sources
+        source.table: snapshot.committed(harness.lake, SYSTEM, source.table, DAY)
+        for source in harness.run(DAY).run.sources
     }
-    assert made[-1].generations == {name: one.generation for name, one in newest.items()}
+    assert made[-1].generations == {name: taken.generation for name, taken in newest.items()}
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ def test_versions_of_concurrent_runs_rise(harness):
         ("{columns: [mentor_id], table: course_enrollment, key: [student_id]}", "refer to each other in a circle"),
     ],
 )
-def test_contracts_whose_references_make_no_sense_are_refused(harness, tmp_path, line, says):
+def test_contracts_whose_references_do_not_make_sense_are_refused(harness, tmp_path, line, says):
     shutil.copytree(harness.catalog.root, tmp_path / "sql")
     contract = tmp_path / "sql/staging/course.yaml"
     contract.write_text(contract.read_text().replace("references:\n", f"references:\n  - {line}\n"))

@@ -26,11 +26,11 @@ class Page(HTMLParser):
         self.elements: Counter[str] = Counter()
         self.attributes: list[tuple[str, str, str]] = []
         self.open: list[str] = []
-        self.said = {"id": "", "en": ""}
+        self.texts = {"id": "", "en": ""}
         self.language = ""
         self.feed(html)
         self.close()
-        self.said = {code: re.sub(r"\s+", " ", text) for code, text in self.said.items()}
+        self.texts = {code: re.sub(r"\s+", " ", text) for code, text in self.texts.items()}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements[tag] += 1
@@ -51,11 +51,11 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.language:
-            self.said[self.language] += data
+            self.texts[self.language] += data
 
 
-def said(data: ReportData) -> dict[str, str]:
-    return Page(render(data)).said
+def texts(data: ReportData) -> dict[str, str]:
+    return Page(render(data)).texts
 
 
 def tame(text: str) -> str:
@@ -97,7 +97,7 @@ def test_hostile_values_add_no_element_and_no_attribute() -> None:
     assert not page.open
     assert not {"script", "img", "iframe", "object", "embed"} & set(page.elements)
     for text in ("<script>document.title = 'ran'</script>", "{{ 7 * 7 }} {x} %s"):
-        assert text in page.said["id"]
+        assert text in page.texts["id"]
 
 
 def test_unseen_characters_are_spelled_out() -> None:
@@ -130,7 +130,7 @@ def test_page_loads_nothing(make: type) -> None:
 def test_both_languages_answer_the_three_questions() -> None:
     page = Page(render(clean()))
     assert ("html", "lang", "id") in page.attributes
-    indonesian, english = page.said["id"], page.said["en"]
+    indonesian, english = page.texts["id"], page.texts["en"]
     assert (
         "2.402 siswa mengambil minimal satu kursus; terbanyak di Bandung dan Jakarta Selatan (masing-masing 1.200)."
         in indonesian
@@ -154,7 +154,7 @@ def test_both_languages_answer_the_three_questions() -> None:
 
 def test_many_ties_are_counted_in_the_sentence_and_listed_below() -> None:
     ties = [TopMentor(1, f"id-{n}", f"Mentor {n}", 7) for n in range(30)]
-    page = said(with_courses(clean(), top_mentors=ties))
+    page = texts(with_courses(clean(), top_mentors=ties))
     assert "30 mentors (7 enrollments each)." in page["en"]
     assert "The chart shows 20 of 30; the table has them all." in page["en"]
     assert all(f"id-{n}" in page["en"] for n in range(30))
@@ -178,7 +178,7 @@ def test_chart_shows_the_20_largest_cities_and_the_table_all() -> None:
 
 
 def test_no_rows_say_so() -> None:
-    page = said(empty())
+    page = texts(empty())
     for text in (
         "Belum ada siswa yang mengambil kursus.",
         "Belum ada kategori yang punya siswa.",
@@ -195,28 +195,28 @@ def test_no_rows_say_so() -> None:
 
 def test_categories_without_students() -> None:
     nobody = with_courses(clean(), category_counts=[CategoryCount("foto", 0, 0)])
-    assert "No category has students yet." in said(nobody)["en"]
+    assert "No category has students yet." in texts(nobody)["en"]
 
 
 def test_row_accounting_shows_rejects_and_what_does_not_add_up() -> None:
     rejects = [RejectedRow("mentor.csv", 3, "a,b", "2 columns, not 3")]
     rows = [Accounting("mentor.csv", DAY, 12, 11, 1, "taken late")]
-    page = said(replace(clean(), accounting=rows, rejects=rejects))["en"]
+    page = texts(replace(clean(), accounting=rows, rejects=rejects))["en"]
     assert "1 of 12 source rows were rejected" in page
     assert "2 columns, not 3" in page
     assert "taken late" in page
     assert "add up" not in page.replace("to be added up", "")
-    lost = said(replace(clean(), accounting=[Accounting("mentor.csv", DAY, 12, 11, 0)]))["en"]
+    lost = texts(replace(clean(), accounting=[Accounting("mentor.csv", DAY, 12, 11, 0)]))["en"]
     assert "Row counts do not add up" in lost
     assert "were loaded, none rejected" not in lost
 
 
 def test_rejects_are_cut_at_100_rows_and_500_characters() -> None:
     rejects = [RejectedRow("s", n, f"row-{n};" + "y" * 600, "why") for n in range(1, 251)]
-    page = said(replace(clean(), rejects=rejects))["en"]
+    page = texts(replace(clean(), rejects=rejects))["en"]
     assert "250 rows rejected; the first 100 are below." in page
     rows = [Accounting("s", DAY, 90_000, 87_000, 3000)]
-    page = said(replace(clean(), accounting=rows, rejects=rejects))["en"]
+    page = texts(replace(clean(), accounting=rows, rejects=rejects))["en"]
     assert "3,000 rows rejected; the first 100 are below." in page
     assert "row-100;" in page
     assert "row-101;" not in page
@@ -225,7 +225,7 @@ def test_rejects_are_cut_at_100_rows_and_500_characters() -> None:
 
 def test_provisional_data_are_announced() -> None:
     data = clean()
-    page = said(replace(data, freshness=[replace(data.freshness[0], state="provisional")]))
+    page = texts(replace(data, freshness=[replace(data.freshness[0], state="provisional")]))
     assert "pinter_skuy data are provisional: taken before the day was over" in page["en"]
     assert "sementara" in page["id"]
 
@@ -233,9 +233,9 @@ def test_provisional_data_are_announced() -> None:
 def test_line_charts_begin_with_the_second_day() -> None:
     data = clean()
     assert 'class="line"' in render(data)
-    one = render(with_tweets(with_courses(data, enrollments_per_day=[(DAY, "data", 46)]), None))
-    assert 'class="line"' not in one
-    assert "One day so far" in Page(one).said["en"]
+    page = render(with_tweets(with_courses(data, enrollments_per_day=[(DAY, "data", 46)]), None))
+    assert 'class="line"' not in page
+    assert "One day so far" in Page(page).texts["en"]
 
 
 def test_line_runs_from_the_first_day_to_the_last() -> None:
@@ -274,19 +274,19 @@ def test_numbers_and_dates_by_language() -> None:
 
 
 def test_demand_is_shown_where_tweets_are_published():
-    page = said(clean())
+    page = texts(clean())
     assert "1.532 cuitan menyebut minimal satu instrumen; terbanyak saham (1.531)." in page["id"]
     assert "1,532 tweets name at least one instrument; most of all saham (1,531)." in page["en"]
     assert "21 November 2026 31 0 0 20 November 2026 0 0 0 19 November 2026 1,500 2 0" in spaced(clean())["en"]
     assert "1 sintetis_a 17 1 sintetis_b 17" in spaced(clean())["id"]
-    assert "Cilvest" not in said(with_tweets(clean(), None))["id"]
+    assert "Cilvest" not in texts(with_tweets(clean(), None))["id"]
 
 
 def test_tweets_that_name_nothing_are_said_to_name_nothing():
     nothing = TweetAnswers(0, {"reksadana": 0, "saham": 0, "sukuk": 0}, [], [], [])
-    assert "No tweet has named an instrument yet." in said(with_tweets(clean(), nothing))["en"]
+    assert "No tweet has named an instrument yet." in texts(with_tweets(clean(), nothing))["en"]
 
 
 def spaced(data: ReportData) -> dict[str, str]:
     """What is said, with a space between the cells of a row."""
-    return Page(re.sub(r"(</t[hd]>|</span>)", r" \1", render(data))).said
+    return Page(re.sub(r"(</t[hd]>|</span>)", r" \1", render(data))).texts

@@ -48,9 +48,9 @@ def documents(cluster: Cluster) -> Callable[..., dict[int, dict[str, Any]]]:
         where = index or f"{cluster.alias}-*"
         cluster.client.indices.refresh(index=where)
         hits = cluster.client.search(index=where, size=PAGE)["hits"]["hits"]
-        found = {int(hit["_id"]): hit["_source"] | {"month": hit["_index"][-10:-3]} for hit in hits}
-        assert len(found) == len(hits)
-        assert all(int(one["tweet_id"]) == key for key, one in found.items())
-        return found
+        by_id = {int(hit["_id"]): hit["_source"] | {"month": hit["_index"][-10:-3]} for hit in hits}
+        assert len(by_id) == len(hits)
+        assert all(int(document["tweet_id"]) == key for key, document in by_id.items())
+        return by_id
 
     return read

@@ -42,7 +42,7 @@ def reject(_request):
     return 429, json.dumps({"error": {"type": "es_rejected_execution_exception", "reason": "queue is full"}}).encode()
 
 
-def test_no_server_is_set():
+def test_a_missing_setting_is_reported():
     with pytest.raises(SettingError, match="LUMBUNG_SEARCH: no search server"):
         connect(Settings())
 
@@ -89,12 +89,12 @@ def test_slow(through, proxy):
     assert slept == [1, 2]
 
 
-def test_an_answer_that_comes_too_late_is_no_harm(through, proxy):
+def test_an_answer_that_comes_too_late_does_no_harm(through, proxy):
     cluster, slept = through(timeout=1.0)
 
     def late(request):
         """The server does it, and the client does not hear of it."""
-        if request.path == "/_bulk" and sum(one.path == "/_bulk" for one in proxy.requests) == 1:
+        if request.path == "/_bulk" and sum(sent.path == "/_bulk" for sent in proxy.requests) == 1:
             proxy.forward(cluster_netloc, request)
             raise Drop
 
@@ -130,7 +130,7 @@ def test_only_the_rejected_documents_are_sent_again(through, proxy):
         status, _, content = proxy.forward(proxy.target.removeprefix("http://"), request)
         answer = json.loads(content)
         error = {"type": "es_rejected_execution_exception", "reason": "queue is full"}
-        answer["items"] += [{"index": {"_id": one, "status": 429, "error": error}} for one in sent[-1][1:]]
+        answer["items"] += [{"index": {"_id": key, "status": 429, "error": error}} for key in sent[-1][1:]]
         return status, json.dumps(answer).encode()
 
     proxy.spoil = first_only
@@ -155,8 +155,8 @@ def test_read_only(cluster, search_settings, block):
         index_day(stuck, DAY, batches(ROWS))
     assert slept == [1, 2]
     assert count_by_day(cluster) == {DAY: 1}  # readers still read
-    mended = connect(search_settings(), waits=(1, 2), sleep=lambda seconds: put(None))
-    assert index_day(mended, DAY, batches(ROWS)).rows == 3
+    unblocked = connect(search_settings(), waits=(1, 2), sleep=lambda seconds: put(None))
+    assert index_day(unblocked, DAY, batches(ROWS)).rows == 3
     assert count_by_day(cluster) == {DAY: 3}
 
 
@@ -187,17 +187,17 @@ def test_an_api_key_is_sent_as_elastic_wants_it(through, proxy, elasticsearch):
     assert sent == {f"ApiKey {key}"}
 
 
-def test_a_search_that_lost_a_shard_is_no_answer(through, proxy):
+def test_a_search_that_lost_a_shard_is_an_error(through, proxy):
     cluster, _ = through()
     index_day(cluster, DAY, batches(ROWS))
     count_by_day(cluster)
     search(cluster, "saham")
-    searches = [one.path for one in proxy.requests if "/_search" in one.path]
+    searches = [request.path for request in proxy.requests if "/_search" in request.path]
     assert len(searches) == 5
     assert all("allow_partial_search_results=false" in path for path in searches)
 
 
-def test_a_server_that_is_no_elasticsearch(through, proxy, monkeypatch):
+def test_a_server_that_is_not_elasticsearch(through, proxy, monkeypatch):
     cluster, slept = through()
     proxy.spoil = lambda request: (200, b"{}")
     proxy.product = "Something else"
@@ -231,13 +231,13 @@ def test_tls_is_verified(certificate, elasticsearch, search_settings):
     context.load_cert_chain(*certificate)
     with Proxy(elasticsearch.url, context) as proxy:
         slept = []
-        strange = connect(search_settings(search=proxy.url), waits=(1,), sleep=slept.append)
+        untrusting = connect(search_settings(search=proxy.url), waits=(1,), sleep=slept.append)
         with pytest.raises(LumbungError, match=r"no safe connection .*certificate.*LUMBUNG_SEARCH_CA"):
-            index_day(strange, DAY, batches(ROWS))
+            index_day(untrusting, DAY, batches(ROWS))
         assert slept == []
         assert proxy.requests == []
-        known = connect(search_settings(search=proxy.url, search_ca=certificate[0]), waits=())
-        assert index_day(known, DAY, batches(ROWS)).rows == 3
+        trusting = connect(search_settings(search=proxy.url, search_ca=certificate[0]), waits=())
+        assert index_day(trusting, DAY, batches(ROWS)).rows == 3
         assert proxy.requests
 
 

@@ -36,9 +36,9 @@ def test_a_day_becomes_documents_with_ids_behind_the_alias(cluster, documents):
     late = tweet(2, hour=0, tweet="Sahamku &amp; reksadana 🚀", instruments=["reksadana", "saham"], user_name="Budi_7")
     done = index_day(cluster, DAY, batches([tweet(1), late, tweet(3, hour=23, instruments=[])]))
     assert (done.day, done.rows, done.deleted, done.superseded, done.live) == (DAY, 3, 0, 0, True)
-    found = documents(cluster.alias)
-    assert found.keys() == ids([1, 2, 3])
-    assert found[FIRST + 2] == {
+    indexed = documents(cluster.alias)
+    assert indexed.keys() == ids([1, 2, 3])
+    assert indexed[FIRST + 2] == {
         "tweet_id": str(FIRST + 2),
         "created_at": "2026-11-24T17:00:00.000002Z",
         "tweet_date": "2026-11-25",
@@ -49,7 +49,7 @@ def test_a_day_becomes_documents_with_ids_behind_the_alias(cluster, documents):
         "instruments": ["reksadana", "saham"],
         "month": "2026-11",
     }
-    assert [found[FIRST + one]["hour"] for one in (1, 3)] == [10, 23]
+    assert [indexed[FIRST + number]["hour"] for number in (1, 3)] == [10, 23]
     (month,) = months(cluster)
     assert (month.index, month.month, month.version, month.live) == (
         f"{cluster.alias}-2026-11-v1",
@@ -57,8 +57,8 @@ def test_a_day_becomes_documents_with_ids_behind_the_alias(cluster, documents):
         1,
         True,
     )
-    facts = cluster.client.indices.get(index=month.index)[month.index]
-    assert facts["mappings"] == MAPPING
+    settings = cluster.client.indices.get(index=month.index)[month.index]
+    assert settings["mappings"] == MAPPING
     assert MAPPING["dynamic"] == "strict"
     assert count_by_day(cluster) == {DAY: 3}
 
@@ -66,23 +66,23 @@ def test_a_day_becomes_documents_with_ids_behind_the_alias(cluster, documents):
 def test_a_day_again_changes_and_deletes_and_leaves_other_days_alone(cluster, documents, monkeypatch):
     monkeypatch.setattr(index_module, "BULK_ROWS", 3)
     monkeypatch.setattr(index_module, "PAGE", 30)
-    index_day(cluster, DAY, batches((tweet(one) for one in range(40)), size=7))
-    index_day(cluster, NEXT, batches(tweet(100 + one, NEXT) for one in range(5)))
-    again = [tweet(one) for one in range(2, 9)] + [tweet(9, tweet="diubah")] + [tweet(50), tweet(51)]
+    index_day(cluster, DAY, batches((tweet(number) for number in range(40)), size=7))
+    index_day(cluster, NEXT, batches(tweet(100 + number, NEXT) for number in range(5)))
+    again = [tweet(number) for number in range(2, 9)] + [tweet(9, tweet="diubah")] + [tweet(50), tweet(51)]
     done = index_day(cluster, DAY, batches(again))
     assert (done.rows, done.deleted) == (10, 32)
-    found = documents(cluster.alias)
-    assert found.keys() == ids([*range(2, 10), 50, 51, *range(100, 105)])
-    assert found[FIRST + 9]["tweet"] == "diubah"
+    indexed = documents(cluster.alias)
+    assert indexed.keys() == ids([*range(2, 10), 50, 51, *range(100, 105)])
+    assert indexed[FIRST + 9]["tweet"] == "diubah"
     assert count_by_day(cluster) == {DAY: 10, NEXT: 5}
     done = index_day(cluster, DAY, batches(again))
     assert (done.rows, done.deleted) == (10, 0)
-    assert documents(cluster.alias) == found
+    assert documents(cluster.alias) == indexed
 
 
 def test_readers_never_see_a_gap_while_a_day_is_indexed_again(cluster, monkeypatch):
     monkeypatch.setattr(index_module, "BULK_ROWS", 200)
-    rows = [tweet(one) for one in range(3000)]
+    rows = [tweet(number) for number in range(3000)]
     index_day(cluster, DAY, batches(rows))
     counts, stop = [], threading.Event()
 
@@ -170,13 +170,13 @@ def test_a_tweet_that_an_edit_moved_to_the_next_day_stands_there_only(cluster, d
         done = index_day(cluster, day, batches(rows))
         assert done.rows == 2
     assert done.superseded == (1 if order == "late first" else 0)
-    found = documents()
-    assert {key - FIRST: (one["tweet_date"], one["tweet"]) for key, one in found.items()} == {
+    indexed = documents()
+    assert {key - FIRST: (document["tweet_date"], document["tweet"]) for key, document in indexed.items()} == {
         1: (f"{after}", "baru saham"),
         2: (f"{before}", "tweet sintetis 2 tentang saham"),
         3: (f"{after}", "tweet sintetis 3 tentang saham"),
     }
-    assert found[FIRST + 1]["month"] == f"{after:%Y-%m}"
+    assert indexed[FIRST + 1]["month"] == f"{after:%Y-%m}"
     assert count_by_day(cluster) == {before: 1, after: 2}
 
 
@@ -186,17 +186,17 @@ def test_cut_off_before_any_write_and_run_again_it_ends_the_same(
     monkeypatch.setattr(index_module, "BULK_ROWS", 4)
     first = date(2026, 12, 1)
     last = first - timedelta(days=1)
-    moved = [tweet(one, first, hour=0, tweet="pindah") for one in (8, 9)]
-    rows = [*moved, *(tweet(one, first) for one in range(20, 27))]
+    moved = [tweet(number, first, hour=0, tweet="pindah") for number in (8, 9)]
+    rows = [*moved, *(tweet(number, first) for number in range(20, 27))]
     through = connect(search_settings(search=proxy.url), waits=())
 
     def start_again():
-        index_day(cluster, first, batches(tweet(one, first) for one in range(24, 33)))
-        index_day(cluster, last, batches(tweet(one, last, hour=23) for one in range(10)))
+        index_day(cluster, first, batches(tweet(number, first) for number in range(24, 33)))
+        index_day(cluster, last, batches(tweet(number, last, hour=23) for number in range(10)))
 
     start_again()
     index_day(through, first, batches(rows))
-    expected, writes = documents(), sum(one.path in WRITES for one in proxy.requests)
+    expected, writes = documents(), sum(request.path in WRITES for request in proxy.requests)
     assert expected.keys() == ids([*range(10), *range(20, 27)])
     assert writes == 5
     for last_write in range(writes):
@@ -204,7 +204,7 @@ def test_cut_off_before_any_write_and_run_again_it_ends_the_same(
         proxy.requests.clear()
 
         def cut(request, last_write=last_write):
-            if request.path in WRITES and sum(one.path in WRITES for one in proxy.requests) > last_write:
+            if request.path in WRITES and sum(sent.path in WRITES for sent in proxy.requests) > last_write:
                 raise Drop
 
         proxy.spoil = cut
@@ -219,14 +219,14 @@ def test_what_a_killed_run_wrote_counts_before_searches_see_it(cluster, document
     index_day(cluster, NEXT, batches([tweet(2, NEXT)]))
 
     def cut(request):
-        if request.path.endswith("/_refresh") and any(one.path == "/_bulk" for one in proxy.requests):
+        if request.path.endswith("/_refresh") and any(sent.path == "/_bulk" for sent in proxy.requests):
             raise Drop
 
     proxy.spoil = cut
     with pytest.raises(LumbungError):
         index_day(connect(search_settings(search=proxy.url), waits=()), NEXT, batches([tweet(1, NEXT), tweet(2, NEXT)]))
     assert index_day(cluster, DAY, batches([tweet(1), tweet(3)])).superseded == 1
-    assert {key: one["tweet_date"] for key, one in documents().items()} == {
+    assert {key: document["tweet_date"] for key, document in documents().items()} == {
         FIRST + 1: f"{NEXT}",
         FIRST + 2: f"{NEXT}",
         FIRST + 3: f"{DAY}",
@@ -234,8 +234,8 @@ def test_what_a_killed_run_wrote_counts_before_searches_see_it(cluster, document
 
 
 def test_killed_in_the_middle_of_a_bulk_and_run_again(cluster, documents, proxy, search_settings):
-    rows = [tweet(one) for one in range(5000)]
-    index_day(cluster, DAY, batches(tweet(one) for one in range(4990, 5010)))
+    rows = [tweet(number) for number in range(5000)]
+    index_day(cluster, DAY, batches(tweet(number) for number in range(4990, 5010)))
     code = """
 import os
 from support.search_tweets import DAY, batches, tweet
@@ -256,7 +256,7 @@ index_day(connect(load()), DAY, batches(tweet(one) for one in range(5000)))
     process = subprocess.Popen([sys.executable, "-c", code], env=environment)
 
     def kill(request):
-        if sum(one.path == "/_bulk" for one in proxy.requests) == 2:
+        if sum(sent.path == "/_bulk" for sent in proxy.requests) == 2:
             process.send_signal(signal.SIGKILL)
             process.wait()
 
@@ -285,8 +285,8 @@ def test_a_new_mapping_is_filled_beside_the_old_one_and_the_alias_moves_and_move
     cluster, documents, next_version
 ):
     days = {
-        DAY + timedelta(days=one): [tweet(10 * one + two, DAY + timedelta(days=one)) for two in range(4)]
-        for one in range(7)
+        DAY + timedelta(days=number): [tweet(10 * number + minute, DAY + timedelta(days=number)) for minute in range(4)]
+        for number in range(7)
     }
     for day, rows in days.items():
         index_day(cluster, day, batches(rows))
@@ -302,16 +302,18 @@ def test_a_new_mapping_is_filled_beside_the_old_one_and_the_alias_moves_and_move
     lake = {**days, third: [tweet(500, third)]}
     del lake[fourth]
     done = list(reindex(cluster, lambda day: batches(lake[day]) if day in lake else None))
-    assert [(one.day, one.rows, one.live) for one in done] == [(day, 1 if day == third else 4, False) for day in days]
+    assert [(step.day, step.rows, step.live) for step in done] == [
+        (day, 1 if day == third else 4, False) for day in days
+    ]
     assert documents(cluster.alias) == before
     assert move_alias(cluster, 2) == 1
     after = documents(cluster.alias)
-    expected = {key: one for key, one in before.items() if one["tweet_date"] != f"{third}"}
+    expected = {key: document for key, document in before.items() if document["tweet_date"] != f"{third}"}
     assert after == expected | {FIRST + 500: after[FIRST + 500]}
     assert {month.version for month in months(cluster) if month.live} == {2}
     assert index_day(cluster, DAY + timedelta(days=40), batches([tweet(900, DAY + timedelta(days=40))])).live
     assert list(reindex(cluster, lambda day: None)) == []
-    # Back in one step, though version 1 lacks the newest day.
+    # Back in one step, though version 1 does not have the newest day.
     assert move_alias(cluster, 1) == 2
     assert documents(cluster.alias) == before
     with pytest.raises(LumbungError, match="readers use mapping version 1"):

@@ -22,9 +22,9 @@ QUESTIONS = ["total", "by-instrument", "daily-by-instrument", "hourly-by-instrum
 OBJECTS = [json.loads(line) for line in SAVED_OBJECTS.read_text().splitlines()]
 
 
-def one(kind):
-    (found,) = [item for item in OBJECTS if item["type"] == kind]
-    return found
+def saved_object(kind):
+    (item,) = [item for item in OBJECTS if item["type"] == kind]
+    return item
 
 
 def state(item):
@@ -64,13 +64,13 @@ def test_texts_that_hold_json_parse():
 
 
 def test_the_data_view_is_on_the_alias_and_its_time_field():
-    attributes = one("index-pattern")["attributes"]
+    attributes = saved_object("index-pattern")["attributes"]
     assert attributes["title"] == Settings().search.alias == "tweet"
     assert MAPPING["properties"][attributes["timeFieldName"]] == {"type": "date"}
 
 
 def test_the_dashboard_shows_the_five_questions_and_each_once():
-    dashboard = one("dashboard")
+    dashboard = saved_object("dashboard")
     panels = json.loads(dashboard["attributes"]["panelsJSON"])
     references = {reference["name"]: reference["id"] for reference in dashboard["references"]}
     shown = [references.pop(f"{panel['panelIndex']}:{panel['panelRefName']}") for panel in panels]
@@ -102,10 +102,10 @@ def test_a_chart_asks_the_alias_heeds_the_time_range_and_names_fields_that_exist
 
 
 def cells(spec, answer):
-    found = answer
+    buckets = answer
     for name in spec["data"]["format"]["property"].split("."):
-        found = found[name]
-    rows = [dict(row) for row in found]
+        buckets = buckets[name]
+    rows = [dict(row) for row in buckets]
     for step in spec.get("transform", []):
         if "calculate" in step:
             path = step["calculate"].removeprefix("datum.key.")
@@ -113,9 +113,9 @@ def cells(spec, answer):
         elif "impute" in step:
             assert step["keyvals"] == {"start": 0, "stop": 24, "step": 1}
             (group,) = step["groupby"]
-            there = {(row[group], row["hour"]) for row in rows}
+            given = {(row[group], row["hour"]) for row in rows}
             every = {(name, hour) for name in {row[group] for row in rows} for hour in range(24)}
-            rows += [{group: name, "hour": hour, "doc_count": step["value"]} for name, hour in every - there]
+            rows += [{group: name, "hour": hour, "doc_count": step["value"]} for name, hour in every - given]
         elif "window" in step:
             assert (step["window"], step["sort"]) == (
                 [{"op": "rank", "as": "rank"}],
@@ -139,7 +139,7 @@ def rows():
         day = DAY + timedelta(days=(0, 1, 1, 3)[number % 4])
         named = names[number // 2 % 3 if author != "synthetic_9" else 0]
         made.append(tweet(number, day, hour=number % 11, user_name=author, instruments=named or []))
-    return [*made, *(tweet(1000 + one, user_name="quiet", instruments=[]) for one in range(50))]
+    return [*made, *(tweet(1000 + number, user_name="quiet", instruments=[]) for number in range(50))]
 
 
 def test_the_queries_give_the_numbers_of_the_marts(cluster, rows):
@@ -159,8 +159,8 @@ def test_the_queries_give_the_numbers_of_the_marts(cluster, rows):
         (f"{row['tweet_date']}", name) for row, name in pairs
     )
     hours = Counter((jakarta_hour(row), name) for row, name in pairs)
-    found = {(row["hour"], row["instrument"]): row["doc_count"] for row in ask("hourly-by-instrument")}
-    assert found == {(hour, name): hours[hour, name] for hour in range(24) for name in {name for _, name in pairs}}
+    hourly = {(row["hour"], row["instrument"]): row["doc_count"] for row in ask("hourly-by-instrument")}
+    assert hourly == {(hour, name): hours[hour, name] for hour in range(24) for name in {name for _, name in pairs}}
     authors = Counter(row["user_name"] for row in counted)
     ranked = {
         name: rank

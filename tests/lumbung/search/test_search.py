@@ -28,14 +28,14 @@ def find(elasticsearch):
     return lambda query, **options: search(cluster, query, **options)
 
 
-def numbers(found):
-    return {hit.tweet_id - FIRST for hit in found.hits}
+def numbers(result):
+    return {hit.tweet_id - FIRST for hit in result.hits}
 
 
 def test_hits_have_what_a_reader_wants(find):
-    found = find("reksadana")
-    assert found.total == 1
-    (hit,) = found.hits
+    result = find("reksadana")
+    assert result.total == 1
+    (hit,) = result.hits
     assert (hit.tweet_id, hit.user_name, hit.tweet, hit.instruments) == (
         FIRST + 1,
         "synthetic_1",
@@ -63,14 +63,14 @@ def test_syntax(find):
 
 
 def test_size_and_order(find):
-    found = find("naik | saham | beli | sukuk", size=2)
-    assert (found.total, len(found.hits)) == (5, 2)
-    same = find("*").hits
-    assert [hit.tweet_id - FIRST for hit in same] == [4, 3, 2, 1, 0]  # all match alike: the newest first
-    assert [hit.parts for hit in same] == [[(text, False)] for text in reversed(TEXTS)]
+    result = find("naik | saham | beli | sukuk", size=2)
+    assert (result.total, len(result.hits)) == (5, 2)
+    hits = find("*").hits
+    assert [hit.tweet_id - FIRST for hit in hits] == [4, 3, 2, 1, 0]  # all match alike: the newest first
+    assert [hit.parts for hit in hits] == [[(text, False)] for text in reversed(TEXTS)]
 
 
-def test_odd_input_is_no_error(find):
+def test_odd_input_is_not_an_error(find):
     odd = ['"saham', "saham AND (", "(" * 1000, "*", "~2", "-", "", " ", "\x00", "\\", "a:b:c", "😀", "x~99", "yang"]
     for query in [*odd, "a|" * 500, "a* " * 333]:
         find(query)

@@ -99,7 +99,7 @@ def test_a_line_is_kept_as_it_came_at_the_time_of_its_file(tmp_path):
     assert envelope.parse(item).collected_at == datetime(2025, 11, 24, 16, 0, 0, 250_000, tzinfo=UTC)
 
 
-def test_what_is_no_tweet_is_kept_with_file_line_and_reason(tmp_path, make_settings, spooled):
+def test_what_is_not_a_tweet_is_kept_with_file_line_and_reason(tmp_path, make_settings, spooled):
     file = tmp_path / "a.jsonl"
     bad = {**PAGE, "data": [post(13), {"id": "14"}, 5]}
     file.write_bytes(lines(V1, b"{bukan json", b"\xff\xfe", [1], {"delete": {"id": 1}}, b"", bad, V2, b'{"id":'))

@@ -97,7 +97,7 @@ def test_what_a_killed_collector_left_is_dropped_when_it_is_old(make_settings):
     assert set(content(incoming)) == {"young.tmp", "old.jsonl"}
 
 
-def test_a_spool_that_cannot_be_written_is_told(make_settings):
+def test_a_spool_that_cannot_be_written_is_reported(make_settings):
     settings = make_settings()
     settings.home.mkdir()
     settings.spool.write_text("a file")
@@ -106,7 +106,7 @@ def test_a_spool_that_cannot_be_written_is_told(make_settings):
     assert error.value.where == str(settings.spool / "incoming")
 
 
-def test_a_state_that_cannot_be_written_is_told(make_settings):
+def test_a_state_that_cannot_be_written_is_reported(make_settings):
     def full():
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "state.json")
 

@@ -167,7 +167,7 @@ def test_what_is_absent_is_none() -> None:
         ({"text": None, "full_text": None}, "the tweet has no text"),
     ],
 )
-def test_what_is_no_tweet_says_why(changes: dict[str, Any], reason: str) -> None:
+def test_what_is_not_a_tweet_says_why(changes: dict[str, Any], reason: str) -> None:
     line = wrapped(V1, **changes)
     for read in (envelope.row, envelope.key):
         with pytest.raises(envelope.UnreadableError, match=f"^{reason}$"):

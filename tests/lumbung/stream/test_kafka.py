@@ -49,7 +49,7 @@ def test_a_topic_that_would_forget_what_is_done_is_refused(tweets):
         tweets.cluster.ensure_topics()
 
 
-def test_without_kafka_the_error_tells_the_three_ways(tweets):
+def test_without_kafka_the_error_names_the_three_remedies(tweets):
     with pytest.raises(LumbungError) as error:
         Cluster(tweets.settings.replace(kafka=None))
     for way in ("LUMBUNG_KAFKA", "Java 17", "docker compose up -d kafka"):
@@ -75,22 +75,22 @@ def test_a_user_over_tls_by_settings_only(tweets):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"LUMBUNG_KAFKA_PASSWORD": "wr0ng-of-tests"}, "does not let this user in.*Check LUMBUNG_KAFKA_USERNAME"),
         ({"LUMBUNG_KAFKA_CA": ""}, "no safe connection.*set LUMBUNG_KAFKA_CA"),
     ],
     ids=["password", "authority"],
 )
-def test_why_a_safe_kafka_does_not_answer(tweets, monkeypatch, wrong, said):
+def test_why_a_safe_kafka_does_not_answer(tweets, monkeypatch, wrong, message):
     monkeypatch.setattr(module, "REACH_SECONDS", 3)
-    with pytest.raises(LumbungError, match=said) as error:
+    with pytest.raises(LumbungError, match=message) as error:
         safe(tweets, **wrong).ensure_topics()
     assert "of-tests" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("environ", "said"),
+    ("environ", "message"),
     [
         ({"LUMBUNG_KAFKA": "broker.example.com"}, "LUMBUNG_KAFKA: "),
         ({"LUMBUNG_KAFKA_USERNAME": "u"}, "LUMBUNG_KAFKA_PASSWORD go together"),
@@ -98,6 +98,6 @@ def test_why_a_safe_kafka_does_not_answer(tweets, monkeypatch, wrong, said):
         ({"LUMBUNG_KAFKA_SASL_MECHANISM": "NONE"}, "LUMBUNG_KAFKA_SASL_MECHANISM: "),
     ],
 )
-def test_settings_that_cannot_be(environ, said):
-    with pytest.raises(SettingError, match=said):
+def test_settings_that_cannot_be(environ, message):
+    with pytest.raises(SettingError, match=message):
         load(environ)

@@ -87,7 +87,7 @@ def forget(tweets, offset, partition=0):
     future.result()
 
 
-def test_retention_after_landing_is_no_loss(tweets):
+def test_retention_after_landing_loses_nothing(tweets):
     lines = tweets.ship("a", *(tweet(number) for number in range(20)))
     tweets.land()
     for partition, offsets in tweets.cluster.offsets(tweets.cluster.topic()).items():
@@ -98,7 +98,7 @@ def test_retention_after_landing_is_no_loss(tweets):
     assert tweets.checksums() == checksums(lines)
 
 
-def test_messages_deleted_before_they_were_landed_stop_it_until_told_to_go_on(tweets):
+def test_messages_deleted_before_they_were_landed_stop_it_until_it_may_go_on(tweets):
     tweets.cluster.ensure_topics()
     tweets.produce(*(tweet(number) for number in range(10)))
     tweets.land()

@@ -28,9 +28,9 @@ def label(row):
 def test_a_seed_and_a_day_give_the_same_bytes():
     first, again = (list(Synthetic(DAY, seed=3, tweets=100).items()) for _ in range(2))
     assert first == again
-    known = {*first}
-    assert not known & {*Synthetic(DAY, seed=4, tweets=100).items()}
-    assert not known & {*Synthetic(date(2026, 11, 25), seed=3, tweets=100).items()}
+    items = {*first}
+    assert not items & {*Synthetic(DAY, seed=4, tweets=100).items()}
+    assert not items & {*Synthetic(date(2026, 11, 25), seed=3, tweets=100).items()}
 
 
 def test_a_day_has_some_hundred_tweets_from_its_first_to_its_last_second(rows):
@@ -120,7 +120,7 @@ def test_labels_follow_the_rule_for_instruments():
         assert matches == set(named), text
 
 
-def test_the_day_is_today_unless_told(make_settings, spooled):
+def test_the_day_is_today_unless_given(make_settings, spooled):
     settings = make_settings()
     summary = collect(settings, open_source(settings, "synthetic"))
     assert summary.notes == [f"synthetic tweets: seed 1, day {today()}"]

@@ -43,11 +43,11 @@ def test_a_cluster_is_made_used_and_deleted(airflow, fake):
     state, tasks = airflow.run(fake.address, "dataproc")
     assert (state, set(tasks.values())) == ("success", {"success"})
     assert fake.methods == MADE_AND_GONE
-    created, submitted, deleted = (one for one in fake.asked if not type(one).__name__.startswith("Get"))
+    created, submitted, deleted = (request for request in fake.asked if not type(request).__name__.startswith("Get"))
     name = created.cluster.cluster_name
     assert name == submitted.job.placement.cluster_name == deleted.cluster_name
     assert name.startswith("lumbung-tweets-")
-    assert {one.region for one in (created, submitted, deleted)} == {"asia-southeast2"}
+    assert {request.region for request in (created, submitted, deleted)} == {"asia-southeast2"}
     assert created.cluster.labels["run"] == submitted.job.labels["run"] == name.removeprefix("lumbung-tweets-")
     job = submitted.job.pyspark_job
     assert (job.main_python_file_uri, list(job.python_file_uris), list(job.args)) == (
@@ -99,7 +99,9 @@ def test_a_run_that_is_killed_and_run_again_leaves_no_cluster(airflow, fake):
     fake.job = api.JobStatus.State.DONE
     state, tasks = airflow.run(fake.address, "dataproc")
     assert (state, set(tasks.values())) == ("success", {"success"})
-    assert [one.cluster.cluster_name for one in fake.asked if isinstance(one, api.CreateClusterRequest)] == [left] * 2
+    assert [
+        request.cluster.cluster_name for request in fake.asked if isinstance(request, api.CreateClusterRequest)
+    ] == [left] * 2
     assert len(fake.jobs) == 2
     assert fake.clusters == {}
 
@@ -110,8 +112,8 @@ def test_a_batch_of_each_try(airflow, fake, failures):
         fake.batch = api.Batch.State.FAILED
     state, _ = airflow.run(fake.address, "dataproc-serverless")
     assert state == ("failed" if failures else "success")
-    asked = [one for one in fake.asked if isinstance(one, api.CreateBatchRequest)]
-    assert [one.batch_id[-2:] for one in asked] == ["-1", "-2"][: failures + 1]
+    asked = [request for request in fake.asked if isinstance(request, api.CreateBatchRequest)]
+    assert [request.batch_id[-2:] for request in asked] == ["-1", "-2"][: failures + 1]
     assert asked[0].parent == "projects/my-project/regions/asia-southeast2"
     assert asked[0].batch.runtime_config.version == "3.0"
     assert list(asked[0].batch.pyspark_batch.args) == ["gs://granary/lake/spark/plans/def.json"]
@@ -126,5 +128,5 @@ def test_dataproc_needs_a_project_and_a_bucket(spark, given):
 
 def test_what_dataproc_would_refuse_is_refused(fake):
     request = api.CreateClusterRequest(project_id="p", region="r", cluster=api.Cluster(cluster_name="Lumbung_"))
-    told = dataproc_server.refusals(request)
-    assert {"name", "idle_delete_ttl is 5 minutes to 14 days", "one machine", "image version"} <= set(told)
+    refused = dataproc_server.refusals(request)
+    assert {"name", "idle_delete_ttl is 5 minutes to 14 days", "one machine", "image version"} <= set(refused)

@@ -84,10 +84,10 @@ def finished(stack, dag, at_least=1, timeout=90):
     """All runs of a DAG, when each has ended."""
     deadline = time.monotonic() + timeout
     while True:
-        found = runs(stack, dag)
-        if len(found) >= at_least and all(run["state"] in ("success", "failed") for run in found):
-            return found
-        assert time.monotonic() < deadline, [(run["dag_run_id"], run["state"]) for run in found]
+        finished = runs(stack, dag)
+        if len(finished) >= at_least and all(run["state"] in ("success", "failed") for run in finished):
+            return finished
+        assert time.monotonic() < deadline, [(run["dag_run_id"], run["state"]) for run in finished]
         time.sleep(0.3)
 
 

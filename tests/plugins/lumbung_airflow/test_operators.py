@@ -73,10 +73,10 @@ def test_what_runs_whatever_happened_is_skipped_where_nothing_did(kind):
     ],
 )
 def test_only_what_may_help_is_tried_again(error, again):
-    told = _airflow_error(error)
-    assert isinstance(told, AirflowException)
-    assert isinstance(told, AirflowFailException) is not again
-    assert str(told) == str(error)
+    raised = _airflow_error(error)
+    assert isinstance(raised, AirflowException)
+    assert isinstance(raised, AirflowFailException) is not again
+    assert str(raised) == str(error)
 
 
 @pytest.mark.parametrize(

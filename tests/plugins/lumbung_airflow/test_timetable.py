@@ -113,6 +113,6 @@ def test_a_dag_keeps_its_timetable_when_stored():
 
 def test_airflow_loads_no_file_of_the_package_under_its_bare_name():
     plugins = Path(timetable.__file__).parents[1]
-    found = [Path(path).relative_to(plugins) for path in find_path_from_directory(plugins, ".airflowignore")]
-    assert Path("lumbung_plugin.py") in found
-    assert not [path for path in found if path.parts[0] == "lumbung_airflow"]
+    paths = [Path(path).relative_to(plugins) for path in find_path_from_directory(plugins, ".airflowignore")]
+    assert Path("lumbung_plugin.py") in paths
+    assert not [path for path in paths if path.parts[0] == "lumbung_airflow"]

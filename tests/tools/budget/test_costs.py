@@ -44,7 +44,7 @@ def test_what_is_offered_costs_at_most_two_fifths_and_fits(design):
     usd = month_usd(FIGURES, design)
     assert usd <= FIGURES.report_usd * Decimal("0.40")
     assert FIGURES.rupiah(usd) <= Decimal("417514.48") * Decimal("0.40")
-    assert all(fits(FIGURES, design.step(1).machine, parts) for parts in design.memory.values())
+    assert all(fits(FIGURES, design.step(1).machine, services) for services in design.memory.values())
 
 
 def test_programs_as_the_report_ships_them_do_not_fit_its_machine():

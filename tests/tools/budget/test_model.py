@@ -25,11 +25,11 @@ def test_custom_machines_are_as_big_as_their_names_say(name):
 
 @pytest.mark.parametrize("design", FIGURES.designs, ids=lambda design: design.name)
 def test_memory_counts_what_the_design_says_it_runs(design):
-    for phase, parts in design.memory.items():
-        assert {"os", "kafka", "collect", "ship", "land"} <= set(parts)
-        assert ("elasticsearch" in parts) == design.search
-        assert ("run" in parts) == ("run" in phase)
-        assert ("sail" in parts) == (design.spark == "sail" and "run" in parts)
+    for phase, services in design.memory.items():
+        assert {"os", "kafka", "collect", "ship", "land"} <= set(services)
+        assert ("elasticsearch" in services) == design.search
+        assert ("run" in services) == ("run" in phase)
+        assert ("sail" in services) == (design.spark == "sail" and "run" in services)
 
 
 def test_every_figure_has_a_source():

@@ -146,10 +146,10 @@ def test_a_running_airflow_is_reported(find, tmp_path):
 
 
 def test_an_airflow_elsewhere_is_asked(find):
-    found = find(airflow_url=f"http://admin:{PASSWORD}@127.0.0.1:{closed_port()}")
-    assert bad(found) == {"Airflow"}
-    assert "does not answer" in found["Airflow"].found
-    assert "port" not in found
+    findings = find(airflow_url=f"http://admin:{PASSWORD}@127.0.0.1:{closed_port()}")
+    assert bad(findings) == {"Airflow"}
+    assert "does not answer" in findings["Airflow"].found
+    assert "port" not in findings
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_an_airflow_url_without_a_login_is_refused(url):
 
 
 @pytest.mark.parametrize(
-    ("dsn", "found"),
+    ("dsn", "expected"),
     [
         (f"postgresql://reader:{PASSWORD}@127.0.0.1:{{closed}}/shop", "Connection refused"),
         (f"postgresql://reader:{PASSWORD}@no-such-host.invalid/shop", "no such host"),
@@ -175,13 +175,13 @@ def test_an_airflow_url_without_a_login_is_refused(url):
         ("{server}/airflow", "there is no such table"),
     ],
 )
-def test_a_source_database_that_cannot_be_read_is_reported(find, postgres, dsn, found):
+def test_a_source_database_that_cannot_be_read_is_reported(find, postgres, dsn, expected):
     server = postgres.url("").rstrip("/")
     dsn = dsn.format(closed=closed_port(), port=server.rpartition(":")[2], server=server)
     findings = find(source_dsn=dsn)
     assert bad(findings) == {"source pinter_skuy.course_enrollment"}
     finding = findings["source pinter_skuy.course_enrollment"]
-    assert found in finding.found
+    assert expected in finding.found
     assert finding.remedy
 
 
@@ -301,8 +301,8 @@ def test_the_lag_of_a_kafka_is_reported(find, tweets):
     assert "there is no such topic" in find(kafka=tweets.settings.kafka.servers)["Kafka"].found
     tweets.cluster.ensure_topics()
     tweets.produce(b"one", b"two")
-    found = find(kafka=tweets.settings.kafka.servers, kafka_topic=tweets.topic)["Kafka"].found
-    assert found.endswith(f"topic {tweets.topic}: 2 offsets not landed")
+    answer = find(kafka=tweets.settings.kafka.servers, kafka_topic=tweets.topic)["Kafka"].found
+    assert answer.endswith(f"topic {tweets.topic}: 2 offsets not landed")
 
 
 def test_who_is_notified_of_failed_runs(find, monkeypatch):

@@ -83,9 +83,9 @@ def test_a_new_mapping_is_filled_used_and_the_old_one_dropped_by_commands(harnes
     assert "Readers" in command("move-alias", "--version", "1")
     monkeypatch.setattr(search, "MAPPING_VERSION", 2)
     cluster = servers.connect(harness.settings)
-    said = command("reindex")
-    assert f"{LATE} 1 0 0" in said.replace("│", "")
-    assert {one.version for one in search.months(cluster) if one.live} == {1}, "readers stay"
+    output = command("reindex")
+    assert f"{LATE} 1 0 0" in output.replace("│", "")
+    assert {month.version for month in search.months(cluster) if month.live} == {1}, "readers stay"
     assert search.count_by_day(cluster, 2) == {FIRST: 1, LATE: 1}
     with pytest.raises(LumbungError, match="readers use mapping version 1"):
         command("drop-version", "1")
@@ -93,7 +93,7 @@ def test_a_new_mapping_is_filled_used_and_the_old_one_dropped_by_commands(harnes
     alias = harness.settings.search.alias
     assert "Would delete: " in command("drop-version", "1", "--dry-run")
     assert command("drop-version", "1") == f"Deleted: {alias}-2026-11-v1"
-    assert {one.version for one in search.months(cluster)} == {2}
+    assert {month.version for month in search.months(cluster)} == {2}
     assert command("prune", "--keep", "1") == "Deleted: nothing"
 
 

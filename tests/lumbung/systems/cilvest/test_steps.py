@@ -40,9 +40,9 @@ def v1(number, text, at, user, **more):
 
 def page(*given):
     """A v2 answer: authors beside the tweets."""
-    users = {one["author"]["username"] for one in given}
-    data = [{**{k: v for k, v in one.items() if k != "author"}, "author_id": one["author"]["username"]}
-            for one in given]  # fmt: skip
+    users = {post["author"]["username"] for post in given}
+    data = [{**{k: v for k, v in post.items() if k != "author"}, "author_id": post["author"]["username"]}
+            for post in given]  # fmt: skip
     return {"data": data, "includes": {"users": [{"id": name, "username": name} for name in sorted(users)]}}
 
 
@@ -89,9 +89,9 @@ def test_an_archive_gives_the_answers(make_tweet_harness):
     harness = make_tweet_harness(Catalog())
     harness.give("mixed", *GIVEN, b"no JSON")
     harness.take()
-    found = harness.answers()
-    assert found.pop("hourly_by_instrument") == HOURS
-    assert found == EXPECTED
+    answered = harness.answers()
+    assert answered.pop("hourly_by_instrument") == HOURS
+    assert answered == EXPECTED
     staged = harness.rows("SELECT tweet_id, tweet_date, instruments FROM {staging.tweet} ORDER BY tweet_id")
     assert [row["tweet_id"] for row in staged] == [1, 2, 3, 4, 8, 9, 10], "also what names no instrument"
     assert (staged[-1]["tweet_date"], list(staged[-1]["instruments"])) == (date(2026, 11, 23), ["sukuk"])
@@ -111,8 +111,8 @@ def at_once(tmp_path_factory, bigquery_server, kafka, small_tweet_catalog):
 
 def test_any_order_and_any_number_of_times_end_the_same(harness, at_once):
     """One file after the other, the last first, some tweets twice; then a run over nothing new, and a refresh."""
-    for number, some in enumerate((GIVEN[6:], GIVEN[:7])):
-        harness.give(f"part-{number}", *reversed(some), some[0])
+    for number, given in enumerate((GIVEN[6:], GIVEN[:7])):
+        harness.give(f"part-{number}", *reversed(given), given[0])
         harness.take()
     assert harness.checksum() == at_once
     harness.take(date(2026, 11, 22), refresh=True)
@@ -131,11 +131,11 @@ def test_runs_that_are_killed_lose_nothing_and_make_nothing_twice(harness, at_on
 
 def counted(harness):
     """Tweets by day, as they are published."""
-    found = harness.rows("SELECT tweet_date, COUNT(*) AS n FROM {dwh.fact_tweet} GROUP BY tweet_date")
-    return {f"{row['tweet_date']}": row["n"] for row in found}
+    rows = harness.rows("SELECT tweet_date, COUNT(*) AS n FROM {dwh.fact_tweet} GROUP BY tweet_date")
+    return {f"{row['tweet_date']}": row["n"] for row in rows}
 
 
-def test_a_late_tweet_goes_to_its_own_day_and_only_that_is_made_anew(harness):
+def test_a_late_tweet_goes_to_its_own_day_and_only_that_is_rebuilt(harness):
     harness.give("first", tweet(1, "saham", "2026-11-10T12:00"), tweet(2, "saham", "2026-11-21T12:00"))
     harness.take()
     harness.give("first", tweet(3, "sukuk", "2026-11-10T13:00"))
@@ -177,7 +177,7 @@ def test_a_run_never_replaces_a_newer_version(harness):
     assert harness.rows("SELECT COUNT(*) AS n FROM {staging.tweet}") == [{"n": 2}]
 
 
-def test_a_build_whose_partition_was_loaded_anew_is_not_published(harness):
+def test_a_build_whose_partition_was_loaded_again_is_not_published(harness):
     harness.give("a", tweet(1, "saham"))
     slow = harness.run().up_to("build")
     harness.give("b", tweet(2, "sukuk"))
@@ -185,7 +185,7 @@ def test_a_build_whose_partition_was_loaded_anew_is_not_published(harness):
     assert SUPERSEDED in slow.publish().note
 
 
-def test_other_queries_make_all_days_anew(harness):
+def test_other_queries_rebuild_all_days(harness):
     harness.give("a", tweet(1, "saham"), tweet(2, "saham", "2026-11-10T12:00"))
     run = harness.take()
     path = f"{run.run.state.folder}/published.json"
@@ -198,12 +198,12 @@ def test_a_landed_file_that_is_gone_fails_the_day_by_name(harness, at_once):
     """Sail passes over a file that is not there: its tweets would be gone without a word."""
     harness.give("a", *GIVEN)
     run = harness.run().up_to("land")
-    lost = min(path for one in landings(harness.lake, LANDED) for path in [file.path for file in one.files])
+    lost = min(path for landing in landings(harness.lake, LANDED) for path in [file.path for file in landing.files])
     content = harness.lake.read(lost)
     harness.lake.delete(lost)
-    with pytest.raises(LumbungError, match="a landed file of 2026-11-21 is gone") as told:
+    with pytest.raises(LumbungError, match="a landed file of 2026-11-21 is gone") as error:
         run.up_to("clean")
-    assert lost in str(told.value)
+    assert lost in str(error.value)
     harness.lake.write(lost, content)
     harness.take()
     assert harness.checksum() == at_once
@@ -239,14 +239,14 @@ def test_the_report_is_about_tweets_where_nothing_else_is_published(make_tweet_h
     for stage in STAGES[STAGES.index("land") :]:
         getattr(run, stage)()
     data = collect(harness.warehouse, harness.lake, harness.settings)
-    assert [(one.source, one.rows_read, one.rows_loaded, one.rows_rejected) for one in data.accounting] == [
+    assert [(row.source, row.rows_read, row.rows_loaded, row.rows_rejected) for row in data.accounting] == [
         ("tweet (Kafka)", 2, 1, 1)
     ]
-    assert [(one.source, one.raw) for one in data.rejects] == [("tweet", "no tweet")]
+    assert [(reject.source, reject.raw) for reject in data.rejects] == [("tweet", "no tweet")]
     shown = render(data)
     assert "1 tweet names at least one instrument" in shown
     assert "Demand report" in shown
-    assert not [one for one in ("pinter-skuy", "Course report", "per city", "enrollments") if one in shown]
+    assert not [text for text in ("pinter-skuy", "Course report", "per city", "enrollments") if text in shown]
     with pytest.raises(LumbungError, match=r"no enrollments are published yet.*lumbung tweets answers"):
         answers(harness.warehouse)
 
@@ -255,11 +255,11 @@ def test_tweets_that_name_nothing_give_marts_of_zeros(make_tweet_harness):
     harness = make_tweet_harness(Catalog())
     harness.give("a", tweet(1, "suku bunga naik"))
     harness.take()
-    found = harness.answers()
-    assert found["total_tweet"] == 0
-    assert found["total_by_instrument"] == {"reksadana": 0, "saham": 0, "sukuk": 0}
-    assert len(found["hourly_by_instrument"]) == 72
-    assert found["daily_by_instrument"] == found["most_active_authors"] == []
+    answered = harness.answers()
+    assert answered["total_tweet"] == 0
+    assert answered["total_by_instrument"] == {"reksadana": 0, "saham": 0, "sukuk": 0}
+    assert len(answered["hourly_by_instrument"]) == 72
+    assert answered["daily_by_instrument"] == answered["most_active_authors"] == []
 
 
 def test_without_tweets_there_is_nothing_to_build(harness):
@@ -282,13 +282,13 @@ def test_a_prune_takes_only_what_nothing_is_made_from(harness):
     for file in harness.lake.files(""):
         os.utime(harness.lake.folder / file.path, (time.time() - 2 * 86_400,) * 2)
     harness.lake.write(young, b"x")
-    told = prune(harness.settings, harness.warehouse, registry.all_systems(), keep=1, dry_run=True)
-    assert prune(harness.settings, harness.warehouse, registry.all_systems(), keep=1) == told
+    planned = prune(harness.settings, harness.warehouse, registry.all_systems(), keep=1, dry_run=True)
+    assert prune(harness.settings, harness.warehouse, registry.all_systems(), keep=1) == planned
     left = {file.path for file in harness.lake.files("")}
     gone = before - left
     # The first version, and the days as they were cleaned first: the archive was collected twice.
     assert {path.rpartition("/")[0] for path in gone} == {VERSIONS, *(f"{CURATED}/dt=2026-11-{n}" for n in (10, 21))}
-    assert len(gone) == told.files - len(dead) == 3
+    assert len(gone) == planned.files - len(dead) == 3
     assert not left & set(dead)
     assert young in left
     assert harness.checksum() == checksum

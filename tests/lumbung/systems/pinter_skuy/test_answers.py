@@ -18,7 +18,7 @@ DAY = "2026-11-10"
 
 @pytest.fixture(scope="module")
 def shop(new_harness):
-    """Names that ids share or lack, cities that are blank or spelled in more than one way; published."""
+    """Names that several ids share, ids without names, blank cities and cities in several spellings; published."""
     tables = sources()
     cities = [("s1", "Bandung"), ("s2", "bandung"), ("s3", " Bandung"), ("s4", ""), ("s5", None), ("s6", "  ")]
     student = tables["student"][0]
@@ -73,11 +73,11 @@ def test_cities_are_not_folded_and_blank_ones_are_unknown(shop):
 
 
 def test_names_that_ids_share_are_not_merged_and_those_without_any_are_not_shown(shop):
-    found = answers(shop.warehouse)
+    answered = answers(shop.warehouse)
     # k1 and k3 are both "data"; what would be k3's name is k2's own.
-    assert found.enrollments_per_category == {"data": 3, "data (k3) (k3)": 3, "data (k3)": 1, "(unknown)": 1}
-    assert found.students_per_category == {"data": 3, "data (k3) (k3)": 3, "data (k3)": 1, "(unknown)": 1}
-    assert found.enrollments_per_mentor == {"Sri Rahayu": 4, "Sri Rahayu (m2)": 3, "(unknown)": 1}
+    assert answered.enrollments_per_category == {"data": 3, "data (k3) (k3)": 3, "data (k3)": 1, "(unknown)": 1}
+    assert answered.students_per_category == {"data": 3, "data (k3) (k3)": 3, "data (k3)": 1, "(unknown)": 1}
+    assert answered.enrollments_per_mentor == {"Sri Rahayu": 4, "Sri Rahayu (m2)": 3, "(unknown)": 1}
 
 
 def test_top_mentors_have_all_ties_by_name(shop):

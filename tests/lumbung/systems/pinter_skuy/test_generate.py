@@ -26,11 +26,11 @@ def rows(folder, table):
         source = contract.source.model_copy(update={"kind": "csv", "path": "course_enrollment.csv"})
         contract = contract.model_copy(update={"source": source})
     reader = read_json if contract.source.kind == "json" else read_csv
-    found = []
+    content = []
     for batch in reader(contract, folder, None):
         assert not batch.rejects
-        found += batch.rows.to_pylist()
-    return found
+        content += batch.rows.to_pylist()
+    return content
 
 
 def digest(folder):
@@ -44,13 +44,13 @@ def test_rows_are_unique_and_refer_to_rows_that_are_there(tmp_path, enrollments)
     assert counts == {name: len(tables[Path(name).stem]) for name in FILES}
     assert counts["course_enrollment.csv"] == enrollments
     keys = {}
-    for table, found in tables.items():
+    for table, rows_read in tables.items():
         contract = CATALOG[f"staging.{table}"]
-        keys[table] = {tuple(row[name] for name in contract.key) for row in found}
-        assert len(keys[table]) == len(found), table
-    for table, found in tables.items():
+        keys[table] = {tuple(row[name] for name in contract.key) for row in rows_read}
+        assert len(keys[table]) == len(rows_read), table
+    for table, rows_read in tables.items():
         for reference in CATALOG[f"staging.{table}"].references:
-            assert {tuple(row[name] for name in reference.columns) for row in found} <= keys[reference.table], table
+            assert {tuple(row[name] for name in reference.columns) for row in rows_read} <= keys[reference.table], table
 
 
 def test_sizes_are_in_proportion(tmp_path):
@@ -99,13 +99,15 @@ def test_files_look_like_the_sample_s(tmp_path):
     assert sorted(len(row["id"]) for row in rows(tmp_path, "course_category"))[:2] == [27, 36]
 
 
-def test_progress_is_told_up_to_the_end(tmp_path):
-    told = {}
-    counts = generate(tmp_path, enrollments=100, progress=lambda name, done, total: told.update({name: (done, total)}))
-    assert told == {name: (count, count) for name, count in counts.items()}
+def test_progress_is_reported_up_to_the_end(tmp_path):
+    progress = {}
+    counts = generate(
+        tmp_path, enrollments=100, progress=lambda name, done, total: progress.update({name: (done, total)})
+    )
+    assert progress == {name: (count, count) for name, count in counts.items()}
 
 
-def test_another_generate_replaces_the_files_and_strangers_are_refused(tmp_path):
+def test_another_generate_replaces_its_files_and_refuses_a_folder_with_others(tmp_path):
     generate(tmp_path, enrollments=10, seed=1)
     generate(tmp_path, enrollments=10, seed=2)
     before = digest(tmp_path)
