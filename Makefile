@@ -65,13 +65,14 @@ audit: ## Look up known faults of all that is locked (asks api.osv.dev)
 		.venv-audit/bin/pip-audit --vulnerability-service osv --disable-pip --require-hashes --progress-spinner off \
 		-r requirements/$$lock.txt || exit 1; done
 
-lint: ## Check code, types and SQL
+lint: ## Check code, types, SQL, contracts and test cases
 	@infra/install.sh dev
 	@.venv/bin/ruff check $(code)
 	@.venv/bin/ruff format --check $(code)
 	@.venv/bin/mypy
 	@.venv/bin/mypy --python-executable .venv-bigquery/bin/python --cache-dir .mypy_cache/bigquery -p bigquery
 	@.venv/bin/sqlfluff lint --disable-progress-bar include/sql
+	@$(lumbung) check
 
 format: ## Format code and SQL
 	@infra/install.sh dev
