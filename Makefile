@@ -68,7 +68,7 @@ audit: ## Look up known faults of all that is locked (asks api.osv.dev)
 		.venv-audit/bin/pip-audit --vulnerability-service osv --disable-pip --require-hashes --progress-spinner off \
 		-r requirements/$$lock.txt || exit 1; done
 
-lint: ## Check code, types, SQL and imports
+lint: ## Check code, types, SQL, contracts, test cases and imports
 	@infra/install.sh dev
 	@.venv/bin/ruff check $(code)
 	@.venv/bin/ruff format --check $(code)
@@ -76,6 +76,7 @@ lint: ## Check code, types, SQL and imports
 	@.venv/bin/mypy --python-executable .venv-bigquery/bin/python --cache-dir .mypy_cache/bigquery -p bigquery
 	@.venv/bin/sqlfluff lint --disable-progress-bar include/sql
 	@.venv/bin/python tools/imports.py
+	@$(lumbung) check
 
 format: ## Format code and SQL
 	@infra/install.sh dev

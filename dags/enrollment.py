@@ -14,32 +14,10 @@ published then; rejected rows are in `staging.rejected_row`. Fix the source and 
 tasks: a day may be run any number of times, in any order.
 """
 
-from airflow.sdk import Asset, Param, TaskGroup
-
 from lumbung_airflow.dag import daily_dag
-from lumbung_airflow.operators import ExtractOperator, LoadOperator
 
 with daily_dag(
-    "enrollment",
-    description="Students, mentors, courses and enrollments of pinter-skuy, daily",
-    doc=__doc__,
-    refresh=Param(
-        False,
-        type="boolean",
-        title="Take the sources again",
-        description="Take a new snapshot even where the day has one.",
-    ),
+    "enrollment", description="Students, mentors, courses and enrollments of pinter-skuy, daily", doc=__doc__
 ) as daily:
-    with TaskGroup("extract"):
-        extracts = [ExtractOperator(task_id=source.table, entity=source.table) for source in daily.sources]
-    with TaskGroup("load"):
-        loads = [
-            LoadOperator(task_id=source.table, entity=source.table, outlets=[Asset(source.address)])
-            for source in daily.sources
-        ]
-    daily.start >> extracts >> daily.version >> loads
-    # Of all extracts, too: `snapshot` is over as soon as one of them fails, and the others may still find rejects.
-    [*extracts, daily.version] >> daily.rejected
-    for build in daily.builds.values():
-        loads >> build
+    daily.take_snapshots()
     daily.finish()

@@ -20,6 +20,8 @@ from lumbung_airflow.operators import (
     START,
     AuditOperator,
     BuildOperator,
+    ExtractOperator,
+    LoadOperator,
     PublishOperator,
     RejectedOperator,
     StartOperator,
@@ -60,6 +62,21 @@ class DailyDag:
         self.publish = PublishOperator(task_id="publish", outlets=[Asset(address) for address in self.builds])
         list(self.builds.values()) >> self.publish
 
+    def take_snapshots(self) -> None:
+        """Add the tasks of a system whose sources are taken as snapshots, from the first to its builds."""
+        with TaskGroup("extract"):
+            extracts = [ExtractOperator(task_id=source.table, entity=source.table) for source in self.sources]
+        with TaskGroup("load"):
+            loads = [
+                LoadOperator(task_id=source.table, entity=source.table, outlets=[Asset(source.address)])
+                for source in self.sources
+            ]
+        self.start >> extracts >> self.version >> loads
+        # Of all extracts, too: the decision ends as soon as one of them fails, and the others may still find rejects.
+        [*extracts, self.version] >> self.rejected
+        for build in self.builds.values():
+            loads >> build
+
     def finish(self, *ends: BaseOperator) -> None:
         """Add the audit, after all that may still write a build table or a record, and the task of the run's state.
 
@@ -80,7 +97,7 @@ def daily_dag(
     *,
     description: str,
     doc: str | None,
-    refresh: Param,
+    refresh: Param | None = None,
     params: dict[str, Param] | None = None,
     paused: bool = False,
     tags: Sequence[str] = (),
@@ -91,7 +108,7 @@ def daily_dag(
         dag_id: the DAG; the registry knows its system.
         description: one line.
         doc: the DAG file's docstring, shown as Markdown.
-        refresh: the parameter `refresh`, a boolean: what it does differs.
+        refresh: the parameter `refresh`, a boolean; default: it takes the sources again.
         params: parameters of this DAG only.
         paused: whether it starts paused.
         tags: more tags than the system's name.
@@ -105,7 +122,13 @@ def daily_dag(
             title="Business day",
             description="YYYY-MM-DD in Asia/Jakarta; empty: the day of the schedule or logical date, or today.",
         ),
-        "refresh": refresh,
+        "refresh": refresh
+        or Param(
+            False,
+            type="boolean",
+            title="Take the sources again",
+            description="Take a new snapshot even where the day has one.",
+        ),
     }
     default_args: dict[str, Any] = {
         "system": system.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -14,8 +15,18 @@ from lumbung.core.errors import LumbungError
 # The C loader is ten times as fast, and DAG files are parsed for every task.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
+SCHEMA = SQL_ROOT / "contract.schema.json"
+SCHEMA_LINE = f"# yaml-language-server: $schema=../{SCHEMA.name}"
+"""The first line of a contract: editors take the schema from it."""
+FROM_PATH = ("dataset", "table", "path")
+"""What a contract knows from its file's path, and its text does not say."""
+
+
+OWN_SYSTEM = "lumbung"
+"""The system of the tables that the program writes about its own work."""
 
 Severity = Literal["fail", "warn"]
+Kind = Literal["csv", "json", "postgres"]
 Type = Literal["STRING", "INT64", "NUMERIC", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "JSON", "ARRAY<STRING>"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -27,27 +38,28 @@ class Strict(BaseModel):
 
 
 class Column(Strict):
-    """A column; `required` means never null (and, in a source's row, never blank if it is a key)."""
+    """A column."""
 
     name: Name
     type: Type = "STRING"
-    required: bool = False
-    description: str
+    required: bool = Field(default=False, description="Never null; a key in a source's row is never blank either.")
+    description: str = Field(description="What a value tells, for people.")
 
 
 class Source(Strict):
-    """Where a staging table's rows come from.
+    """Where a staging table's rows come from: a file, or a table of PostgreSQL."""
 
-    A `csv` or `json` source is a file under LUMBUNG_DATA_SOURCE; a `postgres` one is a table behind the Airflow
-    connection `connection`. `max_rejects` is a share of the rows read; one row is always allowed.
-    """
-
-    kind: Literal["csv", "json", "postgres"]
-    path: str | None = None
-    connection: str | None = None
-    table: Name | None = None
-    min_rows: int = Field(1, ge=0)
-    max_rejects: float = Field(0.01, ge=0, le=1)
+    kind: Kind
+    path: str | None = Field(default=None, description="Of csv and json: the file, under LUMBUNG_DATA_SOURCE.")
+    connection: str | None = Field(default=None, description="Of postgres: the Airflow connection.")
+    table: Name | None = Field(default=None, description="Of postgres: the table.")
+    min_rows: int = Field(default=1, ge=0, description="Fewer rows refuse the day.")
+    max_rejects: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="More rejects, as a share of the rows read, refuse the day; one is always allowed.",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -67,9 +79,9 @@ class Source(Strict):
 class Reference(Strict):
     """Columns whose values must exist as the key of another table."""
 
-    columns: list[Name]
-    table: str
-    key: list[Name]
+    columns: list[Name] = Field(description="Columns of this table.")
+    table: str = Field(description="Of a check <dataset>.<table>; of a source another source, without its data set.")
+    key: list[Name] = Field(description="The other table's columns, as many.")
 
     @model_validator(mode="after")
     def _paired(self) -> Self:
@@ -79,19 +91,17 @@ class Reference(Strict):
 
 
 class Check(Strict):
-    """One check of a built table. Exactly one kind is given.
+    """One check of a built table. Exactly one kind is given."""
 
-    `unique` and `not_null` name columns; `references` another table's key; `rows` bounds the row count;
-    `equal_rows` names a table with as many rows (a fan-out in a join breaks it); `expression` must hold in every row.
-    """
-
-    severity: Severity = "fail"
-    unique: list[Name] | None = None
-    not_null: list[Name] | None = None
-    references: Reference | None = None
-    rows: dict[Literal["min", "max"], int] | None = None
-    equal_rows: str | None = None
-    expression: str | None = None
+    severity: Severity = Field(default="fail", description="fail stops the run, warn is noted.")
+    unique: list[Name] | None = Field(default=None, description="Columns that together are unique, within a partition.")
+    not_null: list[Name] | None = Field(default=None, description="Columns that are never null.")
+    references: Reference | None = Field(default=None, description="Columns whose values exist as another table's key.")
+    rows: dict[Literal["min", "max"], int] | None = Field(default=None, description="Bounds of the row count.")
+    equal_rows: str | None = Field(
+        default=None, description="A table with as many rows, <dataset>.<table>; a fan-out in a join breaks it."
+    )
+    expression: str | None = Field(default=None, description="GoogleSQL that is true in every row.")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -112,55 +122,47 @@ class Check(Strict):
 
 
 class Contract(Strict):
-    """What a table is: its grain, columns, checks and, in staging, its source.
+    """What a table is: its grain, columns, checks and, in staging, its source."""
 
-    Attributes:
-        dataset: the folder of the file.
-        table: the file's name.
-        description: what a row tells, for people.
-        grain: what a row is.
-        system: whose table it is.
-        key: columns that identify a row (of a partition, if there is one).
-        columns: all columns, in order.
-        partition: the DATE column that it is partitioned by.
-        incremental: whether a run rebuilds only the days that changed and takes the others from what is published;
-            its query gets them in the parameter `days_parameter`.
-        references: of a source, columns that must exist as the key of another source of the system.
-        checks: what else must hold once it is built.
-        source: where its rows come from, if it is loaded from a source.
-        path: the contract's file.
-    """
-
-    dataset: Name
-    table: Name
-    description: str
-    grain: str
-    system: Name
-    key: list[Name]
-    columns: list[Column]
-    partition: Name | None = None
-    incremental: bool = False
-    references: list[Reference] = []
-    checks: list[Check] = []
-    source: Source | None = None
-    path: Path
+    dataset: Name = Field(description="The folder of the file.")
+    table: Name = Field(description="The file's name.")
+    description: str = Field(description="What a row tells, for people.")
+    grain: str = Field(description="What a row is.")
+    system: Name = Field(description="Whose table it is.")
+    key: list[Name] = Field(description="Columns that identify a row (of a partition, if there is one).")
+    columns: list[Column] = Field(description="All columns, in order.")
+    partition: Name | None = Field(default=None, description="The DATE column that it is partitioned by.")
+    incremental: bool = Field(
+        default=False,
+        description="A run rebuilds only the days that changed, and takes the others from what is published; its query"
+        " gets them in a parameter named after the partition, with an s.",
+    )
+    references: list[Reference] = Field(
+        default=[], description="Of a source: columns whose values exist as the key of another source of the system."
+    )
+    checks: list[Check] = Field(default=[], description="What else must hold once it is built.")
+    source: Source | None = Field(default=None, description="Where its rows come from, if it is loaded from a source.")
+    path: Path = Field(description="The contract's file.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        faults = []
         names = [column.name for column in self.columns]
         if repeated := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"columns named twice: {', '.join(sorted(repeated))}")
+            faults.append(f"columns named twice: {', '.join(sorted(repeated))}")
         used = [*self.key, *([self.partition] if self.partition else [])]
         used += [name for reference in self.references for name in reference.columns]
         for check in self.checks:
             used += [*(check.unique or []), *(check.not_null or [])]
             used += check.references.columns if check.references else []
         if unknown := sorted(set(used) - set(names)):
-            raise ValueError(f"no such columns: {', '.join(unknown)}")
+            faults.append(f"no such columns: {', '.join(unknown)}")
         if self.source and self.partition != "snapshot_date":
-            raise ValueError("a table with a source is partitioned by snapshot_date")
+            faults.append("a table with a source is partitioned by snapshot_date")
         if self.incremental and self.partition is None:
-            raise ValueError("an incremental table needs a partition")
+            faults.append("an incremental table needs a partition")
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
     @property
@@ -198,7 +200,9 @@ class Catalog:
 
     def __init__(self, root: Path = SQL_ROOT) -> None:
         self.root = root
-        self.contracts = {c.address: c for c in map(_read, sorted(root.glob("*/*.yaml")))}
+        self.contracts, faults = read_all(root)
+        for fault in faults.values():
+            raise fault
 
     def __getitem__(self, address: str) -> Contract:
         try:
@@ -217,9 +221,35 @@ class Catalog:
         return sorted({c.dataset for c in self.contracts.values()})
 
 
-def _read(path: Path) -> Contract:
+def read_all(root: Path) -> tuple[dict[str, Contract], dict[str, LumbungError]]:
+    """The contracts under a folder by address, and what is wrong with the files that are not contracts."""
+    contracts, faults = {}, {}
+    for path in sorted(root.glob("*/*.yaml")):
+        try:
+            contract = parse(path, path.read_bytes())
+            contracts[contract.address] = contract
+        except LumbungError as fault:
+            faults[f"{path.parent.name}.{path.stem}"] = fault
+    return contracts, faults
+
+
+def json_schema() -> str:
+    """The JSON Schema of a contract's file, for editors; `SCHEMA` is where it is kept."""
+    schema = Contract.model_json_schema()
+    for name in FROM_PATH:
+        del schema["properties"][name]
+        schema["required"].remove(name)
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
+
+
+def parse(path: Path, text: str | bytes) -> Contract:
+    """A contract from the text of its file.
+
+    Raises:
+        LumbungError: the text is not a contract.
+    """
     try:
-        content = yaml.load(path.read_text(), Loader=LOADER)  # noqa: S506 - a safe loader
+        content = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
         return Contract.model_validate({**content, "dataset": path.parent.name, "table": path.stem, "path": path})
     except (yaml.YAMLError, TypeError) as error:
         raise LumbungError(f"not a YAML contract ({error})", where=str(path), remedy="fix the file") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from operator import attrgetter
@@ -69,26 +69,54 @@ def build_order(contracts: Iterable[Contract]) -> list[Contract]:
         LumbungError: a circle, a query without a contract, a table without one, a layer passed over, columns other
             than the contract's, or a query whose result would depend on when it is run. The message names the file.
     """
+    order, faults = examine(contracts)
+    for fault in faults:
+        raise fault
+    return order
+
+
+def examine(
+    contracts: Iterable[Contract], unreadable: Collection[str] = ()
+) -> tuple[list[Contract], list[LumbungError]]:
+    """The contracts that have a query, in the order they are built, and everything that is wrong with the queries.
+
+    Args:
+        contracts: every contract of the folder, of all systems; those without a query are sources.
+        unreadable: addresses whose contracts cannot be read; nothing is said about what reads those tables.
+
+    Returns:
+        The order, without the queries that cannot be read (empty where there is a circle), and the faults.
+    """
     known = {contract.address: contract for contract in sorted(contracts, key=attrgetter("address"))}
-    for root in {contract.path.parents[1] for contract in known.values()}:
-        for path in sorted(root.glob("*/*.sql")):
-            if f"{path.parent.name}.{path.stem}" not in known:
-                raise LumbungError("a query without a contract", where=str(path), remedy=f"add {path.stem}.yaml to it")
+    faults = []
+    for root in sorted({contract.path.parents[1] for contract in known.values()}):
+        faults += [
+            LumbungError("a query without a contract", where=str(path), remedy=f"add {path.stem}.yaml to it")
+            for path in sorted(root.glob("*/*.sql"))
+            if f"{path.parent.name}.{path.stem}" not in {*known, *unreadable}
+        ]
     queries = {address: contract for address, contract in known.items() if contract.sql_path.exists()}
+    graph = {}
     for contract in queries.values():
-        _refuse_misplaced(contract, known, queries)
-    graph = {address: sorted(dependencies(contract) & queries.keys()) for address, contract in queries.items()}
+        try:
+            graph[contract.address] = sorted(dependencies(contract) & queries.keys())
+        except LumbungError as fault:
+            faults.append(fault)
+        else:
+            faults += _misplaced(contract, known, queries, unreadable)
+    order = []
     try:
-        order = [queries[address] for address in TopologicalSorter(graph).static_order()]
+        order = [queries[address] for address in TopologicalSorter(graph).static_order() if address in graph]
     except CycleError as error:
         circle = error.args[1]
-        raise LumbungError(
-            f"tables need each other in a circle: {' -> '.join(circle)}",
-            where=str(queries[circle[0]].sql_path),
-            remedy="take one reference or check out of the circle",
-        ) from error
-    _refuse_moving_past(order)
-    return order
+        faults.append(
+            LumbungError(
+                f"tables need each other in a circle: {' -> '.join(circle)}",
+                where=str(queries[circle[0]].sql_path),
+                remedy="take one reference or check out of the circle",
+            )
+        )
+    return order, [*faults, *_moving_past(order)]
 
 
 def render(contract: Contract, names: Names) -> str:
@@ -147,13 +175,24 @@ def _query(text: str) -> exp.Query | None:
     return query
 
 
+def unparsable(sql: str) -> str | None:
+    """Why a text is not GoogleSQL; None: it is."""
+    from sqlglot.errors import SqlglotError
+
+    try:
+        _parsed(sql)
+    except SqlglotError as error:
+        return first_line(error).rstrip(".")  # what follows is the text
+    return None
+
+
 def _select(contract: Contract) -> exp.Query:
     from sqlglot.errors import SqlglotError
 
     where = str(contract.sql_path)
     try:
         query = _query(contract.sql_path.read_text())
-    except SqlglotError as error:
+    except (SqlglotError, UnicodeDecodeError) as error:
         fault = first_line(error).rstrip(".")  # what follows is the query's text
         raise LumbungError(f"no GoogleSQL ({fault})", where=where, remedy="fix the query") from error
     if query is None:
@@ -189,34 +228,41 @@ def _span(table: exp.Table) -> tuple[int, int]:
     return table.parts[0].meta["start"], table.parts[-1].meta["end"] + 1
 
 
-def _refuse_misplaced(contract: Contract, known: dict[str, Contract], queries: dict[str, Contract]) -> None:
+def _misplaced(
+    contract: Contract, known: dict[str, Contract], queries: dict[str, Contract], unreadable: Collection[str]
+) -> Iterator[LumbungError]:
+    """What is wrong with a readable query: its place, its columns, and the tables that it or its checks name."""
     where = str(contract.sql_path)
     if contract.dataset not in LAYERS or contract.source:
-        raise LumbungError(
+        yield LumbungError(
             f"{contract.address} is loaded, not queried", where=where, remedy="move the query to dwh or datamart"
         )
+        return
     query = _select(contract)
     expected = [column.name for column in contract.columns]
     if query.named_selects != expected:
-        raise LumbungError(
+        yield LumbungError(
             f"selects {', '.join(query.named_selects)}, but the contract has {', '.join(expected)}",
             where=where,
             remedy="name the contract's columns, in its order",
         )
     for table in _tables(contract, query):
         address = _address(table)
+        if address in unreadable:
+            continue
         if address not in known:
-            raise LumbungError(
+            yield LumbungError(
                 f"reads {address}, which has no contract", where=where, remedy="correct the name or add it"
             )
+            continue
         if table.db not in LAYERS[contract.dataset]:
-            raise LumbungError(
+            yield LumbungError(
                 f"a {contract.dataset} query reads {address}",
                 where=where,
                 remedy=f"read only {' and '.join(LAYERS[contract.dataset])}",
             )
         if known[address].system != contract.system:
-            raise LumbungError(
+            yield LumbungError(
                 f"a query of {contract.system} reads {address} of {known[address].system}",
                 where=where,
                 remedy="systems are built and published apart: keep to one",
@@ -226,19 +272,20 @@ def _refuse_misplaced(contract: Contract, known: dict[str, Contract], queries: d
         # What is published of an incremental table has all days, and a whole table may read them.
         needs_selection = source.is_daily or table.db == "staging" or contract.incremental
         if condition and needs_selection and not _is_selected(table, source):
-            raise LumbungError(
+            yield LumbungError(
                 f"reads all days of {address}",
                 where=where,
                 remedy=f"add WHERE {condition} to the SELECT that reads it",
             )
         if table.db == "staging" and source.incremental and not contract.incremental:
-            raise LumbungError(
+            yield LumbungError(
                 f"reads {address}, of which a run sees only the days that changed",
                 where=where,
                 remedy=f"read a dwh table with partition: {source.partition}, which has all days",
             )
-    for other in sorted({address for check in contract.checks for address in check.other_tables} - queries.keys()):
-        raise LumbungError(
+    compared = {address for check in contract.checks for address in check.other_tables}
+    for other in sorted(compared - queries.keys() - set(unreadable)):
+        yield LumbungError(
             f"a check looks at {other}, which no query makes",
             where=str(contract.path),
             remedy="check against a table of dwh or datamart",
@@ -266,8 +313,8 @@ def _is_selected(table: exp.Table, source: Contract) -> bool:
     return False
 
 
-def _refuse_moving_past(order: list[Contract]) -> None:
-    """Refuse a table by day that looks at a whole one: it would change with the newest version, whatever its day."""
+def _moving_past(order: list[Contract]) -> Iterator[LumbungError]:
+    """Tables by day that look at a whole one: they would change with the newest version, whatever their day."""
     from sqlglot import exp
 
     of_newest_version: set[str] = set()
@@ -279,7 +326,7 @@ def _refuse_moving_past(order: list[Contract]) -> None:
             if moving or versioned or dependencies(contract) & incremental:
                 of_newest_version.add(contract.address)
         elif moving:
-            raise LumbungError(
+            yield LumbungError(
                 f"a daily table looks at {', '.join(sorted(moving))}, which is of the newest version, not of its day",
                 where=str(contract.sql_path),
                 remedy="take what is needed from that day's staging partitions, or from another daily table",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lumbung.cli import console, enrollment
+from lumbung.cli import author, console, enrollment
 from lumbung.cli.runs import Json, reading, write_report
 from lumbung.cli.tweets import app as tweets_app
 from lumbung.core import settings as settings_module
@@ -191,6 +191,9 @@ def clean() -> None:
 
 # After the others, as help lists them in this order.
 app.command()(enrollment.generate)
+app.add_typer(author.new, name="new")
+app.command()(author.check)
+app.command()(author.schema)
 
 
 def _nullable(kind: Any) -> Any:

@@ -7,12 +7,12 @@ import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import date
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import duckdb
 
 from lumbung.catalog.contract import Contract
+from lumbung.catalog.references import order
 from lumbung.core.errors import LumbungError, SourceError
 from lumbung.pipeline import snapshot
 from lumbung.pipeline.rejects import RejectWriter, too_many
@@ -80,26 +80,6 @@ def _committed(contract: Contract, day: date, lake: Lake) -> Snapshot:
     return committed
 
 
-def _order(contracts: Sequence[Contract]) -> list[Contract]:
-    tables = {contract.table: contract for contract in contracts}
-    graph = {}
-    for contract in contracts:
-        graph[contract.table] = {reference.table for reference in contract.references}
-        if unknown := graph[contract.table] - tables.keys():
-            raise LumbungError(
-                f"refers to {', '.join(sorted(unknown))}, which is no source of {contract.system}",
-                where=str(contract.path),
-                remedy="name a staging table of the same system",
-            )
-    try:
-        return [tables[name] for name in TopologicalSorter(graph).static_order()]
-    except CycleError as error:
-        raise LumbungError(
-            f"sources refer to each other in a circle: {' -> '.join(error.args[1])}",
-            where=str(contracts[0].path.parent),
-        ) from error
-
-
 def _check(
     contracts: Sequence[Contract], snapshots: dict[str, Snapshot], lake: Lake, refusals: list[SourceError]
 ) -> dict[str, Member]:
@@ -107,7 +87,7 @@ def _check(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lumbung-")))
         db = stack.enter_context(engine(folder))
-        for contract in _order(contracts):
+        for contract in order(contracts):
             taken = snapshots[contract.table]
             assert taken.file
             source = stack.enter_context(lake.local(taken.file.path))

@@ -10,7 +10,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
+from lumbung.catalog.contract import Catalog
 from lumbung.pipeline.target import Partition, Target
+from lumbung.serving.schema import Accounting
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import DataFile, Document, Manifest, newest
 
@@ -141,6 +143,18 @@ def newest_version(lake: Lake, system: str) -> Version | None:
         if version := version_of(lake, system, date.fromisoformat(name.removeprefix("dt="))):
             return version
     return None
+
+
+def accounting(lake: Lake, system: str, day: date) -> list[Accounting]:
+    """Where the rows of each of a system's sources of a day went: read = loaded + rejected."""
+    version = version_of(lake, system, day)
+    if version is None:
+        return []
+    labels = {contract.table: contract.source.label for contract in Catalog().sources(system) if contract.source}
+    return [
+        Accounting(labels.get(name, name), day, member.rows_read, member.file.rows, member.rows_rejected, member.note)
+        for name, member in version.members.items()
+    ]
 
 
 def _is_committed(document: Snapshot | Version) -> bool:

@@ -210,3 +210,9 @@ class SnapshotSystem(System):
         from lumbung.pipeline.retention import plan_snapshots
 
         return plan_snapshots(lake, warehouse, self.name, catalog.sources(self.name), keep=keep, before=before)
+
+    def accounting(self, lake: Lake, day: date) -> list[Accounting]:
+        """Where each source's rows of the day went."""
+        from lumbung.pipeline.snapshot import accounting
+
+        return accounting(lake, self.name, day)

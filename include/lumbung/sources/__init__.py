@@ -1,7 +1,7 @@
 """Sources: each kind's reader turns a source into batches of rows and rejects.
 
-To add a kind of source: write a module with a `read`, enter it in `READERS` and in `Source.kind`, and add it to the
-suite in `tests/lumbung/sources/test_sources.py`, which every reader passes.
+To add a kind of source: write a module with a `read`, enter it in `READERS` and in the contracts' `Kind`, and add it
+to the suite in `tests/lumbung/sources/test_sources.py`, which every reader passes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The answers to pinter-skuy's three questions, from what is published, and where each source's rows went."""
+"""The answers to pinter-skuy's three questions, from what is published."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections.abc import Iterable
 from datetime import date
 from urllib.parse import urlencode
 
-from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
-from lumbung.pipeline import snapshot
 from lumbung.serving import published
-from lumbung.serving.schema import Accounting, EnrollmentAnswers, TopMentor
-from lumbung.storage.lake import Lake
+from lumbung.serving.schema import EnrollmentAnswers, TopMentor
 from lumbung.storage.warehouse import Warehouse
 
 SYSTEM = "pinter_skuy"
@@ -93,18 +90,6 @@ def enrollments_per_day(warehouse: Warehouse) -> list[tuple[date, str, int]]:
         "datamart.course_enrollment_daily",
     )
     return [(row["snapshot_date"], row["course_type"] or "", row["enrollments"]) for row in rows]
-
-
-def accounting(lake: Lake, day: date) -> list[Accounting]:
-    """Where each source's rows of a day went: read = loaded + rejected."""
-    version = snapshot.version_of(lake, SYSTEM, day)
-    if version is None:
-        return []
-    labels = {contract.table: contract.source.label for contract in Catalog().sources(SYSTEM) if contract.source}
-    return [
-        Accounting(labels.get(name, name), day, member.rows_read, member.file.rows, member.rows_rejected, member.note)
-        for name, member in version.members.items()
-    ]
 
 
 def looker_url(settings: Settings) -> str:

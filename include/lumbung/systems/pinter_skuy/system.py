@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,7 @@ from lumbung.pipeline.system import SnapshotSystem
 
 if TYPE_CHECKING:
     from lumbung.core.settings import Settings
-    from lumbung.serving.schema import Accounting, EnrollmentAnswers, Section
-    from lumbung.storage.lake import Lake
+    from lumbung.serving.schema import EnrollmentAnswers, Section
     from lumbung.storage.warehouse import Warehouse
 
 
@@ -39,12 +37,6 @@ class PinterSkuy(SnapshotSystem):
         from lumbung.systems.pinter_skuy.report import read, section
 
         return section(read(warehouse), self.label)
-
-    def accounting(self, lake: Lake, day: date) -> list[Accounting]:
-        """Where each source's rows of the day went."""
-        from lumbung.systems.pinter_skuy.answers import accounting
-
-        return accounting(lake, day)
 
     def looker_url(self, settings: Settings) -> str | None:
         """A link that opens a Looker Studio report on the summary; None: the warehouse is local."""

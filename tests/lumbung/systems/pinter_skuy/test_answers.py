@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lumbung.core.errors import LumbungError
-from lumbung.systems.pinter_skuy.answers import accounting, answers
+from lumbung.systems.pinter_skuy.answers import answers
+from lumbung.systems.pinter_skuy.system import SYSTEM
 from support.pipeline import sources
 
 ROOT = Path(__file__).parents[4]
@@ -102,7 +103,7 @@ def test_the_json_object_is_one_of_plain_values(shop):
 
 
 def test_the_accounting_adds_up(shop):
-    rows = accounting(shop.lake, shop.run(DAY).run.day)
+    rows = SYSTEM.accounting(shop.lake, shop.run(DAY).run.day)
     assert [row.source for row in rows] == [
         "course.json",
         "course_category.csv",
@@ -111,7 +112,7 @@ def test_the_accounting_adds_up(shop):
         "student.json",
     ]
     assert all(row.rows_read == row.rows_loaded + row.rows_rejected for row in rows)
-    assert accounting(shop.lake, shop.run("2026-11-11").run.day) == []
+    assert SYSTEM.accounting(shop.lake, shop.run("2026-11-11").run.day) == []
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,62 @@
+"""The JSON Schema of contracts, and what is refused of one."""
+
+import json
+
+import jsonschema
+import pytest
+import yaml
+
+from lumbung.catalog.contract import SCHEMA, SCHEMA_LINE, SQL_ROOT, json_schema, parse
+from lumbung.core.errors import LumbungError
+
+CONTRACTS = sorted(SQL_ROOT.glob("*/*.yaml"))
+VALID = yaml.safe_load((SQL_ROOT / "staging" / "course.yaml").read_text())
+
+each_contract = pytest.mark.parametrize("path", CONTRACTS, ids=lambda path: f"{path.parent.name}.{path.stem}")
+
+
+def test_the_schema_is_that_of_the_model():
+    assert SCHEMA.read_text() == json_schema(), "lumbung schema --write"
+
+
+@each_contract
+def test_editors_find_the_schema_of_each_contract(path):
+    first = path.read_text().splitlines()[0]
+    assert first == SCHEMA_LINE
+    assert (path.parent / first.partition("$schema=")[2]).resolve() == SCHEMA
+
+
+@each_contract
+def test_each_contract_keeps_to_the_schema(path):
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"grains": "-"},
+        {"grain": None},
+        {"dataset": "dwh"},
+        {"columns": [{"name": "id"}]},
+        {"columns": [{"name": "id", "description": "-", "type": "INTEGER"}]},
+        {"columns": [{"name": "the id", "description": "-"}]},
+        {"checks": [{"uniq": ["id"]}]},
+        {"source": {"kind": "xml"}},
+    ],
+)
+def test_what_the_model_refuses_for_its_form_the_schema_refuses(change):
+    content = {**VALID, **change}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(content, json.loads(SCHEMA.read_text()))
+    if "dataset" not in change:  # that is the folder's name
+        with pytest.raises(LumbungError):
+            parse(SQL_ROOT / "staging" / "x.yaml", yaml.safe_dump(content))
+
+
+def test_all_that_is_inconsistent_is_said_at_once():
+    columns = [{"name": "id", "description": "-"}, {"name": "id", "description": "-"}]
+    with pytest.raises(LumbungError) as refusal:
+        parse(SQL_ROOT / "staging" / "x.yaml", yaml.safe_dump({**VALID, "columns": columns, "key": ["code"]}))
+    assert "columns named twice: id; no such columns: code, course_category_id, mentor_id, snapshot_date" in str(
+        refusal.value
+    )
