@@ -19,7 +19,7 @@ from pathlib import Path
 from lumbung.local.kafka import jars
 
 ROOT = Path(__file__).parents[2]
-STANDINS = Path(__file__).with_name("standins")
+STANDINS = ROOT / "tests" / "docker" / "standins"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lumbung" / "docker"
 # The certificates that this machine trusts beyond the usual ones; a stand-in trusts them, too.
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
