@@ -1,7 +1,7 @@
 """How long landing takes beside a bare consumer that parses the same messages and writes the same compressed files.
 
 The bare one guarantees nothing: the group's offsets are committed automatically, and its files are not flushed to disk,
-counted, named by a manifest or checked for messages that are no tweets. Both start a consumer of their own each time.
+counted, named by a manifest or checked for messages that are not tweets. Both start a consumer of their own each time.
 """
 
 import contextlib

@@ -111,10 +111,10 @@ REFUSED = {
                 {"student_id": "s1", "course_id": "c9"},
             ]
         ),
-        r"course_enrollment, day .*: 2 of 5 rows are rejected, 1 allowed; the first: student_id s9 is no student",
+        r"course_enrollment, day .*: 2 of 5 rows are rejected, 1 allowed; the first: student_id s9 is not in student",
         [
-            ("course_enrollment", None, "course_id c9 is no course"),
-            ("course_enrollment", None, "student_id s9 is no student"),
+            ("course_enrollment", None, "course_id c9 is not in course"),
+            ("course_enrollment", None, "student_id s9 is not in student"),
         ],
     ),
     "database down": (dsn(r"@127\.0\.0\.1:\d+", "@127.0.0.1:1"), r"connection pinter_skuy: no connection", []),
@@ -193,7 +193,7 @@ TAKEN = {
         fill(course_enrollment=[*ENROLLMENTS, {"student_id": "s9", "course_id": "c1"}]),
         "course_enrollment",
         3,
-        [(None, "student_id s9 is no student")],
+        [(None, "student_id s9 is not in student")],
     ),
     "a null key of a table": (
         fill(course_enrollment=[*ENROLLMENTS, {"student_id": None, "course_id": "c1"}]),

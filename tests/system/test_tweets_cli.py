@@ -45,7 +45,7 @@ def test_a_run_prints_tasks_rows_and_marts_and_leaves_nothing_running(home) -> N
     for task in ("collect", "ship", "land", "clean", "load", "build.datamart.tweet_total", "publish", "complete"):
         line = next(line for line in printed.splitlines() if task in line.split())
         assert line.startswith("ok"), line
-    assert "1 files, 1 lines are no tweets" in printed
+    assert "1 files, 1 lines are not tweets" in printed
     assert "Tweets that name an instrument: 2" in printed
     assert home.processes() == []
     answers = home.json("tweets", "answers", "--json")

@@ -32,7 +32,7 @@ def faults(sources: Sequence[Contract], unreadable: Collection[str] = ()) -> Ite
     for source in sources:
         if unknown := {reference.table for reference in source.references} - {*tables, *unreadable}:
             yield LumbungError(
-                f"refers to {', '.join(sorted(unknown))}, which is no source of {source.system}",
+                f"refers to {', '.join(sorted(unknown))}, which is not a source of {source.system}",
                 where=str(source.path),
                 remedy="name a staging table of the same system",
             )

@@ -126,7 +126,7 @@ def _drop_dangling(
         value = " || ', ' || ".join(columns)
         reasons.append(
             f"CASE WHEN {present} AND NOT EXISTS (SELECT 1 FROM {quote(reference.table)} t WHERE {match})"
-            f" THEN '{', '.join(reference.columns)} ' || {value} || ' is no {reference.table}' END"
+            f" THEN '{', '.join(reference.columns)} ' || {value} || ' is not in {reference.table}' END"
         )
     row = ", ".join(f"{quote(name)} := r.{quote(name)}" for name in taken.columns)
     db.execute(f"""

@@ -74,7 +74,7 @@ def test_all_faults_are_found_and_nothing_is_said_about_what_reads_a_broken_cont
     ("path", "old", "new", "message"),
     [
         ("sql/dwh/dim_mentor.yaml", "pinter_skuy", "pintar", "there is no system pintar"),
-        ("sql/staging/course.yaml", "table: mentor,", "table: guru,", "refers to guru, which is no source of"),
+        ("sql/staging/course.yaml", "table: mentor,", "table: guru,", "refers to guru, which is not a source of"),
         ("sql/staging/course.yaml", "table: mentor, key: [id]", "table: mentor, key: [ident]",
          "refers to ident of staging.mentor, which has no such column"),
         ("sql/datamart/top_mentor.yaml", "key: [mentor_id]}", "key: [id]}", "refers to id of dwh.dim_mentor"),

@@ -58,7 +58,7 @@ def test_a_row_that_refers_to_nothing_is_rejected_and_so_are_those_that_refer_to
     harness.fill(many(4, [course("c8", "m8")], [enrollment("s1", "c8")]))
     made = version(harness)
     courses, enrollments = made.members["course"], made.members["course_enrollment"]
-    for member, reason in ((courses, "mentor_id m8 is no mentor"), (enrollments, "course_id c8 is no course")):
+    for member, reason in ((courses, "mentor_id m8 is not in mentor"), (enrollments, "course_id c8 is not in course")):
         assert (member.rows_read, member.file.rows, member.rows_rejected) == (5, 4, 1)
         assert [row["reason"] for row in read(member.rejects)] == [reason]
         assert len(read(member.file)) == 4
@@ -72,13 +72,15 @@ def test_a_row_may_miss_more_than_one(harness, read):
     harness.fill(many(2, [], [enrollment("s9", "c9")]))
     made = version(harness)
     (reject,) = read(made.members["course_enrollment"].rejects)
-    assert reject["reason"] == "student_id s9 is no student; course_id c9 is no course"
+    assert reject["reason"] == "student_id s9 is not in student; course_id c9 is not in course"
 
 
 def test_a_reference_is_compared_byte_by_byte(harness, read):
     harness.fill(many(2, [], [enrollment("S1", "c1")]))
     made = version(harness)
-    assert [row["reason"] for row in read(made.members["course_enrollment"].rejects)] == ["student_id S1 is no student"]
+    assert [row["reason"] for row in read(made.members["course_enrollment"].rejects)] == [
+        "student_id S1 is not in student"
+    ]
 
 
 def test_rejects_of_both_kinds_count_against_the_limit(harness, read):
@@ -103,7 +105,7 @@ def test_the_error_names_each_source_that_has_too_many(harness):
     harness.fill(
         many(2, [course("c8", "m8"), course("c9", "m1", "k9")], [enrollment("s1", "c8"), enrollment("s8", "c0")])
     )
-    with pytest.raises(SourceError, match=r"course\.json.*2 of 4 rows.*mentor_id m8 is no mentor"):
+    with pytest.raises(SourceError, match=r"course\.json.*2 of 4 rows.*mentor_id m8 is not in mentor"):
         version(harness)
     assert "course_enrollment, day" in attempt(harness).note
 
@@ -200,7 +202,7 @@ def test_versions_of_concurrent_runs_rise(harness):
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("{columns: [mentor_id], table: guru, key: [id]}", "refers to guru, which is no source of pinter_skuy"),
+        ("{columns: [mentor_id], table: guru, key: [id]}", "refers to guru, which is not a source of pinter_skuy"),
         ("{columns: [mentor_id], table: course_enrollment, key: [student_id]}", "refer to each other in a circle"),
     ],
 )

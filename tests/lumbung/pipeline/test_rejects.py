@@ -24,7 +24,7 @@ def test_rejects_of_both_kinds_are_in_the_table_and_rows_add_up(make_harness):
     harness.fill(changed)
     run = harness.run(FIRST).up_to("load")
     assert harness.rejected(FIRST) == [
-        ("course_enrollment", None, "student_id s9 is no student"),
+        ("course_enrollment", None, "student_id s9 is not in student"),
         ("mentor", 4, "an identical repeat of line 2"),
     ]
     for name, member in run.version.members.items():

@@ -51,7 +51,7 @@ def collect(run: Run) -> Step:
         rows_in=summary.tweets + summary.refused,
         rows_out=summary.tweets,
         rows_rejected=summary.refused,
-        note="; ".join([f"{len(summary.files)} files, {summary.refused} lines are no tweets", *summary.notes]),
+        note="; ".join([f"{len(summary.files)} files, {summary.refused} lines are not tweets", *summary.notes]),
     )
 
 
