@@ -62,7 +62,7 @@ bench: ## Measure beside the alternatives, write docs/reference/measurements.* (
 	@PYTHONPATH=.:tests .venv/bin/python -m benchmarks $(ONLY) $(if $(ENROLLMENTS),--enrollments $(ENROLLMENTS)) \
 		$(if $(DAYS),--days $(DAYS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-audit: ## Look up known faults of all that is locked (asks api.osv.dev)
+audit: ## Look up known vulnerabilities in the locked dependencies (asks api.osv.dev)
 	@infra/install.sh audit
 	@for lock in airflow bigquery dev spark bench uv; do echo "$$lock"; \
 		.venv-audit/bin/pip-audit --vulnerability-service osv --disable-pip --require-hashes --progress-spinner off \

@@ -50,7 +50,7 @@ def set_clock(seconds: float) -> None:
 
 
 def child(order: dict[str, Any]) -> None:
-    """Do what an order says, and write what came of it."""
+    """Do what an order says, and write its outcome."""
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     outcome = Path(order["outcome"])

@@ -1,4 +1,4 @@
-"""`lumbung` from start to end on the sample data and on the brief's own."""
+"""`lumbung` from start to end on the sample data and on the reference data."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ Make = Callable[..., "Home"]  # noqa: F821 - tests/system/conftest.py
 
 @pytest.fixture(scope="module")
 def ran(make_home: Make, missing: Callable[[str], None]):
-    """A home with one run on the brief's own data, and what that run printed."""
+    """A home with one run on the reference data, and what that run printed."""
     capstone = Path(__file__).resolve().parents[3] / "shared" / "reference" / "capstone"
     if not capstone.exists():
         missing("../shared/reference/capstone")

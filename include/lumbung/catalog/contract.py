@@ -43,7 +43,7 @@ class Column(Strict):
     name: Name
     type: Type = "STRING"
     required: bool = Field(default=False, description="Never null; a key in a source's row is never blank either.")
-    description: str = Field(description="What a value tells, for people.")
+    description: str = Field(description="What a value means, for people.")
 
 
 class Source(Strict):
@@ -126,7 +126,7 @@ class Contract(Strict):
 
     dataset: Name = Field(description="The folder of the file.")
     table: Name = Field(description="The file's name.")
-    description: str = Field(description="What a row tells, for people.")
+    description: str = Field(description="What a row represents, for people.")
     grain: str = Field(description="What a row is.")
     system: Name = Field(description="Whose table it is.")
     key: list[Name] = Field(description="Columns that identify a row (of a partition, if there is one).")

@@ -193,7 +193,7 @@ def _tweet_status(status: TweetStatus) -> None:
         (f"published in run {row.run_id}", f"version {row.version}, {row.published_at.isoformat()}")
         for row in status.warehouse
     ]
-    rows_by_part: dict[str, list[tuple[str, Any]]] = {
+    rows_by_place: dict[str, list[tuple[str, Any]]] = {
         "spool": [
             ("files to ship", spool.files_to_ship),
             ("files shipped", spool.files_shipped),
@@ -210,7 +210,7 @@ def _tweet_status(status: TweetStatus) -> None:
             ("search", "complete" if x.is_complete else "cut short; the next one goes on"),
         ],
     }
-    table("Tweets", ("part", "what", "now"), [(part, *row) for part, rows in rows_by_part.items() for row in rows])
+    table("Tweets", ("place", "what", "now"), [(place, *row) for place, rows in rows_by_place.items() for row in rows])
 
 
 def _kafka_rows(kafka: KafkaStatus) -> list[tuple[str, Any]]:

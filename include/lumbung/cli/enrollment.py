@@ -30,7 +30,7 @@ def run(
     day: Annotated[str | None, typer.Option(help="Business day, YYYY-MM-DD; default: today in Jakarta.")] = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Take the sources again.")] = False,
 ) -> None:
-    """Run the warehouse for a day, and print what came of it."""
+    """Run the warehouse for a day, and print the results."""
     from lumbung.local import services
 
     settings = settings_module.load()

@@ -86,7 +86,7 @@ def query(
 @app.command()
 def prune(
     keep: Annotated[int, typer.Option(min=1, help="Days of snapshots to keep, per system.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be deleted.")] = False,
 ) -> None:
     """Delete old lake snapshots and staging partitions; never what is published."""
     from lumbung.pipeline.prune import prune as run_prune

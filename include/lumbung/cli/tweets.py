@@ -33,7 +33,7 @@ app = typer.Typer(
 DayOption = Annotated[str | None, typer.Option(help="Business day, YYYY-MM-DD; default: today in Jakarta.")]
 SourceOption = Annotated[TweetSource, typer.Option(help="Where tweets come from.")]
 PathOption = Annotated[Path | None, typer.Option(help="The archive's folder or file.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list what would be deleted.")]
 Forever = Annotated[bool, typer.Option("--forever", help="Go on until Ctrl-C.")]
 
 
@@ -44,7 +44,7 @@ def run(
     path: PathOption = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Clean the day again.")] = False,
 ) -> None:
-    """Run the whole path through Airflow: collect, ship, land, clean, build, publish, index; print what came of it."""
+    """Run the whole path through Airflow: collect, ship, land, clean, build, publish, index; print the results."""
     chosen, archive = _day(day), _archive(source, path)
     _run(chosen, {"refresh": refresh, "source": source, "path": archive and str(archive)})
 

@@ -64,7 +64,7 @@ def migrate(env: Mapping[str, str], home: Path) -> None:
         try:
             status = process.wait()
         finally:
-            # On Ctrl-C it is killed at once, lest it go on without the lock; the next command completes it.
+            # On Ctrl-C it is killed at once, as it would go on without the lock; the next command completes it.
             processes.end_sessions([leader], grace=0)
         if status:
             raise processes.error_with_log("Airflow's database cannot be migrated", log, "run the command again")

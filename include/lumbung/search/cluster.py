@@ -26,7 +26,7 @@ Action = tuple[Mapping[str, Any], Mapping[str, Any] | None]
 
 
 class UnavailableError(LumbungError):
-    """The search server did not do it in time."""
+    """The search server did not respond successfully in time."""
 
     transient = True
 

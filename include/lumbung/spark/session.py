@@ -78,7 +78,7 @@ def _connected(address: str) -> Iterator[SparkSession]:
             connected.client.set_retry_policies(patient)
         except PySparkException as error:
             if connected:
-                connected.release_session_on_close = False  # there is nobody to tell
+                connected.release_session_on_close = False  # no server is left to answer
             details = re.search(r'details = "(.*)"', str(error))
             raise LumbungError(
                 f"no Spark Connect server answers, or it refuses: {details[1] if details else error}",

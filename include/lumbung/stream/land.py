@@ -339,7 +339,7 @@ class _Lander:
                 f"partitions {missing} were not landed within {PATIENCE_SECONDS / 60:.0f} minutes, and another lander"
                 " has them",
                 where=self.topic.name,
-                remedy="see to that lander, or stop it; then land again",
+                remedy="check that lander, or stop it; then land again",
             )
         return KafkaUnavailableError(
             f"nothing came of partitions {missing} for {PATIENCE_SECONDS / 60:.0f} minutes",

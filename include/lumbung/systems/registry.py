@@ -1,4 +1,4 @@
-"""The systems that are gathered: every folder beside this module that has a `system.py`."""
+"""The systems that are ingested: every package beside this module; each has a `system.py` with its `SYSTEM`."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Lake(ABC):
     def lease(self, name: str) -> AbstractContextManager[None]:
         """Hold the exclusive right to do the work called `name`.
 
-        It is a lock of the lake, not of Airflow: `airflow dags test` and the command line heed none of Airflow's.
+        It is a lock of the lake, not of Airflow: `airflow dags test` and the command line ignore Airflow's.
 
         Raises:
             LumbungError: another process held it for 15 minutes, or took it while this one stood still. The latter is

@@ -81,7 +81,7 @@ def generate(
         out: the folder; made if it is not there. It may hold these five files, which are replaced, and no other.
         enrollments: rows of course_enrollment.csv.
         seed: the same seed and number give the same bytes.
-        progress: is told the file, its rows written so far, and all its rows.
+        progress: is given the file, its rows written so far, and all its rows.
 
     Returns:
         Rows by file name.
@@ -94,7 +94,7 @@ def generate(
     parts = {name: out / f".{name}.part" for name in FILES}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        _refuse_strangers(out, {*FILES, *(part.name for part in parts.values())})
+        _refuse_other_files(out, {*FILES, *(part.name for part in parts.values())})
         try:
             rows = _write(parts, sizes(enrollments), seed, progress or (lambda _file, _done, _total: None))
             for name in FILES:
@@ -111,7 +111,7 @@ def generate(
     return rows
 
 
-def _refuse_strangers(out: Path, ours: set[str]) -> None:
+def _refuse_other_files(out: Path, ours: set[str]) -> None:
     if strangers := sorted(path.name for path in out.iterdir() if path.name not in ours):
         raise LumbungError(
             f"the folder holds other files: {', '.join(strangers[:5])}{', …' if strangers[5:] else ''}",

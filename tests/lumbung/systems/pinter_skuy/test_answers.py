@@ -129,7 +129,7 @@ def capstone(new_harness, missing):
         yield harness
 
 
-def test_the_brief_s_own_data_give_the_published_answers(capstone):
+def test_the_reference_data_give_the_published_answers(capstone):
     published = json.loads((CAPSTONE / "published_answers.json").read_text())
     rows = published.pop("rows")
     given = answers(capstone.warehouse).to_json()

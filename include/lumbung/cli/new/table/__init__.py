@@ -16,7 +16,7 @@ from lumbung.core.errors import LumbungError
 
 Rows = list[dict[str, Any]]
 
-# One row of a case is thrown out for its day, or for a blank.
+# One row of a case is filtered out by its day, or as blank.
 COPY, COUNT = "other_day", "blank"
 
 
@@ -74,7 +74,7 @@ def origin_of(address: str, chosen: str | None, contracts: Mapping[str, Contract
 
 
 def _copy(origin: Contract) -> tuple[str, dict[str, Any], Rows, Rows]:
-    """Rows of staging as they are; those of another day are thrown out."""
+    """Rows of staging as they are; those of another day are filtered out."""
     columns = origin.columns if origin.incremental else origin.business_columns
     rows = [_row(origin, n) for n in (1, 2)]
     other = {**_row(origin, 3), str(origin.partition): f"{DAY - timedelta(days=1)}"}
@@ -91,7 +91,7 @@ def _copy(origin: Contract) -> tuple[str, dict[str, Any], Rows, Rows]:
 
 
 def _count(origin: Contract) -> tuple[str, dict[str, Any], Rows, Rows]:
-    """How many rows share a text; those without one are thrown out."""
+    """How many rows share a text; those without one are filtered out."""
     texts = sorted(
         (column for column in origin.columns if column.type == "STRING"), key=lambda column: column.name in origin.key
     )
