@@ -99,7 +99,7 @@ def daily_dag(
     doc: str | None,
     refresh: Param | None = None,
     params: dict[str, Param] | None = None,
-    paused: bool = False,
+    paused: bool | None = None,
     tags: Sequence[str] = (),
 ) -> Iterator[DailyDag]:
     """A DAG that runs every day at 00:30 in Jakarta, for the day that just ended.
@@ -110,7 +110,7 @@ def daily_dag(
         doc: the DAG file's docstring, shown as Markdown.
         refresh: the parameter `refresh`, a boolean; default: it takes the sources again.
         params: parameters of this DAG only.
-        paused: whether it starts paused.
+        paused: whether it starts paused; None: as Airflow is configured.
         tags: more tags than the system's name.
     """
     system = by_dag(dag_id)

@@ -31,7 +31,7 @@ class PlanOperator(StepOperator):
         return asdict(self.staged)
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        step, self.staged = system(self.system).step(self.task_id)(run, self.target(context))
+        step, self.staged = system(self.system).step(self.task_id)(run, self.target(run, context))
         return step
 
 

@@ -74,12 +74,16 @@ class StepOperator(BaseOperator):
             raise AirflowSkipException(step.note)
         return asdict(step)
 
-    def target(self, context: Context, key: str = TARGET) -> Target:
-        """The version that the run was decided to be about."""
+    def target(self, run: Run, context: Context, key: str = TARGET) -> Target:
+        """The version that the run was decided to be about.
+
+        Raises:
+            LumbungError: it was pruned since, or decided by another release.
+        """
         from lumbung.pipeline.target import Target
 
         content = context["ti"].xcom_pull(task_ids=system(self.system).decision_task, key=key)
-        return Target.from_xcom(content)
+        return Target.from_xcom(content, run.lake)
 
     @property
     def table(self) -> str:
@@ -219,14 +223,14 @@ class OwnStepOperator(StepOperator):
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
         work = system(self.system).step(self.task_id)
-        return work(run, self.target(context)) if self.after_decision else work(run)
+        return work(run, self.target(run, context)) if self.after_decision else work(run)
 
 
 class LoadOperator(SourceOperator):
     """Load one staging table."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        return system(self.system).load(run, run.catalog[self.table], self.target(context))
+        return system(self.system).load(run, run.catalog[self.table], self.target(run, context))
 
 
 class BuildOperator(StepOperator):
@@ -243,7 +247,7 @@ class BuildOperator(StepOperator):
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
         from lumbung.pipeline.build import build
 
-        return build(run, run.catalog[self.address], self.target(context))
+        return build(run, run.catalog[self.address], self.target(run, context))
 
 
 class PublishOperator(StepOperator):
@@ -252,7 +256,7 @@ class PublishOperator(StepOperator):
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
         from lumbung.pipeline.publish import publish
 
-        return publish(run, self.target(context, OWN), self.target(context))
+        return publish(run, self.target(run, context, OWN), self.target(run, context))
 
 
 class RejectedOperator(StepOperator):

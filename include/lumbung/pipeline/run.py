@@ -82,7 +82,7 @@ class Run:
     refresh: bool = False
     refresh_from: date | None = None
     identity: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @cached_property
     def lake(self) -> Lake:

@@ -77,6 +77,7 @@ class Version(Manifest):
             generation=self.generation,
             extracted_at=max(member.extracted_at for member in self.members.values()),
             provisional=any(member.provisional for member in self.members.values()),
+            manifest=f"{version_folder(self.system)}/dt={self.day}/manifest-{self.generation:06}.json",
             partitions=[Partition(table=entity, day=self.day, holds=self.generation) for entity in self.members],
         )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from lumbung.core.errors import LumbungError
+from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import Document
 from lumbung.storage.state import Published
 
@@ -36,6 +38,7 @@ class Target(Document):
         provisional: whether a source was read before the day was over.
         partitions: the staging partitions that tables are built from.
         changed: the days that incremental tables rebuild; the others are taken from what is published.
+        manifest: the version's manifest in the lake.
         days: of incremental tables, every day's key, which names what it is made from.
         rules: names the queries of the incremental tables; other queries rebuild all days.
     """
@@ -46,6 +49,7 @@ class Target(Document):
     extracted_at: datetime
     provisional: bool
     partitions: list[Partition]
+    manifest: str
     changed: list[date] = Field(default_factory=list)
     days: dict[date, str] = Field(default_factory=dict)
     rules: str = ""
@@ -78,6 +82,18 @@ class Target(Document):
         return self.model_dump(mode="json")
 
     @classmethod
-    def from_xcom(cls, content: dict[str, Any]) -> Self:
-        """As another task gets it."""
-        return cls.model_validate(content)
+    def from_xcom(cls, content: object, lake: Lake) -> Self:
+        """As another task gets it.
+
+        Raises:
+            LumbungError: its version was pruned since, or the run was decided by another release of Lumbung.
+        """
+        remedy = "run the day again"
+        try:
+            target = cls.model_validate(content)
+        except ValidationError:
+            what = "the run was decided by another release of Lumbung"
+            raise LumbungError(what, where="target", remedy=remedy) from None
+        if lake.read(target.manifest) is None:
+            raise LumbungError("no such version", where=lake.address(target.manifest), remedy=remedy)
+        return target

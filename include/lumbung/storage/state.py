@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from lumbung.core.errors import LumbungError, first_line
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import Document
 
@@ -149,8 +150,16 @@ class State:
         return f"{self.folder}/{name}.json"
 
     def _read[D: Document](self, name: str, model: type[D]) -> D | None:
-        content = self.lake.read(self._path(name))
-        return None if content is None else model.model_validate_json(content)
+        path = self._path(name)
+        content = self.lake.read(path)
+        try:
+            return None if content is None else model.model_validate_json(content)
+        except ValidationError as error:
+            raise LumbungError(
+                f"the document cannot be read ({first_line(error)})",
+                where=self.lake.address(path),
+                remedy="use the release of Lumbung that wrote it, or restore it from a copy of the lake",
+            ) from error
 
     def _write(self, name: str, document: Document) -> None:
         self.lake.write(self._path(name), document.model_dump_json(indent=2).encode())

@@ -1,4 +1,4 @@
--- Grain: a cleaned tweet. A run rebuilds the days that changed; the other days stay as they are published.
+-- Grain: a cleaned tweet. A run makes the days anew that changed; the other days stay as they are published.
 -- Traps: tweets that name no instrument are here too: count those with instrument_count > 0. The hour is Jakarta's, as
 -- the date is; that of created_at itself is UTC's.
 SELECT

@@ -1,5 +1,5 @@
--- Grain: tweet x instrument. A run rebuilds the days that changed; the other days stay as they are published.
--- Traps: a tweet that names two instruments is two rows, so rows here are not tweets; one that names none has no row.
+-- Grain: tweet x instrument. A run makes the days anew that changed; the other days stay as they are published.
+-- Traps: a tweet that names two instruments is two rows, so rows here are no tweets; one that names none has no row.
 SELECT
     tweet.tweet_date,
     tweet.tweet_id,

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import importlib
+from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from lumbung.cli.doctor import airflow, lake, machine, notifications, sources, stream, warehouse
 from lumbung.core.errors import LumbungError, first_line
 from lumbung.core.settings import Settings
 from lumbung.serving.schema import Finding
 
-CHECKS: list[tuple[str, Callable[[Settings], Iterable[Finding]]]] = [
-    ("Python", machine.python),
-    ("environment", machine.airflow_environment),
-    ("memory", machine.memory),
-    ("disk space", machine.disk),
-    ("home folder", machine.home),
-    ("lake", lake.check),
-    ("Airflow", airflow.check),
-    ("source files", sources.files),
-    ("source database", sources.database),
-    ("warehouse", warehouse.check),
-    ("tweets", stream.check),
-    ("notification", notifications.check),
-]
+# The module and function of each check: imported one by one, so that a broken installation is a finding, too.
+CHECKS = (
+    ("Python", "machine", "python"),
+    ("environment", "machine", "airflow_environment"),
+    ("memory", "machine", "memory"),
+    ("disk space", "machine", "disk"),
+    ("home folder", "machine", "home"),
+    ("lake", "lake", "check"),
+    ("Airflow", "airflow", "check"),
+    ("source files", "sources", "files"),
+    ("source database", "sources", "database"),
+    ("warehouse", "warehouse", "check"),
+    ("tweets", "stream", "check"),
+    ("notification", "notifications", "check"),
+)
 
 
 def checks(settings: Settings) -> Iterator[Finding]:
     """Look at everything that the settings need, one after the other; a check that breaks is a finding, too."""
-    for name, check in CHECKS:
+    for name, module, function in CHECKS:
         try:
+            check = getattr(importlib.import_module(f"lumbung.cli.doctor.{module}"), function)
             for finding in check(settings):
                 yield _without_secrets(finding, settings)
         except LumbungError as error:

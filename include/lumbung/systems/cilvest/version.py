@@ -133,6 +133,7 @@ def make_target(run: Run, version: TweetVersion) -> Target:
         extracted_at=version.landed_at,
         provisional=version.landed_at < business_day.ends_at(last),
         partitions=[Partition(table=ENTITY, day=day, holds=version.days[day].key) for day in changed],
+        manifest=f"{VERSIONS}/manifest-{version.generation:06}.json",
         changed=changed,
         days={day: cleaned.key for day, cleaned in version.days.items()},
         rules=rules,

@@ -320,8 +320,17 @@ def test_a_check_that_breaks_is_a_finding_without_secrets(find, monkeypatch):
         yield Finding("first", True, "fine")
         raise RuntimeError(f"no route to {settings.source_dsn.get_secret_value()} or s3cr@t\nTraceback")
 
-    monkeypatch.setattr(doctor, "CHECKS", [("second", broken), ("third", lambda _: [Finding("third", True, "fine")])])
+    monkeypatch.setattr(machine, "python", broken)
+    monkeypatch.setattr(machine, "memory", lambda _: [Finding("third", True, "fine")])
+    monkeypatch.setattr(doctor, "CHECKS", [("second", "machine", "python"), ("third", "machine", "memory")])
     findings = find(source_dsn=f"postgresql://reader:{PASSWORD}@db/shop")
     assert list(findings) == ["first", "second", "third"]
     assert findings["second"].found == "the check broke (RuntimeError: no route to *** or ***)"
     assert not findings["second"].ok
+
+
+def test_a_check_that_cannot_be_imported_is_a_finding(find, monkeypatch):
+    monkeypatch.setattr(doctor, "CHECKS", [("gone", "nowhere", "check"), ("Python", "machine", "python")])
+    findings = find()
+    assert "ModuleNotFoundError" in findings["gone"].found
+    assert findings["Python"].ok
