@@ -1,14 +1,3 @@
-"""Airflow in the tests' own process: a folder of its own, and the plugins folder on the path as Airflow puts it."""
+"""Airflow runs in the tests' own process."""
 
-import os
-import sys
-import tempfile
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "tests")]
-
-HOME = tempfile.TemporaryDirectory(prefix="lumbung-airflow-")
-os.environ["AIRFLOW_HOME"] = HOME.name  # read on the first import of airflow
-os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "plugins")
-os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "false"
+from support import airflow_process  # noqa: F401 - it sets the environment that Airflow reads when it is imported

@@ -138,7 +138,7 @@ def program(path: Path, script: str) -> None:
 
 def test_a_cluster_id_that_starts_with_a_dash_is_taken(tmp_path, monkeypatch, missing):
     """One random id in 64 does, and Kafka's own tool would take it for an option."""
-    if not stream.has_parts():
+    if not stream.has_java_and_maven():
         missing("Java and Maven")
     number = uuid.UUID(bytes=b"\xf8" + bytes(15))
     assert base64.urlsafe_b64encode(number.bytes).startswith(b"-")
