@@ -19,7 +19,7 @@ from google.cloud import dataproc_v1 as api
 from lumbung.core.settings import Settings
 from lumbung_airflow.dataproc import spark_tasks
 
-os.environ["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"] = '{"conn_type": "google_cloud_platform"}'
+CONNECTION = {"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": '{"conn_type": "google_cloud_platform"}'}
 WHEN = datetime(2026, 11, 25, tzinfo=UTC)
 
 
@@ -67,6 +67,7 @@ def clients(address):
 def run(address, spark, **options):
     """Run the DAG; gives the state of each task's last try."""
     with (
+        mock.patch.dict(os.environ, CONNECTION),
         mock.patch.multiple(
             hooks.DataprocHook,
             **{name: lambda self, region=None, client=client: client for name, client in clients(address)},
