@@ -54,7 +54,6 @@ with daily_dag(
     [daily.version, clean] >> load >> list(daily.builds.values())
     # After the rejects: from what is published the next run sees which days have new ones.
     daily.rejected >> daily.publish
-    ends = [last]
-    if SETTINGS.search.url:
-        ends.append(daily.publish >> OwnStepOperator(task_id="index", after_decision=True))
-    daily.finish(*ends)
+    searched = [OwnStepOperator(task_id="index", after_decision=True)] if SETTINGS.search.url else []
+    daily.publish >> searched
+    daily.finish(last, *searched)
