@@ -21,6 +21,7 @@ from pathlib import Path
 
 import requests
 
+from lumbung.core.locks import locked
 from lumbung.local import processes
 
 VERSION = "8.19.21"
@@ -58,12 +59,12 @@ class MissingError(Exception):
 def running(shared: Path) -> Iterator[Server]:
     """The running server of all test processes that give the same folder; the last one to leave stops it."""
     state = shared / "elasticsearch.json"
-    with processes.locked(shared / "elasticsearch.lock", fcntl.LOCK_SH) as users:
-        with processes.locked(shared / "elasticsearch.gate.lock", fcntl.LOCK_EX):
+    with locked(shared / "elasticsearch.lock", fcntl.LOCK_SH) as users:
+        with locked(shared / "elasticsearch.gate.lock", fcntl.LOCK_EX):
             if not state.exists():
                 _start(state)
         yield Server(processes.read_json(state)["url"])
-        with processes.locked(shared / "elasticsearch.gate.lock", fcntl.LOCK_EX), contextlib.suppress(BlockingIOError):
+        with locked(shared / "elasticsearch.gate.lock", fcntl.LOCK_EX), contextlib.suppress(BlockingIOError):
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             content = processes.read_json(state)
             _stop(processes.Process.from_dict(content), Path(content["home"]))

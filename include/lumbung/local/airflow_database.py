@@ -12,6 +12,7 @@ from pathlib import Path
 
 import sqlalchemy
 
+from lumbung.core.locks import locked
 from lumbung.core.settings import Settings
 from lumbung.local import processes
 from lumbung.local.airflow_environment import PORT, environment, program
@@ -53,7 +54,7 @@ def migrate(env: Mapping[str, str], home: Path) -> None:
     stamp, log = home / "airflow" / "migrated.json", home / "logs" / "migrate.log"
     version = importlib.metadata.version("apache-airflow")
     url = env[METADATA_VARIABLE]
-    with processes.locked(home / "airflow" / "migrate.lock", fcntl.LOCK_EX):
+    with locked(home / "airflow" / "migrate.lock", fcntl.LOCK_EX):
         # Airflow writes the revision before its last rows (the default pool, log templates), so the database of a
         # killed migration may look finished: the stamp is written only after a migration ended well. The stamp alone
         # is not enough either: the database may have been emptied or replaced since, which its revision shows.
@@ -118,7 +119,7 @@ def fail_abandoned(home: Path, metadata_url: str) -> None:
     """
     for path in runs_folder(home).glob("*.json"):
         # A file that is locked belongs to a run that is alive.
-        with contextlib.suppress(BlockingIOError), processes.locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with contextlib.suppress(BlockingIOError), locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
             if path.stat().st_size:  # else the command was killed before it started the run
                 run = json.loads(path.read_text())
                 # The leader is gone, but a task in its session may go on and write to the warehouse.

@@ -18,6 +18,7 @@ from typing import Any
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
+from lumbung.core.locks import locked
 from lumbung.core.settings import EMULATOR_VARIABLE, LOCAL_PROJECT, NAMES, ROOT, Settings, variable
 from lumbung.core.settings import environment as own_environment
 from lumbung.local import processes
@@ -102,7 +103,7 @@ def airflow_secrets(home: Path) -> dict[str, Any]:
     """
     folder = home / "airflow"
     path = folder / "secrets.json"
-    with processes.locked(folder / "secrets.lock", fcntl.LOCK_EX):
+    with locked(folder / "secrets.lock", fcntl.LOCK_EX):
         if not path.exists():
             password = secrets.token_urlsafe(12)
             # This file first: once secrets.json exists, nothing here is written again.

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lumbung.core.errors import LumbungError
+from lumbung.core.locks import locked
 from lumbung.local import processes
 from lumbung.local.airflow_environment import HOST, PORT_VARIABLE, USER, airflow_secrets, program
 from lumbung.local.processes import Process
@@ -119,7 +120,7 @@ def exclusive(home: Path) -> Iterator[None]:
     for attempt in range(LOCK_ATTEMPTS):
         with contextlib.ExitStack() as lock:
             try:
-                lock.enter_context(processes.locked(home / "up.lock", fcntl.LOCK_EX | fcntl.LOCK_NB))
+                lock.enter_context(locked(home / "up.lock", fcntl.LOCK_EX | fcntl.LOCK_NB))
             except BlockingIOError:
                 if attempt < LOCK_ATTEMPTS - 1:  # `address_of_up` of another command holds the lock for a moment
                     time.sleep(LOCK_SECONDS)
@@ -159,7 +160,7 @@ def address_of_up(home: Path) -> Address | None:
     try:
         # Getting the lock proves that no `up` is alive: what the files name is left from a killed one. It is a shared
         # lock, so that two commands that look at the same time do not take each other for an `up`.
-        with processes.locked(home / "up.lock", fcntl.LOCK_SH | fcntl.LOCK_NB):
+        with locked(home / "up.lock", fcntl.LOCK_SH | fcntl.LOCK_NB):
             _up_file(home).unlink(missing_ok=True)
             end_leftovers(home)
             return None

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lumbung.core.errors import LumbungError
+from lumbung.core.locks import locked
 from lumbung.core.settings import ROOT, Settings
 from lumbung.local import processes, sharing
 from lumbung.local.server import Server
@@ -187,7 +188,7 @@ def jars() -> Path:
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lumbung"
     folder = cache / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
-    with processes.locked(cache / "kafka.lock", fcntl.LOCK_EX):
+    with locked(cache / "kafka.lock", fcntl.LOCK_EX):
         if folder.exists():
             return folder
         maven = shutil.which("mvn")

@@ -26,7 +26,6 @@ from typing import Any
 import psutil
 
 from lumbung.core.errors import LumbungError
-from lumbung.core.locks import locked as locked
 
 PR_SET_PDEATHSIG = 1
 

@@ -15,6 +15,7 @@ import fcntl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lumbung.core.locks import locked
 from lumbung.local import processes
 
 
@@ -29,16 +30,16 @@ def shared(home: Path, name: str, *, start: Callable[[], None], stop: Callable[[
         stop: stops those that run.
     """
     gate = home / f"{name}.gate.lock"
-    with processes.terminable(), processes.locked(home / f"{name}.lock", fcntl.LOCK_SH) as users:
+    with processes.terminable(), locked(home / f"{name}.lock", fcntl.LOCK_SH) as users:
         try:
-            with processes.locked(gate, fcntl.LOCK_EX):
+            with locked(gate, fcntl.LOCK_EX):
                 start()
             yield
         finally:
             # Turning the shared lock into an exclusive one is refused while another command holds it. A refusal drops
             # the shared lock, too (see flock(2)), so of commands that end together, the last one through the gate stops
             # the servers.
-            with processes.locked(gate, fcntl.LOCK_EX), contextlib.suppress(BlockingIOError):
+            with locked(gate, fcntl.LOCK_EX), contextlib.suppress(BlockingIOError):
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 stop()
 
@@ -52,7 +53,7 @@ def in_use(home: Path, name: str, *, stop: Callable[[], None]) -> bool:
         stop: stops the servers that run.
     """
     try:
-        with processes.locked(home / f"{name}.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with locked(home / f"{name}.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
             stop()
             return False
     except BlockingIOError:

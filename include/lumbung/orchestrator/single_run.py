@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lumbung.core.errors import LumbungError
+from lumbung.core.locks import locked
 from lumbung.core.settings import Settings
 from lumbung.local import processes
 from lumbung.local.airflow_database import fail_run, prepare, runs_folder
@@ -77,7 +78,7 @@ def test_run(
     run_id = f"manual__{now.isoformat()}"
     events = _Events(on_task)
     pid_file = runs_folder(settings.home) / f"{now:%Y%m%dT%H%M%S.%f}-{os.getpid()}.json"
-    with processes.terminable(), processes.locked(pid_file, fcntl.LOCK_EX) as lock:
+    with processes.terminable(), locked(pid_file, fcntl.LOCK_EX) as lock:
         # -P: else the modules beside the program would hide Airflow's. It inherits the lock, so `fail_abandoned` of
         # another command leaves the run alone until both processes are gone, whichever is killed.
         command = [sys.executable, "-P", str(DAG_TEST), dag_id, now.isoformat(), json.dumps(conf)]
