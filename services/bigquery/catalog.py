@@ -11,6 +11,7 @@ from local_bigquery.catalog import names, tables
 from local_bigquery.engine import database, types
 from local_bigquery.engine.database import quote
 from local_bigquery.errors import BigQueryError, not_found
+from local_bigquery.jobs import query
 from sqlglot import exp
 
 from bigquery import originals
@@ -52,13 +53,16 @@ def delete(project_id: str, dataset_id: str, table_id: str) -> None:
             database.execute(f"DELETE FROM {tables.name(*target)} WHERE {in_partition(column, day)}")
 
 
-def update(project_id: str, dataset_id: str, table_id: str, *args: Any) -> Any:
-    """Update a table's properties; a partition has none of its own.
+def update(project_id: str, dataset_id: str, table_id: str, body: Any, *args: Any) -> Any:
+    """Update a table's properties or a view's query; a partition has no properties of its own.
+
+    local-bigquery keeps a view's new query on record only: the view goes on to show what it showed.
 
     Args:
         project_id: the table's project.
         dataset_id: the table's data set.
         table_id: the table.
+        body: the properties, as a table resource.
         args: what `tables.update` takes further.
 
     Raises:
@@ -67,7 +71,10 @@ def update(project_id: str, dataset_id: str, table_id: str, *args: Any) -> Any:
     if split_decorator(table_id)[1]:
         raise BigQueryError("invalid", f"The properties of a single partition, {table_id}, cannot be changed")
     with database.writing(project_id, dataset_id, table_id):
-        return originals.update_table(project_id, dataset_id, table_id, *args)
+        if body.view and body.view.query:
+            sql = query.translate_view(project_id, dataset_id, body.view.query)
+            database.execute(f"CREATE OR REPLACE VIEW {tables.name(project_id, dataset_id, table_id)} AS {sql}")
+        return originals.update_table(project_id, dataset_id, table_id, body, *args)
 
 
 def objects(project_id: str, dataset_id: str, table_id: str | None = None) -> Any:

@@ -17,3 +17,13 @@ def test_a_partition_is_read_and_deleted_by_its_name(client: bigquery.Client, ta
     client.delete_table(f"{table}$20260101")
     assert ids(client, table) == "2:c"
     assert client.get_table(f"{table}$20260101").num_rows == 0
+
+
+def test_a_view_shows_its_new_query_once_it_is_updated(client: bigquery.Client, table: str) -> None:
+    view = bigquery.Table(f"{client.project}.{table.split('.')[0]}.v")
+    view.view_query = f"SELECT id FROM `{table}`"
+    client.create_table(view)
+    view.view_query = f"SELECT snapshot_date FROM `{table}`"
+    client.update_table(view, ["view_query"])
+    rows = client.query_and_wait(f"SELECT * FROM `{view.reference}`")
+    assert [field.name for field in rows.schema] == ["snapshot_date"]
