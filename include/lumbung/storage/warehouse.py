@@ -12,6 +12,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -67,7 +68,7 @@ class Warehouse:
         self.settings = settings
         local = settings.warehouse != "bigquery"
         # A local server that is gone does not come back by waiting; Google's own may.
-        self._retry: Retry = DEFAULT_RETRY.with_timeout(60 if local else 300)
+        self.retry: Retry = DEFAULT_RETRY.with_timeout(60 if local else 300)
         if local:
             from google.auth.credentials import AnonymousCredentials
 
@@ -80,7 +81,7 @@ class Warehouse:
             credentials = AnonymousCredentials
         elif os.environ.get(EMULATOR_VARIABLE) == "":
             del os.environ[EMULATOR_VARIABLE]  # the client would take it for an address
-        with self._translated("the client"):
+        with self.translated("the client"):
             self.client = bigquery.Client(
                 project=settings.project_id,
                 credentials=credentials() if credentials else None,
@@ -88,7 +89,7 @@ class Warehouse:
                 client_options={"api_endpoint": settings.emulator_host} if local else None,
             )
 
-    def _translated(self, where: str) -> contextlib.AbstractContextManager[None]:
+    def translated(self, where: str) -> contextlib.AbstractContextManager[None]:
         """Turn the client's errors into ours; `where` is the table or job they are about."""
         return translated(where, self.settings.emulator_host or "BigQuery")
 
@@ -107,8 +108,8 @@ class Warehouse:
 
     def ensure_datasets(self, names: Sequence[str]) -> None:
         """Make the data sets that are missing; the build one's tables expire by themselves."""
-        with self._translated(self.settings.project_id):
-            existing = {item.dataset_id for item in self.client.list_datasets(retry=self._retry)}
+        with self.translated(self.settings.project_id):
+            existing = {item.dataset_id for item in self.client.list_datasets(retry=self.retry)}
         for name in [*names, BUILD]:
             if f"{self.settings.dataset_prefix}{name}" in existing:
                 continue
@@ -117,8 +118,8 @@ class Warehouse:
             dataset.labels = {"managed_by": "lumbung"}
             if name == BUILD:
                 dataset.default_table_expiration_ms = BUILD_HOURS * 3600 * 1000
-            with self._translated(self.dataset(name)):
-                self.client.create_dataset(dataset, exists_ok=True, retry=self._retry)
+            with self.translated(self.dataset(name)):
+                self.client.create_dataset(dataset, exists_ok=True, retry=self.retry)
 
     def identity(self) -> str:
         """Which warehouse this is; another one when the data sets were dropped and made again.
@@ -127,8 +128,8 @@ class Warehouse:
             SettingError: the data sets are in another location than LUMBUNG_LOCATION; BigQuery would not find them.
         """
         name = self.dataset("ops")
-        with self._translated(name):
-            dataset = self.client.get_dataset(name, retry=self._retry)
+        with self.translated(name):
+            dataset = self.client.get_dataset(name, retry=self.retry)
         if dataset.location and dataset.location.lower() != self.settings.location.lower():
             raise SettingError(
                 f"the data set {name} is in {dataset.location}, not in {self.settings.location}",
@@ -139,8 +140,8 @@ class Warehouse:
 
     def partition_limit_days(self, name: str) -> int | None:
         """Days after which a data set's partitions expire (60 in the sandbox); None: never."""
-        with self._translated(self.dataset(name)):
-            dataset = self.client.get_dataset(self.dataset(name), retry=self._retry)
+        with self.translated(self.dataset(name)):
+            dataset = self.client.get_dataset(self.dataset(name), retry=self.retry)
         limits = [ms for ms in (dataset.default_partition_expiration_ms, dataset.default_table_expiration_ms) if ms]
         return min(limits) // (24 * 3600 * 1000) if limits else None
 
@@ -192,7 +193,7 @@ class Warehouse:
                         raise
                     return upload(source)  # the server forgot the upload that was begun, and has no job yet
             return self.client.load_table_from_uri(
-                list(source), target, job_id=job_id, job_config=config, retry=self._retry
+                list(source), target, job_id=job_id, job_config=config, retry=self.retry
             )
 
         job, _, seconds = self._finish(target, job_id, start)
@@ -244,37 +245,38 @@ class Warehouse:
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """A query's result."""
         _, result, _ = self._query("query", sql, self._query_config(parameters or {}, {"part": "read"}))
-        with self._translated("query"):
+        with self.translated("query"):
             return result.to_arrow(create_bqstorage_client=False)
 
     def dry_run(self, sql: str) -> int:
         """Bytes that a query would process."""
         config = self._query_config({}, {"part": "read"})
         config.dry_run, config.use_query_cache = True, False
-        with self._translated("query"):
-            job = self.client.query(sql, job_config=config, retry=self._retry)
+        with self.translated("query"):
+            job = self.client.query(sql, job_config=config, retry=self.retry)
         return int(job.total_bytes_processed or 0)
 
     def copy(self, pairs: Sequence[tuple[str, str]], labels: Mapping[str, str], job_ids: Sequence[str]) -> list[Job]:
-        """Replace tables or partitions by copies, all started before the first is waited for.
+        """Replace tables or partitions by copies, all started together; each one is atomic, all of them are not.
 
         Args:
             pairs: full names of source and target; a partition as `<table>$YYYYMMDD`.
             labels: the jobs' labels.
             job_ids: an id for each pair.
         """
-        started = []
-        for (source, target), job_id in zip(pairs, job_ids, strict=True):
-            config = bigquery.CopyJobConfig(write_disposition=WRITE, create_disposition=CREATE, labels=_labels(labels))
-            with self._translated(target):
-                start = partial(
-                    self.client.copy_table, source, target, job_id=job_id, job_config=config, retry=self._retry
-                )
-                started.append(self._started(job_id, start))
+        config = bigquery.CopyJobConfig(write_disposition=WRITE, create_disposition=CREATE, labels=_labels(labels))
+
+        def started(pair: tuple[str, str], job_id: str) -> Any:
+            with self.translated(pair[1]):
+                start = partial(self.client.copy_table, *pair, job_id=job_id, job_config=config, retry=self.retry)
+                return self._started(job_id, start)
+
         began = time.monotonic()
+        with ThreadPoolExecutor(len(pairs)) as pool:
+            started_jobs = list(pool.map(started, pairs, job_ids))
         jobs = []
-        for (_, target), job in zip(pairs, started, strict=True):
-            with self._translated(target):
+        for (_, target), job in zip(pairs, started_jobs, strict=True):
+            with self.translated(target):
                 self._wait(job)
             jobs.append(Job(job.job_id, 0, 0, round(time.monotonic() - began, 3)))
         return jobs
@@ -282,8 +284,8 @@ class Warehouse:
     def settle(self, job_ids: Sequence[str]) -> None:
         """Wait until load or copy jobs of a killed process are over: a late one would undo what is written after it."""
         for job_id in job_ids:
-            with contextlib.suppress(MissingError), self._translated(job_id):
-                self._until_done(self.client.get_job(job_id, retry=self._retry))
+            with contextlib.suppress(MissingError), self.translated(job_id):
+                self._until_done(self.client.get_job(job_id, retry=self.retry))
 
     def ensure_table(self, contract: Contract) -> None:
         """Make a table that is missing, empty and partitioned: a copy job into a partition needs one that is there."""
@@ -292,13 +294,13 @@ class Warehouse:
             return
         table = bigquery.Table(name, schema=bigquery_schema(contract))
         table.time_partitioning = partitioning(contract)
-        with self._translated(name):
-            self.client.create_table(table, exists_ok=True, retry=self._retry)
+        with self.translated(name):
+            self.client.create_table(table, exists_ok=True, retry=self.retry)
 
     def describe(self, contract: Contract, labels: Mapping[str, str]) -> None:
         """Put a table's description, labels and column descriptions (back): truncation drops them."""
-        with self._translated(contract.address):
-            existing = self.client.get_table(self.table(contract.address), retry=self._retry).schema
+        with self.translated(contract.address):
+            existing = self.client.get_table(self.table(contract.address), retry=self.retry).schema
             ours = {field.name: field for field in bigquery_schema(contract)}
             # A column that the contract no longer has stays in a partitioned table; a patch may not leave it out.
             columns = [ours.get(field.name, field) for field in existing]
@@ -306,26 +308,26 @@ class Warehouse:
             table = bigquery.Table(self.table(contract.address), schema=columns)
             table.description = f"{contract.description.strip()}\n\nGrain: {contract.grain}."
             table.labels = _labels({"managed_by": "lumbung", "system": contract.system, **labels})
-            self.client.update_table(table, ["description", "labels", "schema"], retry=self._retry)
+            self.client.update_table(table, ["description", "labels", "schema"], retry=self.retry)
 
     def exists(self, name: str) -> bool:
         """Whether a table of that full name is there."""
         try:
-            with self._translated(name):
-                self.client.get_table(name, retry=self._retry)
+            with self.translated(name):
+                self.client.get_table(name, retry=self.retry)
         except MissingError:
             return False
         return True
 
     def drop(self, name: str) -> None:
         """Delete a table by full name; nothing happens where there is none."""
-        with self._translated(name):
-            self.client.delete_table(name, not_found_ok=True, retry=self._retry)
+        with self.translated(name):
+            self.client.delete_table(name, not_found_ok=True, retry=self.retry)
 
     def build_tables(self) -> Iterator[tuple[str, datetime | None]]:
         """Full names of the build tables that are there, and when each was made."""
-        with self._translated(self.dataset(BUILD)):
-            for item in self.client.list_tables(self.dataset(BUILD), retry=self._retry):
+        with self.translated(self.dataset(BUILD)):
+            for item in self.client.list_tables(self.dataset(BUILD), retry=self.retry):
                 yield f"{item.project}.{item.dataset_id}.{item.table_id}", item.created
 
     def _query_config(self, parameters: Mapping[str, Any], labels: Mapping[str, str]) -> bigquery.QueryJobConfig:
@@ -342,13 +344,13 @@ class Warehouse:
         return self._finish(
             where,
             job_id,
-            lambda: self.client.query(sql, job_id=job_id, job_config=config, retry=self._retry, job_retry=None),
+            lambda: self.client.query(sql, job_id=job_id, job_config=config, retry=self.retry, job_retry=None),
         )
 
     def _finish(self, where: str, job_id: str, start: Callable[[], Any]) -> tuple[Any, Any, float]:
         """Start a job and wait for it: the job, its result, seconds."""
         began = time.monotonic()
-        with self._translated(where):
+        with self.translated(where):
             job = self._started(job_id, start)
             result = self._wait(job)
         return job, result, round(time.monotonic() - began, 3)
@@ -358,17 +360,17 @@ class Warehouse:
         try:
             return start()
         except api.Conflict:
-            return self.client.get_job(job_id, retry=self._retry)
+            return self.client.get_job(job_id, retry=self.retry)
 
     def _wait(self, job: Any) -> Any:
         """The job's result. The client's own wait for load and copy jobs sleeps a second before it looks again."""
         if not isinstance(job, bigquery.QueryJob):
             self._until_done(job)
-        return job.result(retry=self._retry)
+        return job.result(retry=self.retry)
 
     def _until_done(self, job: Any) -> None:
         pause = 0.02
-        while not job.done(retry=self._retry):
+        while not job.done(retry=self.retry):
             time.sleep(pause)
             pause = min(pause * 1.5, 2.0)
 
