@@ -4,7 +4,7 @@ Gathers students, mentors, categories, courses and enrollments of one business d
 publishes `dwh` and `datamart`.
 
 **Steps.** `extract` takes each source into the lake → `snapshot` checks references between them → `load` fills the
-staging partitions → `build` makes and checks each table in private → `publish` replaces all tables at once.
+staging partitions → `build` makes and checks each table in private → `publish` replaces all tables.
 
 **The day.** At 00:30 the day that just ended; in a backfill each day of it; triggered by hand the logical date's day,
 or today. The parameter `day` overrides all: `{"day": "2026-11-10", "refresh": false}`.

@@ -2,7 +2,7 @@
 
 **Steps.** `collect` → spool → `ship` → Kafka → `land` → lake → `version` decides which days got new tweets → `clean`
 (Spark) → `load` fills their staging partitions → `build` makes and checks each table in private → `publish` replaces
-all tables at once → `index`, where `LUMBUNG_SEARCH` names a search server.
+all tables → `index`, where `LUMBUNG_SEARCH` names a search server.
 
 **The day.** At 00:30 the day that just ended; triggered by hand the logical date's day, or today. It decides which
 synthetic tweets are collected and, with `refresh`, which day is cleaned again. Every day that got new tweets is

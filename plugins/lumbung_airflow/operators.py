@@ -251,7 +251,7 @@ class BuildOperator(StepOperator):
 
 
 class PublishOperator(StepOperator):
-    """Publish all tables of the run at once; skipped where a newer version has replaced all of them."""
+    """Publish all tables of the run; skipped where a newer version has replaced all of them."""
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
         from lumbung.pipeline.publish import publish

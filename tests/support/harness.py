@@ -18,7 +18,7 @@ from lumbung.pipeline import run as runs
 from lumbung.pipeline.build import build
 from lumbung.pipeline.publish import drop_builds, publish
 from lumbung.pipeline.rejects import load_rejected
-from lumbung.pipeline.run import Run, Step
+from lumbung.pipeline.run import CONSISTENT, Run, Step
 from lumbung.storage.lake import open_lake
 from lumbung.storage.warehouse import BUILD, Warehouse
 from lumbung.systems import registry
@@ -46,7 +46,7 @@ class Harness:
 
     def close(self) -> None:
         """Drop the data sets: each one that is there slows down the local server."""
-        for name in (*self.catalog.datasets(), BUILD):
+        for name in (*self.catalog.datasets(), CONSISTENT, BUILD):
             self.warehouse.client.delete_dataset(
                 self.warehouse.dataset(name), delete_contents=True, not_found_ok=True, retry=None
             )

@@ -203,6 +203,7 @@ class Settings(Group):
         location: where the data sets are made.
         dataset_prefix: put before every data set's name, so that a team shares one project.
         max_bytes_billed: bytes a query may bill before BigQuery refuses it; None: no bound.
+        consistent_views: whether views show one version of all tables at any time, see `pipeline/consistent.py`.
         emulator_host: address of a running local BigQuery server; None: the embedded one.
         airflow_url: a running Airflow, with user and password; None: one is started when it is needed.
         spool: folder that collected tweets wait in; default: `spool` under `home`.
@@ -224,6 +225,7 @@ class Settings(Group):
     location: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "US"
     dataset_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]*$", max_length=64)] = ""
     max_bytes_billed: Annotated[int, Field(gt=0)] | None = None
+    consistent_views: bool = False
     emulator_host: HttpUrl | None = None
     airflow_url: Annotated[SecretStr, AfterValidator(_with_login)] | None = None
     spool: AbsolutePath = Field(default_factory=lambda data: data["home"] / "spool")

@@ -71,6 +71,7 @@ def load_freshness(run: Run) -> Step:
                 "extracted_at": published.extracted_at,
                 "published_at": published.published_at,
                 "state": "provisional" if published.provisional else "final",
+                "view_copy": published.view_copy,
             }
             for published in documents
             if published

@@ -1,4 +1,7 @@
-"""Publish: all tables of a run at once, by copy jobs, and never over a newer version.
+"""Publish: all tables of a run together, by copy jobs, and never over a newer version.
+
+Each table is replaced atomically; all of them within a short time, and `datamart.freshness` after them. Readers who
+need one version of several tables at any time have the views of `lumbung.pipeline.consistent`.
 
 What is about to be published is written down first, so a killed publish is completed by the next run. Only versions
 decide what is newer: the whole tables' day and generation, a daily partition's generation.
@@ -11,7 +14,7 @@ from datetime import UTC, datetime
 
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import LumbungError
-from lumbung.pipeline import operations
+from lumbung.pipeline import consistent, operations
 from lumbung.pipeline.load import is_unchanged
 from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.target import Target
@@ -42,14 +45,14 @@ def publish(run: Run, own: Target, target: Target) -> Step:
         replaces_daily = _may_replace(run, own, run.state.published_day(own.day))
         whole = [table for table in run.tables if not table.is_daily] if replaces_whole else []
         daily = [table for table in run.tables if table.is_daily] if replaces_daily else []
-        pairs = [*_pairs(run, whole), *_pairs(run, daily)]
+        copies = [*pairs(run, whole), *pairs(run, daily)]
         seconds = 0.0
-        if pairs:
-            seconds = _finish(
+        if copies:
+            seconds = finish(
                 run,
                 Pending(
                     run_id=run.run_id,
-                    pairs=pairs,
+                    pairs=copies,
                     jobs=[],
                     whole=target.published(run.run_id) if whole else None,
                     daily=own.published(run.run_id) if daily else None,
@@ -59,10 +62,10 @@ def publish(run: Run, own: Target, target: Target) -> Step:
     superseded += [] if daily or not any(table.is_daily for table in run.tables) else [f"daily tables of {run.day}"]
     return Step.written(
         f"{run.system} tables",
-        rows_out=len(pairs),
+        rows_out=len(copies),
         seconds=round(seconds, 3),
         note="; ".join(f"{tables} {SUPERSEDED}" for tables in superseded),
-        skipped=not pairs,
+        skipped=not copies,
     )
 
 
@@ -87,13 +90,19 @@ def _may_replace(run: Run, version: Target, published: Published | None) -> bool
     return not is_older and is_unchanged(run, version)
 
 
-def _pairs(run: Run, contracts: Sequence[Contract]) -> list[tuple[str, str]]:
-    pairs = []
+def pairs(run: Run, contracts: Sequence[Contract]) -> list[tuple[str, str]]:
+    """Each table's build and what it replaces, as pairs for `Warehouse.copy`.
+
+    Args:
+        run: the run.
+        contracts: its tables; a daily one's pair is of the partition of the run's day.
+    """
+    copies = []
     for contract in contracts:
         partition = f"${run.day.strftime(PARTITION_KEY)}" if contract.is_daily else ""
         build = run.warehouse.build_table(contract.address, run.run_id)
-        pairs.append((build + partition, run.warehouse.table(contract.address) + partition))
-    return pairs
+        copies.append((build + partition, run.warehouse.table(contract.address) + partition))
+    return copies
 
 
 def _complete(run: Run) -> Pending | None:
@@ -104,7 +113,7 @@ def _complete(run: Run) -> Pending | None:
     if not all(run.warehouse.exists(_table(build)) for build, _ in pending.pairs):
         run.warehouse.settle(pending.jobs)
         return pending
-    _finish(run, pending)
+    finish(run, pending)
     return None
 
 
@@ -123,31 +132,49 @@ def _refuse_older(target: Target, lost: Pending | None) -> None:
         )
 
 
-def _finish(run: Run, pending: Pending) -> float:
+def finish(run: Run, pending: Pending) -> float:
     """Copy the build tables over the published ones, and write down what is published: seconds of the copies.
 
     A copy job of a killed process may still run; one that ended after a later copy would undo it. So the old jobs are
     waited for, and the ids of the new ones are written down before they are started.
     """
     run.warehouse.settle(pending.jobs)
-    pending = pending.model_copy(update={"jobs": [new_job_id("publish", target) for _, target in pending.pairs]})
+    view_copy = consistent.next_copy(run, pending)
+    copies = consistent.pairs(run, view_copy) if view_copy else []
+    jobs, copy_jobs = _job_ids("publish", pending.pairs), _job_ids("consistent", copies)
+    pending = pending.model_copy(update={"jobs": [*jobs, *copy_jobs], "view_copy": view_copy})
     run.state.write_pending(pending)
     targets = {_table(target) for _, target in pending.pairs}
     contracts = [table for table in run.tables if run.warehouse.table(table.address) in targets]
     for contract in contracts:
         if contract.is_daily:
             run.warehouse.ensure_table(contract)
-    jobs = run.warehouse.copy(pending.pairs, run.labels, pending.jobs)
+    finished = run.warehouse.copy(pending.pairs, run.labels, jobs)
     for contract in contracts:
         run.warehouse.describe(contract, {"layer": contract.dataset})
+    if copies:
+        run.warehouse.copy(copies, run.labels, copy_jobs)
+    elif consistent.is_shown(run):
+        consistent.remove(run)
     published_at = {"published_at": datetime.now(UTC)}
-    if pending.whole:
-        run.state.write_published(pending.whole.model_copy(update=published_at))
+    if whole := pending.whole.model_copy(update=published_at) if pending.whole else run.state.published():
+        run.state.write_published(whole.model_copy(update={"view_copy": view_copy}))
     if pending.daily:
         run.state.write_published_day(pending.daily.model_copy(update=published_at))
     operations.load_freshness(run)
+    if view_copy and (outdated := consistent.outdated(run)):
+        # The view reads both copies, so both need the contract's columns; the one that is not shown gets them now.
+        copies = consistent.pairs(run, consistent.other(view_copy))
+        ids = _job_ids("consistent", copies)
+        run.state.write_pending(pending.model_copy(update={"jobs": ids}))
+        run.warehouse.copy(copies, run.labels, ids)
+        consistent.write_views(run, outdated)
     run.state.delete_pending()
-    return max(job.seconds for job in jobs)
+    return max(job.seconds for job in finished)
+
+
+def _job_ids(kind: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return [new_job_id(kind, target) for _, target in pairs]
 
 
 def _table(name: str) -> str:

@@ -17,6 +17,9 @@ from lumbung.storage.lake import Lake, open_lake
 from lumbung.storage.state import State
 from lumbung.storage.warehouse import CREATE, WRITE, Warehouse, short
 
+CONSISTENT = "consistent"
+"""The data set of the views that show one version of all tables, where LUMBUNG_CONSISTENT_VIEWS is set."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -129,7 +132,8 @@ def start(run: Run) -> str:
         LumbungError: the day is older than the data sets keep partitions.
     """
     with run.lake.lease("datasets"):
-        run.warehouse.ensure_datasets(run.catalog.datasets())
+        views = [CONSISTENT] if run.settings.consistent_views else []
+        run.warehouse.ensure_datasets([*run.catalog.datasets(), *views])
     refuse_expired(run, [run.day])
     return run.warehouse.identity()
 

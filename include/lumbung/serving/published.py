@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from lumbung.core.errors import LumbungError
@@ -42,7 +43,8 @@ def freshness(warehouse: Warehouse) -> list[Freshness]:
     Raises:
         LumbungError: nothing is published yet.
     """
-    records = rows(warehouse, "SELECT * FROM {0} ORDER BY system", FRESHNESS)
+    columns = ", ".join(field.name for field in fields(Freshness))
+    records = rows(warehouse, f"SELECT {columns} FROM {{0}} ORDER BY system", FRESHNESS)
     if not records:
         raise LumbungError(NOTHING, where=warehouse.table(FRESHNESS), remedy="run a day: lumbung run")
     return [Freshness(**row) for row in records]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -33,6 +34,7 @@ class Published(Document):
         published_at: when; None while it is being published.
         rules: names the queries of the incremental tables; empty: there are none.
         days: of incremental tables, each day's key, which names what it is made from.
+        view_copy: which copies of the tables the views of the data set `consistent` read; None: there are no views.
     """
 
     system: str
@@ -44,6 +46,7 @@ class Published(Document):
     published_at: datetime | None = None
     rules: str = ""
     days: dict[date, str] = Field(default_factory=dict)
+    view_copy: Literal["a", "b"] | None = None
 
     @property
     def order(self) -> tuple[date, int]:
@@ -60,6 +63,7 @@ class Pending(Document):
         jobs: ids of the copy jobs; empty before they are started.
         whole: what the whole tables are then; None: none are published.
         daily: what the daily partitions are then; None: none are published.
+        view_copy: which copies of the tables the views read then; None: there are no views.
     """
 
     run_id: str
@@ -67,6 +71,7 @@ class Pending(Document):
     jobs: list[str]
     whole: Published | None
     daily: Published | None
+    view_copy: Literal["a", "b"] | None = None
 
 
 class Marker(Document):
