@@ -20,7 +20,7 @@ from lumbung.pipeline.target import Partition, Target
 from lumbung.spark import clean as cleaning
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import DataFile, Document, Manifest, commit, newest
-from lumbung.stream.landing import Landing, landings
+from lumbung.stream.landing import Landing, fold
 from lumbung.systems.cilvest.feed import LANDED
 
 SYSTEM, ENTITY = "cilvest", "tweet"
@@ -66,9 +66,12 @@ class TweetVersion(Manifest):
 
 
 def make_version(lake: Lake) -> TweetVersion | None:
-    """Write down what is landed; an existing version is reused when nothing came. None: nothing was ever landed."""
+    """Write down what is landed; an existing version is reused when nothing came. None: nothing was ever landed.
+
+    Landings are folded on the way: here they are all read, and by one run at a time.
+    """
     with lake.lease(f"version/{SYSTEM}"):
-        landed = landings(lake, LANDED)
+        landed = fold(lake, LANDED)
         if not any(landing.files for landing in landed):
             return None
         places = [f"{landing.topic_id}/{landing.partition}/{landing.start_offset}" for landing in landed]

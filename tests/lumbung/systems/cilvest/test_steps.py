@@ -16,7 +16,8 @@ from lumbung.pipeline.publish import SUPERSEDED
 from lumbung.report import render
 from lumbung.report.data import collect
 from lumbung.storage.warehouse import Warehouse
-from lumbung.stream.landing import landings
+from lumbung.stream import landing
+from lumbung.stream.landing import folds, landings, newest_fold
 from lumbung.systems import registry
 from lumbung.systems.cilvest import version as versions
 from lumbung.systems.cilvest.feed import LANDED, RAW
@@ -127,6 +128,23 @@ def test_runs_that_are_killed_lose_nothing_and_make_nothing_twice(harness, at_on
     harness.give("rest", *GIVEN)
     harness.take()
     assert harness.checksum() == at_once
+
+
+def test_a_home_whose_landings_were_never_folded_goes_on(harness, at_once, monkeypatch):
+    """Each run folds what the one before has landed; the first finds what a release without folds has left."""
+    for number in range(2):
+        harness.give(f"part-{number}", *GIVEN[4 * number : 4 * number + 5])
+        harness.take()
+    assert newest_fold(harness.lake, LANDED) is None
+    before = landings(harness.lake, LANDED)
+    monkeypatch.setattr(landing, "FOLD_AFTER", 0)
+    harness.give("rest", *GIVEN)
+    harness.take()
+    harness.give("poison", b"no JSON")
+    last = harness.take()
+    assert newest_fold(harness.lake, LANDED).file.rows == len(landings(harness.lake, LANDED)) > len(before)
+    assert harness.checksum() == at_once
+    assert harness.take().target.generation == last.target.generation, "nothing came"
 
 
 def counted(harness):
@@ -269,7 +287,8 @@ def test_without_tweets_there_is_nothing_to_build(harness):
         harness.answers()
 
 
-def test_a_prune_takes_only_what_nothing_is_made_from(harness):
+def test_a_prune_takes_only_what_nothing_is_made_from(harness, monkeypatch):
+    monkeypatch.setattr(landing, "FOLD_AFTER", 0)
     harness.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
     harness.take()
     harness.give("b", tweet(3, "sukuk", "2026-11-10T13:00"))
@@ -286,9 +305,10 @@ def test_a_prune_takes_only_what_nothing_is_made_from(harness):
     assert prune(harness.settings, harness.warehouse, registry.all_systems(), keep=1) == planned
     left = {file.path for file in harness.lake.files("")}
     gone = before - left
-    # The first version, and the days as they were cleaned first: the archive was collected twice.
-    assert {path.rpartition("/")[0] for path in gone} == {VERSIONS, *(f"{CURATED}/dt=2026-11-{n}" for n in (10, 21))}
-    assert len(gone) == planned.files - len(dead) == 3
+    # The first version and fold, and the days as they were cleaned first: the archive was collected twice.
+    days = (f"{CURATED}/dt=2026-11-{number}" for number in (10, 21))
+    assert {path.rpartition("/")[0] for path in gone} == {VERSIONS, folds(LANDED), *days}
+    assert len(gone) == planned.files - len(dead) == 5
     assert not left & set(dead)
     assert young in left
     assert harness.checksum() == checksum
