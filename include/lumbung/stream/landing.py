@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 
@@ -95,8 +97,8 @@ def newest_fold(lake: Lake, folder: str) -> Fold | None:
     return newest(lake, folds(folder), Fold, lambda _: True)
 
 
-def landings(lake: Lake, folder: str) -> list[Landing]:
-    """Every landing of a feed, by topic id, partition and offset.
+def landings(lake: Lake, folder: str) -> Iterator[Landing]:
+    """Every landing of a feed, those of a chain by their offsets; one at a time, as there may be many.
 
     Args:
         lake: the lake.
@@ -105,39 +107,41 @@ def landings(lake: Lake, folder: str) -> list[Landing]:
     Raises:
         LumbungError: the file of the fold is gone or is not as it was written.
     """
-    return _sorted(*_read(lake, folder))
+    fold, content = _read_fold(lake, folder)
+    with gzip.open(io.BytesIO(content)) as lines:
+        for line in lines:
+            yield Landing.model_validate_json(line)
+    yield from _read(lake, _unfolded(lake, folder, fold))
 
 
-def fold(lake: Lake, folder: str) -> list[Landing]:
+def fold(lake: Lake, folder: str) -> None:
     """Fold the landings, if more than FOLD_AFTER are not folded.
 
     Args:
         lake: the lake.
         folder: the feed's folder of manifests.
 
-    Returns:
-        What `landings` returns.
-
     Raises:
         LumbungError: the file of the fold is gone or is not as it was written.
     """
-    folded, others = _read(lake, folder)
-    everything = _sorted(folded, others)
-    if len(others) > FOLD_AFTER:
-        ends: dict[str, dict[int, int]] = {}
-        for landing in everything:  # the last of a chain is where it ends
-            ends.setdefault(landing.topic_id, {})[landing.partition] = landing.next_offset
-        lines = b"".join(landing.model_dump_json().encode() + b"\n" for landing in everything)
-        content = gzip.compress(lines, mtime=0)
-        file = DataFile(
-            path=f"{folds(folder)}/landings-{uuid.uuid4().hex[:12]}.jsonl.gz",
-            rows=len(everything),
-            bytes=len(content),
-            sha256=hashlib.sha256(content).hexdigest(),
-        )
-        lake.write(file.path, content)
-        commit(lake, folds(folder), lambda generation: Fold(generation=generation, file=file, ends=ends))
-    return everything
+    last, content = _read_fold(lake, folder)
+    paths = _unfolded(lake, folder, last)
+    if len(paths) <= FOLD_AFTER:
+        return
+    landings = _read(lake, paths)
+    ends = {topic: dict(partitions) for topic, partitions in last.ends.items()} if last else {}
+    for landing in landings:  # the last of a chain is where it ends
+        ends.setdefault(landing.topic_id, {})[landing.partition] = landing.next_offset
+    lines = b"".join(landing.model_dump_json().encode() + b"\n" for landing in landings)
+    content += gzip.compress(lines, mtime=0)  # readers of gzip take joined files as one
+    file = DataFile(
+        path=f"{folds(folder)}/landings-{uuid.uuid4().hex[:12]}.jsonl.gz",
+        rows=len(landings) + (last.file.rows if last else 0),
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    lake.write(file.path, content)
+    commit(lake, folds(folder), lambda generation: Fold(generation=generation, file=file, ends=ends))
 
 
 def position(lake: Lake, folder: str, topic: Topic, partition: int) -> int:
@@ -173,25 +177,24 @@ def _name(start_offset: int) -> str:
     return f"{start_offset:020}.json"
 
 
-def _sorted(folded: list[Landing], others: list[Landing]) -> list[Landing]:
-    return sorted([*folded, *others], key=lambda landing: (landing.topic_id, landing.partition, landing.start_offset))
-
-
-def _read(lake: Lake, folder: str) -> tuple[list[Landing], list[Landing]]:
-    """The landings that are folded, and the others."""
-    fold, folded = _read_fold(lake, folder)
-    paths = [
+def _unfolded(lake: Lake, folder: str, fold: Fold | None) -> list[str]:
+    """The paths of the landings behind the fold, those of a chain by their offsets."""
+    return [
         f"{folder}/{topic}/{partition}/{name}"
         for topic in lake.names(folder)
         for partition in lake.names(f"{folder}/{topic}")
         for name in lake.names(f"{folder}/{topic}/{partition}", _name(fold.end(topic, int(partition)) if fold else 0))
     ]
+
+
+def _read(lake: Lake, paths: list[str]) -> list[Landing]:
     with ThreadPoolExecutor(8) as pool:  # a bucket answers each after a while
         contents = list(pool.map(lake.read, paths))
-    return folded, [Landing.model_validate_json(content) for content in contents if content is not None]
+    return [Landing.model_validate_json(content) for content in contents if content is not None]
 
 
-def _read_fold(lake: Lake, folder: str) -> tuple[Fold | None, list[Landing]]:
+def _read_fold(lake: Lake, folder: str) -> tuple[Fold | None, bytes]:
+    """The fold that counts, and the content of its file; nothing if nothing is folded."""
     generation = 0
     while fold := newest_fold(lake, folder):
         content = lake.read(fold.file.path)
@@ -205,5 +208,5 @@ def _read_fold(lake: Lake, folder: str) -> tuple[Fold | None, list[Landing]]:
                 remedy=f"delete {folds(folder)} in the lake: the landings themselves are kept, and the next run reads"
                 " and folds all of them again",
             )
-        return fold, [Landing.model_validate_json(line) for line in gzip.decompress(content).splitlines()]
-    return None, []
+        return fold, content
+    return None, b""

@@ -30,8 +30,12 @@ def plan(lake: Lake, before: datetime) -> Plan:
     # Listed before the landings are read: what is landed in between is in no list.
     files = [file for folder in (VERSIONS, PLANS, CURATED, RAW) for file in _old(lake, folder, before)]
     folded = list(_old(lake, folds(LANDED), before))
-    landed = landings(lake, LANDED)
-    named = {file.path for landing in landed for file in (*landing.files, landing.rejects) if file}
+    named: set[str] = set()
+    days_with_rejects: set[date] = set()
+    for landing in landings(lake, LANDED):
+        named.update(file.path for file in (*landing.files, landing.rejects) if file)
+        if landing.rejects:
+            days_with_rejects.add(landing.rejects.day)
     if version := newest_version(lake):
         named |= {cleaned_path(day, cleaned.key) for day, cleaned in version.days.items()}
         named.add(f"{VERSIONS}/manifest-{version.generation:06}.json")
@@ -42,7 +46,7 @@ def plan(lake: Lake, before: datetime) -> Plan:
         cutoff=date.max,  # what the systems share of a day is not kept for tweets, but for their rejects
         records=[file for file in manifests if file.path not in named],
         data=[file for file in (*files, *folded) if file.path not in named and file not in manifests],
-        days_with_rejects={landing.rejects.day for landing in landed if landing.rejects},
+        days_with_rejects=days_with_rejects,
     )
 
 

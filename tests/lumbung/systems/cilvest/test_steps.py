@@ -141,13 +141,13 @@ def test_a_home_whose_landings_were_never_folded_goes_on(harness, at_once, monke
         harness.give(f"part-{number}", *GIVEN[4 * number : 4 * number + 5])
         harness.take()
     assert newest_fold(harness.lake, LANDED) is None
-    before = landings(harness.lake, LANDED)
+    before = list(landings(harness.lake, LANDED))
     monkeypatch.setattr(landing, "FOLD_AFTER", 0)
     harness.give("rest", *GIVEN)
     harness.take()
     harness.give("poison", b"no JSON")
     last = harness.take()
-    assert newest_fold(harness.lake, LANDED).file.rows == len(landings(harness.lake, LANDED)) > len(before)
+    assert newest_fold(harness.lake, LANDED).file.rows == len(list(landings(harness.lake, LANDED))) > len(before)
     assert harness.checksum() == at_once
     assert harness.take().target.generation == last.target.generation, "nothing came"
 
