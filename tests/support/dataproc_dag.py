@@ -20,11 +20,19 @@ from lumbung.core.settings import Settings
 from lumbung_airflow.dataproc import spark_tasks
 
 CONNECTION = {"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": '{"conn_type": "google_cloud_platform"}'}
+ACCOUNT = "spark@my-project.iam.gserviceaccount.com"
+SUBNETWORK = "projects/my-project/regions/asia-southeast2/subnetworks/granary"
 WHEN = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 def make(spark, nothing=False):
-    settings = Settings.of(spark=spark, project="my-project", lake_uri="gs://granary/lake")
+    settings = Settings.of(
+        spark=spark,
+        project="my-project",
+        lake_uri="gs://granary/lake",
+        dataproc_service_account=ACCOUNT,
+        dataproc_subnetwork="granary",
+    )
     with DAG(
         f"tweets_{spark}", schedule=None, start_date=WHEN, default_args={"retries": 1, "retry_delay": timedelta()}
     ) as dag:

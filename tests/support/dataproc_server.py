@@ -228,6 +228,11 @@ def refusals(request: Any) -> list[str]:
             rule(re.fullmatch(r"[a-z0-9-]{4,63}", request.batch_id) is not None, "batch_id has 4 to 63 of a-z, 0-9, -")
             labels(request.batch.labels)
             pyspark(request.batch.pyspark_batch)
-            ttl = request.batch.environment_config.execution_config.ttl
+            execution = request.batch.environment_config.execution_config
+            # AuthenticationConfig: unspecified means end user credentials for runtimes from 3.0 on
+            kind = execution.authentication_config.user_workload_authentication_type
+            named = kind == api.AuthenticationConfig.AuthenticationType.SERVICE_ACCOUNT
+            rule(named or not execution.service_account, "a service account is taken only where the type says so")
+            ttl = execution.ttl
             rule(10 * 60 <= ttl.total_seconds() <= DAYS_14, "ttl is 10 minutes to 14 days")
     return refused

@@ -30,11 +30,12 @@ class Drop(Exception):  # noqa: N818 - an order, not an error
 
 @dataclass
 class Proxy:
-    """Forwards to `target`; `spoil` may answer instead, raise Drop, or wait."""
+    """Forwards to `target`; `spoil` may answer instead, raise Drop, or wait; `loses` an answer of the target."""
 
     target: str
     context: ssl.SSLContext | None = None
     spoil: Callable[[Request], Answer | None] = lambda request: None
+    loses: Callable[[Request], bool] = lambda request: False
     product: str = "Elasticsearch"
     requests: list[Request] = field(default_factory=list)
 
@@ -60,6 +61,9 @@ class Proxy:
                     self.close_connection = True
                     return
                 status, headers, content = (answer[0], {}, answer[1]) if answer else proxy.forward(to.netloc, request)
+                if proxy.loses(request):
+                    self.close_connection = True
+                    return
                 headers.setdefault("X-elastic-product", proxy.product)
                 headers.setdefault("Content-Type", "application/json")
                 self.send_response(status)

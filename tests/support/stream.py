@@ -133,7 +133,7 @@ class Stream:
         return set(counts)
 
     def landings(self) -> list[Landing]:
-        return landings(self.lake, LANDED)
+        return list(landings(self.lake, LANDED))
 
     @functools.cached_property
     def admin(self) -> AdminClient:

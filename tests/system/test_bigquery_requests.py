@@ -11,8 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from google.api_core.exceptions import NotFound, PreconditionFailed
-from google.cloud import bigquery, storage
+from google.cloud import bigquery
 
 from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import CheckError
@@ -20,14 +19,15 @@ from lumbung.pipeline.prune import prune
 from lumbung.storage.warehouse import Warehouse
 from lumbung.systems import registry
 from lumbung.systems.pinter_skuy import answers
+from support import bucket_server
 from support.bigquery_client import connect, parquet
 from support.bigquery_methods import DATA_EDITOR, JOB_USER, method_of, permissions
 from support.bigquery_recorder import recording
 from support.bigquery_rules import violations
+from support.bucket_server import BUCKET
 from support.pipeline import SYSTEM
 
 FIRST, SECOND, PAST = date(2026, 11, 20), date(2026, 11, 21), date(2026, 11, 15)
-BUCKET = "granary"
 TEAM = {"dataset_prefix": "tim_1_", "location": "asia-southeast2", "max_bytes_billed": 10_000_000_000}
 
 
@@ -132,83 +132,10 @@ def test_a_failed_audit_publishes_nothing_and_breaks_no_rule(server, harness_at,
     assert "tables.delete" in map(method_of, recorder.requests)
 
 
-class FakeBlob:
-    """An object of the bucket, as a file; its modification time stands for the generation."""
-
-    def __init__(self, path):
-        self.path, self.name, self.generation = path, None, None
-
-    def _now(self):
-        return self.path.stat().st_mtime_ns if self.path.exists() else 0
-
-    def _check(self, wanted):
-        if wanted is not None and wanted != self._now():
-            raise PreconditionFailed("generation")
-
-    def download_as_bytes(self):
-        if not self.path.exists():
-            raise NotFound(str(self.path))
-        self.generation = self._now()
-        return self.path.read_bytes()
-
-    def download_to_filename(self, name):
-        Path(name).write_bytes(self.download_as_bytes())
-
-    def upload_from_string(self, content, if_generation_match=None):
-        self._check(if_generation_match)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_bytes(content)
-        self.generation = self._now()
-
-    def upload_from_filename(self, name):
-        self.upload_from_string(Path(name).read_bytes())
-
-    def delete(self, if_generation_match=None):
-        self._check(if_generation_match)
-        if not self.path.exists():
-            raise NotFound(str(self.path))
-        self.path.unlink()
-
-
-class FakeStorage:
-    """Cloud Storage's client over a folder.
-
-    A fake, as nothing that can be had here speaks Cloud Storage to the local BigQuery server, which reads gs:// from a
-    folder of its own; only the lake's side is faked, the loads are real.
-    """
-
-    def __init__(self, root):
-        self.root, self.client = root, self
-
-    def bucket(self, name):
-        assert name == BUCKET
-        return self
-
-    def blob(self, name):
-        return FakeBlob(self.root / name)
-
-    def list_blobs(self, bucket, prefix, delimiter):
-        blobs = BlobList()
-        for path in (self.root / prefix).glob("*"):
-            name = str(path.relative_to(self.root))
-            if path.is_dir():
-                blobs.prefixes.add(f"{name}/")
-            else:
-                blob = FakeBlob(path)
-                blob.name = name
-                blobs.append(blob)
-        return blobs
-
-
-class BlobList(list):
-    def __init__(self):
-        super().__init__()
-        self.prefixes = set()
-
-
 def test_a_lake_in_a_bucket_is_loaded_by_address(server, harness_at, data_dir, monkeypatch):
-    monkeypatch.setattr(storage, "Client", lambda: FakeStorage(data_dir / "gcs" / BUCKET))
-    with recording(server) as (url, recorder):
+    """Cloud Storage is a server of ours, and the local BigQuery server reads gs:// from a folder of its own."""
+    with bucket_server.running(data_dir / "gcs" / BUCKET) as bucket, recording(server) as (url, recorder):
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket.url)
         harness = harness_at(url, lake_uri=f"gs://{BUCKET}/lake")
         harness.take(FIRST)
 

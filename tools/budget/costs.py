@@ -15,9 +15,13 @@ KB_IN_GB = MB_IN_GB * 1024
 GB_IN_TIB = 1024
 SCAN_MINIMUM_MB = 10  # BigQuery bills at least this much for each table that a query reads
 DISK_STEP = 10  # disks are bought in steps of so many GB
+# How a month is compared with the report's: in dollars, in what is paid today, and should the rupiah get weaker.
+SHARES = ("same rupiah", "today's rupiah", "10 % weaker")
+WEAKER = Decimal("0.10")
 # Free in us-central1: https://cloud.google.com/free/docs/free-cloud-features
 FREE_STORAGE_GB = 5
 FREE_WRITES = 5_000
+FREE_READS = 50_000
 FREE_BIGQUERY_GB = 10
 FREE_QUERY_TIB = 1
 
@@ -58,6 +62,7 @@ def month_costs(budget: Budget, design: Design, volume: int = 1) -> list[Cost]:
     scan_gb = max(cleaned_gb, Decimal(SCAN_MINIMUM_MB) / MB_IN_GB)
     query_tib = DAYS * assumptions.bigquery_scans * scan_gb / GB_IN_TIB
     writes = DAYS * (assumptions.daily_writes + design.stream * assumptions.stream_writes)
+    reads = DAYS * (assumptions.daily_reads + design.stream * assumptions.stream_reads)
     disk = disk_gb(budget, design, volume)
 
     hourly = budget.usd("e2_vcpu", machine.vcpu) + budget.usd("e2_memory", machine.gb)
@@ -75,10 +80,11 @@ def month_costs(budget: Budget, design: Design, volume: int = 1) -> list[Cost]:
         _spark(budget, design),
         Cost(
             "Cloud Storage",
-            f"{number(raw_gb, 2)} GB and {number(writes, 0)} writes, of which {FREE_STORAGE_GB} GB and"
-            f" {number(FREE_WRITES)} writes are free",
+            f"{number(raw_gb, 2)} GB, {number(writes, 0)} writes and lists, and {number(reads, 0)} reads, of which"
+            f" {FREE_STORAGE_GB} GB, {number(FREE_WRITES)} and {number(FREE_READS)} are free",
             budget.usd("gcs_standard", _billable(raw_gb, FREE_STORAGE_GB))
-            + budget.usd("gcs_class_a", _billable(writes, FREE_WRITES)),
+            + budget.usd("gcs_class_a", _billable(writes, FREE_WRITES))
+            + budget.usd("gcs_class_b", _billable(reads, FREE_READS)),
         ),
         Cost(
             "BigQuery",
@@ -99,6 +105,18 @@ def month_usd(budget: Budget, design: Design, volume: int = 1) -> Decimal:
         volume: tweets a day, in multiples of the typical volume.
     """
     return sum((cost.usd for cost in month_costs(budget, design, volume)), Decimal(0))
+
+
+def shares(budget: Budget, design: Design) -> dict[str, Decimal]:
+    """A month of a design as a share of the report's, by each of SHARES."""
+    usd = month_usd(budget, design)
+    paid = budget.rupiah(usd) / budget.report.total_month
+    return dict(zip(SHARES, (usd / budget.report_usd, paid, paid * (1 + WEAKER)), strict=True))
+
+
+def offered_within(budget: Budget, kind: str) -> list[str]:
+    """The names of the designs that are offered and cost at most the limit, by one of SHARES."""
+    return [design.name for design in budget.designs if design.offered and shares(budget, design)[kind] <= budget.limit]
 
 
 def disk_gb(budget: Budget, design: Design, volume: int = 1) -> int:

@@ -155,7 +155,9 @@ class Assumptions(_Model):
     bigquery_copies: int
     bigquery_scans: int
     daily_writes: int
+    daily_reads: int
     stream_writes: int
+    stream_reads: int
     spark_minutes: Decimal
     spark_dcu: int
     spark_shuffle_gb: int

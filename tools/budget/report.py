@@ -6,7 +6,21 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from budget.costs import DAYS, MONTHS, fits, line_usd, memory_mb, month_costs, month_usd, term_usd, x_costs
+from budget.costs import (
+    DAYS,
+    MONTHS,
+    SHARES,
+    WEAKER,
+    fits,
+    line_usd,
+    memory_mb,
+    month_costs,
+    month_usd,
+    offered_within,
+    shares,
+    term_usd,
+    x_costs,
+)
 from budget.format import Section, cents, dollars, number, percent, rupiah, wrapped
 from budget.model import MB_IN_GB, Budget, Term
 
@@ -90,8 +104,9 @@ def to_json(budget: Budget) -> dict[str, Any]:
                 "fits": all(fits(budget, design.step(1).machine, parts) for parts in design.memory.values()),
                 "month_usd": {str(step): str(month_usd(budget, design, step)) for step in budget.volume.steps},
                 "month": str(cents(budget.rupiah(month_usd(budget, design)))),
-                "share_of_report": str(month_usd(budget, design) / budget.report_usd),
-                "share_in_todays_rupiah": str(budget.rupiah(month_usd(budget, design)) / report.total_month),
+                "share_of_report": str(shares(budget, design)[SHARES[0]]),
+                "share_in_todays_rupiah": str(shares(budget, design)[SHARES[1]]),
+                "share_in_weaker_rupiah": str(shares(budget, design)[SHARES[2]]),
             }
             for design in budget.designs
         ],
@@ -104,35 +119,33 @@ def to_json(budget: Budget) -> dict[str, Any]:
 
 
 def _summary(budget: Budget) -> list[Section]:
-    now = budget.rates["now"]
     rows = [
         (
             "the report, 2 January 2023",
             dollars(budget.report_usd),
             rupiah(budget.report.total_month),
             rupiah(budget.report.total_year),
-            percent(Decimal(1)),
-            percent(Decimal(1)),
+            *(percent(Decimal(1)) for _ in SHARES),
         )
     ]
     for design in budget.designs:
         usd = month_usd(budget, design)
-        share, paid = usd / budget.report_usd, budget.rupiah(usd) / budget.report.total_month
         name = design.name if design.offered else f"{design.name} (comparison)"
-        rows.append((name, *_month_and_year(budget, usd), percent(share), percent(paid)))
+        rows.append((name, *_month_and_year(budget, usd), *map(percent, shares(budget, design).values())))
     for name, usd in x_costs(budget, budget.volume.typical).items():
-        rows.append((f"plus the X API: {name}", *_month_and_year(budget, usd), "", ""))
+        rows.append((f"plus the X API: {name}", *_month_and_year(budget, usd), *("" for _ in SHARES)))
+    now = budget.rates["now"]
+    within = "; ".join(f"{kind} ({', '.join(offered_within(budget, kind)) or 'none'})" for kind in SHARES)
     return [
         Section(
             "In short",
             f"At {number(budget.volume.typical)} tweets a day (the report: {number(budget.volume.low)} to"
-            f" {number(budget.volume.high)}), in us-central1, at the newest exchange rate found"
-            f" (Rp {number(now.rupiah)}, {now.date}). *Same rupiah* compares the dollars, as if the rate were still the"
-            f" report's; *today's rupiah* compares what is paid. What is offered is at most"
-            f" {number(budget.limit * 100)} % of the report by both.",
-            ("design", "US$ a month", "a month", "a year", "same rupiah", "today's rupiah"),
+            f" {number(budget.volume.high)}), in us-central1, at the newest rate found (Rp {number(now.rupiah)},"
+            f" {now.date}). *Same rupiah* compares dollars, *today's rupiah* what is paid, *{SHARES[2]}* the same if a"
+            f" dollar costs {number(WEAKER * 100)} % more. Within {number(budget.limit * 100)} %: {within}.",
+            ("design", "US$ a month", "a month", "a year", *SHARES),
             rows,
-            ("US$ a month", "a month", "a year", "same rupiah", "today's rupiah"),
+            ("US$ a month", "a month", "a year", *SHARES),
             after="The tweets cost more than all machines together: see [the X API](#the-x-api).",
         )
     ]

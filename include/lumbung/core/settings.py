@@ -183,12 +183,19 @@ class Dataproc(Group):
     Attributes:
         region: its region.
         machine_type: machine of the cluster's one node.
-        service_account: account that its machines run as; None: the project's default one.
+        service_account: account that its machines run as; None: the project's default one, and serverless the account
+            that starts the batch.
+        subnetwork: its network, by the name of a subnetwork of the region or by `projects/…/subnetworks/…`; None: the
+            network `default`, which not every project has.
     """
 
     region: Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")] = "asia-southeast2"
     machine_type: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "e2-standard-2"
     service_account: Email | None = None
+    subnetwork: (
+        Annotated[str, Field(pattern=r"^(projects/[^/\s]+/regions/[^/\s]+/subnetworks/)?[a-z]([a-z0-9-]*[a-z0-9])?$")]
+        | None
+    ) = None
 
 
 class Settings(Group):

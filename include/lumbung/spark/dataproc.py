@@ -17,7 +17,9 @@ from lumbung.core.settings import Settings
 from lumbung.spark import package
 from lumbung.storage.lake import Lake
 
-# Image versions page, 3.0.x: Spark 4.1.2, Java 21, Python 3.12. Serverless' runtime of that number is its like.
+# A cluster's image 3.0 has Spark 4.1.2, Java 21 and Python 3.12; the serverless runtime 3.0 (3.0.14) has Spark 4.0.1
+# with the same Java and Python. https://docs.cloud.google.com/dataproc/docs/concepts/versioning/dataproc-version-clusters
+# and https://docs.cloud.google.com/dataproc-serverless/docs/concepts/versions/dataproc-serverless-versions
 IMAGE, RUNTIME = "3.0-debian13", "3.0"
 # Should no run be left to delete the cluster, Google deletes it: when idle, and at the latest after some hours.
 IDLE_SECONDS, LONGEST_SECONDS = 10 * 60, 3 * 60 * 60
@@ -70,6 +72,8 @@ def cluster(settings: Settings) -> dict[str, Any]:
     }
     if settings.dataproc.service_account:
         machines["service_account"] = settings.dataproc.service_account
+    if settings.dataproc.subnetwork:
+        machines["subnetwork_uri"] = _subnetwork(settings, settings.dataproc.subnetwork)
     return {
         "gce_cluster_config": machines,
         "master_config": {
@@ -103,19 +107,29 @@ def batch(settings: Settings, staged: Staged, labels: dict[str, str]) -> dict[st
     """The serverless `Batch`.
 
     Args:
-        settings: project, region and service account.
+        settings: project, region, service account and subnetwork.
         staged: what lies in the lake for the job.
         labels: the batch's labels.
     """
     execution: dict[str, Any] = {"ttl": {"seconds": LONGEST_SECONDS}}
     if settings.dataproc.service_account:
         execution["service_account"] = settings.dataproc.service_account
+        # Runtimes from 3.0 on take the credentials of whoever starts the batch, unless the type is given, too.
+        execution["authentication_config"] = {"user_workload_authentication_type": "SERVICE_ACCOUNT"}
+    if settings.dataproc.subnetwork:
+        execution["subnetwork_uri"] = _subnetwork(settings, settings.dataproc.subnetwork)
     return {
         "labels": labels,
         "pyspark_batch": _pyspark(staged),
         "runtime_config": {"version": RUNTIME},
         "environment_config": {"execution_config": execution},
     }
+
+
+def _subnetwork(settings: Settings, name: str) -> str:
+    if "/" in name:
+        return name
+    return f"projects/{settings.project_id}/regions/{settings.dataproc.region}/subnetworks/{name}"
 
 
 def _pyspark(staged: Staged) -> dict[str, Any]:

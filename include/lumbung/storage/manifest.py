@@ -29,7 +29,7 @@ class Manifest(Document):
 
 
 class DataFile(Document):
-    """A Parquet file: path in the lake, rows, bytes and checksum."""
+    """A data file, Parquet where nothing else is said: path in the lake, rows, bytes and checksum."""
 
     path: str
     rows: int

@@ -1,17 +1,32 @@
 """Landings: the manifests of what was landed, a chain for each partition of a topic.
 
 A manifest is named by the topic's id, the partition and the offset that it starts at, which is where the manifest
-before it ends.
+before it ends. Manifests are never deleted, and a lander writes some every few minutes. So that nobody has to read all
+of them each time, they are folded: a fold lists the landings of the beginning of each chain in one file, and readers go
+on from where it ends.
+
+A fold is only a shortcut: the chains say the same without it. Its file is written first and its manifest last, only if
+absent. So a kill leaves nothing that is read, and of two writers both leave a fold that is true; the one that counts
+may end earlier than the other, and what it lacks is read from the chains.
 """
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
+import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 
+from lumbung.core.errors import LumbungError
 from lumbung.storage.lake import Lake
-from lumbung.storage.manifest import DataFile, Document
+from lumbung.storage.manifest import DataFile, Document, Manifest, commit, newest
 from lumbung.stream.kafka import Topic
+
+# A run that finds more landings than this that are not folded folds them.
+FOLD_AFTER = 50
 
 
 class LandedFile(DataFile):
@@ -51,22 +66,82 @@ class Landing(Document):
     landed_at: datetime
 
 
-def landings(lake: Lake, folder: str) -> list[Landing]:
-    """Every manifest of a feed, by topic id, partition and offset.
+class Fold(Manifest):
+    """The landings of the beginning of each chain, in one file.
+
+    Attributes:
+        file: gzipped JSON lines, a landing in each.
+        ends: the offset where the folded part of a chain ends, by topic id and partition.
+    """
+
+    file: DataFile
+    ends: dict[str, dict[int, int]]
+
+    def end(self, topic_id: str, partition: int) -> int:
+        """The offset where the folded part of a chain ends; 0 if none of it is folded."""
+        return self.ends.get(topic_id, {}).get(partition, 0)
+
+
+def folds(folder: str) -> str:
+    """The folder of the folds of a feed's folder of manifests."""
+    return f"{folder}-folds"
+
+
+def newest_fold(lake: Lake, folder: str) -> Fold | None:
+    """The fold that counts; None if nothing is folded.
 
     Args:
         lake: the lake.
         folder: the feed's folder of manifests.
     """
-    paths = [
-        f"{folder}/{topic}/{partition}/{name}"
-        for topic in lake.names(folder)
-        for partition in sorted(lake.names(f"{folder}/{topic}"), key=int)
-        for name in lake.names(f"{folder}/{topic}/{partition}")
-    ]
-    with ThreadPoolExecutor(8) as pool:  # a bucket answers each after a while
-        contents = list(pool.map(lake.read, paths))
-    return [Landing.model_validate_json(content) for content in contents if content is not None]
+    return newest(lake, folds(folder), Fold, lambda _: True)
+
+
+def landings(lake: Lake, folder: str) -> Iterator[Landing]:
+    """Every landing of a feed, those of a chain by their offsets; one at a time, as there may be many.
+
+    Args:
+        lake: the lake.
+        folder: the feed's folder of manifests.
+
+    Raises:
+        LumbungError: the file of the fold is gone or is not as it was written.
+    """
+    fold, content = _read_fold(lake, folder)
+    with gzip.open(io.BytesIO(content)) as lines:
+        for line in lines:
+            yield Landing.model_validate_json(line)
+    yield from _read(lake, _unfolded(lake, folder, fold))
+
+
+def fold(lake: Lake, folder: str) -> None:
+    """Fold the landings, if more than FOLD_AFTER are not folded.
+
+    Args:
+        lake: the lake.
+        folder: the feed's folder of manifests.
+
+    Raises:
+        LumbungError: the file of the fold is gone or is not as it was written.
+    """
+    last, content = _read_fold(lake, folder)
+    paths = _unfolded(lake, folder, last)
+    if len(paths) <= FOLD_AFTER:
+        return
+    landings = _read(lake, paths)
+    ends = {topic: dict(partitions) for topic, partitions in last.ends.items()} if last else {}
+    for landing in landings:  # the last of a chain is where it ends
+        ends.setdefault(landing.topic_id, {})[landing.partition] = landing.next_offset
+    lines = b"".join(landing.model_dump_json().encode() + b"\n" for landing in landings)
+    content += gzip.compress(lines, mtime=0)  # readers of gzip take joined files as one
+    file = DataFile(
+        path=f"{folds(folder)}/landings-{uuid.uuid4().hex[:12]}.jsonl.gz",
+        rows=len(landings) + (last.file.rows if last else 0),
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    lake.write(file.path, content)
+    commit(lake, folds(folder), lambda generation: Fold(generation=generation, file=file, ends=ends))
 
 
 def position(lake: Lake, folder: str, topic: Topic, partition: int) -> int:
@@ -79,9 +154,11 @@ def position(lake: Lake, folder: str, topic: Topic, partition: int) -> int:
         partition: the partition.
     """
     chain = f"{folder}/{topic.id}/{partition}"
-    names = lake.names(chain)
+    fold = newest_fold(lake, folder)
+    end = fold.end(topic.id, partition) if fold else 0
+    names = lake.names(chain, _name(end))
     content = lake.read(f"{chain}/{names[-1]}") if names else None
-    return Landing.model_validate_json(content).next_offset if content else 0
+    return Landing.model_validate_json(content).next_offset if content else end
 
 
 def create(lake: Lake, folder: str, landing: Landing) -> bool:
@@ -92,7 +169,44 @@ def create(lake: Lake, folder: str, landing: Landing) -> bool:
         folder: the feed's folder of manifests.
         landing: the manifest.
     """
-    path = f"{folder}/{landing.topic_id}/{landing.partition}/{landing.start_offset:020}.json"
-    content = landing.model_dump_json(indent=2).encode()
-    # A bucket's client may have sent it twice, and got the answer that it exists: its own.
-    return lake.create(path, content) or lake.read(path) == content
+    path = f"{folder}/{landing.topic_id}/{landing.partition}/{_name(landing.start_offset)}"
+    return lake.create(path, landing.model_dump_json(indent=2).encode())
+
+
+def _name(start_offset: int) -> str:
+    return f"{start_offset:020}.json"
+
+
+def _unfolded(lake: Lake, folder: str, fold: Fold | None) -> list[str]:
+    """The paths of the landings behind the fold, those of a chain by their offsets."""
+    return [
+        f"{folder}/{topic}/{partition}/{name}"
+        for topic in lake.names(folder)
+        for partition in lake.names(f"{folder}/{topic}")
+        for name in lake.names(f"{folder}/{topic}/{partition}", _name(fold.end(topic, int(partition)) if fold else 0))
+    ]
+
+
+def _read(lake: Lake, paths: list[str]) -> list[Landing]:
+    with ThreadPoolExecutor(8) as pool:  # a bucket answers each after a while
+        contents = list(pool.map(lake.read, paths))
+    return [Landing.model_validate_json(content) for content in contents if content is not None]
+
+
+def _read_fold(lake: Lake, folder: str) -> tuple[Fold | None, bytes]:
+    """The fold that counts, and the content of its file; nothing if nothing is folded."""
+    generation = 0
+    while fold := newest_fold(lake, folder):
+        content = lake.read(fold.file.path)
+        if content is None and fold.generation != generation:
+            generation = fold.generation  # a prune may have deleted it, as there is a newer one by now
+            continue
+        if content is None or hashlib.sha256(content).hexdigest() != fold.file.sha256:
+            raise LumbungError(
+                f"the file of the folded landings is {'gone' if content is None else 'not as it was written'}",
+                where=lake.address(fold.file.path),
+                remedy=f"delete {folds(folder)} in the lake: the landings themselves are kept, and the next run reads"
+                " and folds all of them again",
+            )
+        return fold, content
+    return None, b""

@@ -9,7 +9,8 @@ import pytest
 from google.cloud import dataproc_v1 as api
 
 from lumbung.core.errors import SettingError
-from lumbung.core.settings import load
+from lumbung.core.settings import Settings, load
+from lumbung.spark import dataproc
 from support import dataproc_server
 
 MADE_AND_GONE = ["CreateCluster", "SubmitJob", "DeleteCluster"]
@@ -49,6 +50,8 @@ def test_a_cluster_is_made_used_and_deleted(airflow, fake):
     assert name.startswith("lumbung-tweets-")
     assert {request.region for request in (created, submitted, deleted)} == {"asia-southeast2"}
     assert created.cluster.labels["run"] == submitted.job.labels["run"] == name.removeprefix("lumbung-tweets-")
+    machines = created.cluster.config.gce_cluster_config
+    assert (machines.service_account, machines.subnetwork_uri) == (airflow.ACCOUNT, airflow.SUBNETWORK)
     job = submitted.job.pyspark_job
     assert (job.main_python_file_uri, list(job.python_file_uris), list(job.args)) == (
         "gs://granary/lake/spark/abc/job.py",
@@ -116,7 +119,49 @@ def test_a_batch_of_each_try(airflow, fake, failures):
     assert [request.batch_id[-2:] for request in asked] == ["-1", "-2"][: failures + 1]
     assert asked[0].parent == "projects/my-project/regions/asia-southeast2"
     assert asked[0].batch.runtime_config.version == "3.0"
+    execution = asked[0].batch.environment_config.execution_config
+    assert (execution.service_account, execution.subnetwork_uri) == (airflow.ACCOUNT, airflow.SUBNETWORK)
     assert list(asked[0].batch.pyspark_batch.args) == ["gs://granary/lake/spark/plans/def.json"]
+
+
+NAMED = {"user_workload_authentication_type": "SERVICE_ACCOUNT"}
+SHARED = "projects/host-project/regions/asia-southeast2/subnetworks/shared"
+
+
+@pytest.mark.parametrize(
+    ("given", "execution"),
+    [
+        ({}, {}),
+        (
+            {"dataproc_service_account": "spark@p.iam.gserviceaccount.com"},
+            {"service_account": "spark@p.iam.gserviceaccount.com", "authentication_config": NAMED},
+        ),
+        ({"dataproc_subnetwork": SHARED}, {"subnetwork_uri": SHARED}),
+    ],
+)
+def test_a_batch_names_account_and_subnetwork_only_if_they_are_set(given, execution):
+    settings = Settings.of(spark="dataproc-serverless", project="my-project", lake_uri="gs://granary", **given)
+    made = dataproc.batch(settings, dataproc.Staged("gs://a/job.py", "gs://a/l.zip", "gs://a/p.json"), {})
+    asked = made["environment_config"]["execution_config"]
+    assert {name: value for name, value in asked.items() if name != "ttl"} == execution
+    request = api.CreateBatchRequest(parent="projects/p/locations/r", batch_id="abcd", batch=api.Batch(made))
+    assert dataproc_server.refusals(request) == []
+
+
+def test_a_batch_of_an_account_that_would_not_be_taken_is_refused():
+    execution = api.ExecutionConfig(service_account="spark@p.iam.gserviceaccount.com")
+    environment = api.EnvironmentConfig(execution_config=execution)
+    request = api.CreateBatchRequest(batch=api.Batch(environment_config=environment))
+    assert "a service account is taken only where the type says so" in dataproc_server.refusals(request)
+
+
+@pytest.mark.parametrize("subnetwork", ["", "Granary", "regions/r/subnetworks/s", "https://host/s", "a b"])
+def test_a_subnetwork_that_is_no_name_is_refused(subnetwork):
+    if subnetwork:
+        with pytest.raises(SettingError, match="LUMBUNG_DATAPROC_SUBNETWORK"):
+            load({"LUMBUNG_DATAPROC_SUBNETWORK": subnetwork})
+    else:
+        assert load({"LUMBUNG_DATAPROC_SUBNETWORK": subnetwork}).dataproc.subnetwork is None
 
 
 @pytest.mark.parametrize("spark", ["dataproc", "dataproc-serverless"])

@@ -31,8 +31,8 @@ def test_the_command_prints_json_tables_and_the_page(reported):
     assert budget["report"]["sum_of_lines"] == "417514.49"
     assert budget["report"]["month"] == "417514.48"
     assert {line["name"]: line["computed"] for line in budget["report"]["lines"]} == reported
-    assert all(
-        Decimal(design["share_in_todays_rupiah"]) <= Decimal("0.4") for design in budget["designs"] if design["offered"]
-    )
+    for design in budget["designs"]:
+        assert Decimal(design["share_of_report"]) <= Decimal("0.4") or not design["offered"]
+        assert Decimal(design["share_in_weaker_rupiah"]) == Decimal(design["share_in_todays_rupiah"]) * Decimal("1.1")
     assert "Rp 417.514,48" in CliRunner().invoke(app, ["budget"]).stdout
     assert CliRunner().invoke(app, ["budget", "--markdown"]).stdout == report.markdown(FIGURES)

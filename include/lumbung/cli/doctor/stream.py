@@ -24,11 +24,22 @@ def check(settings: Settings) -> Iterator[Finding]:
     waiting, faulty = (len(list((settings.spool / name).glob("*.jsonl"))) for name in ("incoming", "error"))
     yield Finding("spool", True, f"{waiting} files to ship and {faulty} with bad lines in {settings.spool}")
     yield _kafka(settings)
-    yield Finding("Spark", True, f"{settings.spark.engine} cleans tweets")
+    yield Finding("Spark", True, _spark(settings))
     spent = x.status(settings)
     token = "a token is set" if settings.x.bearer_token else f"no token ({variable('x_bearer_token')})"
     yield Finding("X", True, f"{token}; US$ {spent.usd:.3f} of {spent.max_usd:g} spent in {spent.month}")
     yield _search(settings)
+
+
+def _spark(settings: Settings) -> str:
+    engine, dataproc = settings.spark.engine, settings.dataproc
+    if not engine.startswith("dataproc"):
+        return f"{engine} cleans tweets"
+    default = "whoever starts the batch" if engine == "dataproc-serverless" else "the project's default account"
+    return (
+        f"{engine} cleans tweets in {dataproc.region}, as {dataproc.service_account or default}, in the"
+        f" {f'subnetwork {dataproc.subnetwork}' if dataproc.subnetwork else 'network default'}"
+    )
 
 
 def _kafka(settings: Settings) -> Finding:

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 GOOGLE_CONNECTION = "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"
 ROLES = "see the roles in docs/cookbooks/google-cloud.md"
 PERMISSIONS = ("bigquery.jobs.create", "bigquery.datasets.create")
+# By engine: https://docs.cloud.google.com/dataproc/docs/concepts/iam/iam and the page of the same name for serverless
+DATAPROC_PERMISSIONS = {
+    "dataproc": ("dataproc.clusters.create", "dataproc.clusters.delete", "dataproc.jobs.create", "dataproc.jobs.get"),
+    "dataproc-serverless": ("dataproc.batches.create", "dataproc.batches.get", "dataproc.operations.get"),
+}
 # What the local server's own environment must have; Lumbung is not installed there.
 LOCAL_SERVER = """
 import importlib.metadata, importlib.util, sys
@@ -145,14 +150,15 @@ def _project(warehouse: Warehouse) -> Iterator[Finding]:
 def _permissions(warehouse: Warehouse, credentials: Credentials) -> Finding:
     from google.auth.transport.requests import AuthorizedSession
 
+    permissions = PERMISSIONS + DATAPROC_PERMISSIONS.get(warehouse.settings.spark.engine, ())
     url = f"https://cloudresourcemanager.googleapis.com/v1/projects/{warehouse.settings.project_id}:testIamPermissions"
     try:
         with AuthorizedSession(credentials) as session:  # type: ignore[no-untyped-call]
-            answer = session.post(url, json={"permissions": list(PERMISSIONS)}, timeout=30)
+            answer = session.post(url, json={"permissions": list(permissions)}, timeout=30)
         answer.raise_for_status()
     except requests.RequestException as error:
         # A project may have that API off. A job has been tried above; data sets show at the first run.
         return Finding("permissions", True, f"they cannot be asked for ({type(error).__name__})")
-    missing = [name for name in PERMISSIONS if name not in answer.json().get("permissions", [])]
-    found = f"{', '.join(missing)} missing" if missing else ", ".join(PERMISSIONS)
+    missing = [name for name in permissions if name not in answer.json().get("permissions", [])]
+    found = f"{', '.join(missing)} missing" if missing else ", ".join(permissions)
     return Finding("permissions", not missing, found, ROLES)

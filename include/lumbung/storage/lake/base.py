@@ -60,8 +60,13 @@ class Lake(ABC):
         """Move a local file into the lake."""
 
     @abstractmethod
-    def names(self, folder: str) -> list[str]:
-        """Names of the files and folders directly under a folder, sorted; empty if there is no such folder."""
+    def names(self, folder: str, start: str = "") -> list[str]:
+        """Names of the files and folders directly under a folder, sorted; empty if there is no such folder.
+
+        Args:
+            folder: the folder.
+            start: the first name of interest; what sorts before it is not listed, which in a bucket costs nothing then.
+        """
 
     @abstractmethod
     def files(self, folder: str) -> list[Stored]:

@@ -20,6 +20,7 @@ from lumbung.storage.lake.base import Lake, Stored
 
 LEASE_SECONDS = 60.0
 POLL_SECONDS = 2.0
+WRITER = "lumbung-writer"  # in an object's metadata
 
 
 class BucketLake(Lake):
@@ -34,6 +35,10 @@ class BucketLake(Lake):
     is free after LEASE_SECONDS at most. A live holder renews it every quarter of that, so the clocks of two machines
     may differ by three quarters of it.
 
+    The client repeats a request whose answer was lost. If the first one had arrived, the repeated one is refused,
+    because of this process's own write. So each conditional write names its writer in the object's metadata, and when
+    one is refused, the object says whose it is.
+
     A holder that stands still for longer than LEASE_SECONDS (a suspended machine, a long outage) loses the lease to
     the next process. Nothing can stop it at that moment, but its work does not end as a success: releasing a lost lease
     raises.
@@ -44,6 +49,8 @@ class BucketLake(Lake):
     """
 
     def __init__(self, uri: str, client: Any = None) -> None:
+        # For traces that nobody takes, the client would ask for the bucket after each file that is not there.
+        os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         # Here and below: google-cloud-storage is slow to import, and a lake in a folder does not need it.
         from google.cloud import storage  # type: ignore[attr-defined]
 
@@ -74,26 +81,30 @@ class BucketLake(Lake):
 
     @override
     def create(self, path: str, content: bytes) -> bool:
-        return self._replace(path, content, generation=0) is not None
+        return self._replace(path, content, uuid.uuid4().hex, generation=0) is not None
 
-    def _replace(self, path: str, content: bytes, generation: int) -> int | None:
+    def _replace(self, path: str, content: bytes, writer: str, generation: int) -> int | None:
         """Write an object if it still has a generation.
 
         Args:
             path: the file.
             content: its new content.
+            writer: names who writes; nobody else uses the name.
             generation: the expected one; 0 if the object must not exist.
 
         Returns:
-            The new generation; None if the object has another one than expected.
+            The object's generation by this writer; None if the object has another one than expected, by another.
         """
-        from google.api_core.exceptions import PreconditionFailed
+        from google.api_core.exceptions import NotFound, PreconditionFailed
 
         blob = self._blob(path)
+        blob.metadata = {WRITER: writer}
         try:
             blob.upload_from_string(content, if_generation_match=generation)
-        except PreconditionFailed:
-            return None
+        except (PreconditionFailed, NotFound):
+            blob = self.bucket.get_blob(blob.name)
+            if blob is None or (blob.metadata or {}).get(WRITER) != writer:
+                return None
         return int(blob.generation)
 
     @override
@@ -102,9 +113,11 @@ class BucketLake(Lake):
         file.unlink()
 
     @override
-    def names(self, folder: str) -> list[str]:
+    def names(self, folder: str, start: str = "") -> list[str]:
         prefix = self._folder_prefix(folder)
-        blobs = self.bucket.client.list_blobs(self.bucket, prefix=prefix, delimiter="/")
+        blobs = self.bucket.client.list_blobs(
+            self.bucket, prefix=prefix, delimiter="/", start_offset=prefix + start if start else None
+        )
         files = {blob.name for blob in blobs}  # before .prefixes, which is filled while blobs are listed
         # The console of a bucket marks a folder by an object with the folder's name.
         return sorted(name.removeprefix(prefix).rstrip("/") for name in {*files, *blobs.prefixes} - {prefix})
@@ -140,10 +153,7 @@ class BucketLake(Lake):
 
         path, owner = f"leases/{name}.json", f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex}"
 
-        def content() -> bytes:
-            return json.dumps({"owner": owner, "expires": time.time() + LEASE_SECONDS}).encode()
-
-        generation = self._wait_for_lease(name, lambda: self._acquire(path, content()), POLL_SECONDS)
+        generation = self._wait_for_lease(name, lambda: self._acquire(path, owner), POLL_SECONDS)
         released = threading.Event()
 
         def renew() -> None:
@@ -152,7 +162,7 @@ class BucketLake(Lake):
                 # Errors of an outage are no reason to give up: it may be over before the lease expires. If it is not,
                 # and another process takes the lease, the generation differs and the release reports the loss.
                 with contextlib.suppress(GoogleAPICallError, RetryError, OSError):
-                    renewed = self._replace(path, content(), generation)
+                    renewed = self._replace(path, _lease(owner, LEASE_SECONDS), owner, generation)
                     if renewed is None:
                         return
                     generation = renewed
@@ -161,7 +171,7 @@ class BucketLake(Lake):
             # The thread ends first: a renewal under way would change the generation that the release asks for.
             released.set()
             renewal.join()
-            return self._release(path, generation)
+            return self._release(path, owner, generation)
 
         renewal = threading.Thread(target=renew, daemon=True)
         renewal.start()
@@ -177,7 +187,7 @@ class BucketLake(Lake):
                 remedy="run the day again",
             )
 
-    def _acquire(self, path: str, content: bytes) -> int | None:
+    def _acquire(self, path: str, owner: str) -> int | None:
         """Take a lease that is free or expired: its generation; None while another holds it."""
         from google.api_core.exceptions import NotFound
 
@@ -185,18 +195,32 @@ class BucketLake(Lake):
         try:
             lease = json.loads(blob.download_as_bytes())
         except NotFound:
-            return self._replace(path, content, generation=0)
+            return self._replace(path, _lease(owner, LEASE_SECONDS), owner, generation=0)
         if lease["expires"] > time.time():
             return None
         # Of the generation just read: if its holder has renewed it since, or another has taken it over, this fails.
-        return self._replace(path, content, generation=int(blob.generation))
+        return self._replace(path, _lease(owner, LEASE_SECONDS), owner, generation=int(blob.generation))
 
-    def _release(self, path: str, generation: int) -> bool:
-        """Delete the lease; False if another process holds it by now."""
+    def _release(self, path: str, owner: str, generation: int) -> bool:
+        """Free the lease; False if another process has taken it.
+
+        It is made to expire, and then deleted: whether a delete that is repeated and finds nothing was the first to
+        come, or another process has taken the lease, ended its work and deleted it, nothing would tell.
+
+        Args:
+            path: the lease.
+            owner: who holds it.
+            generation: of its last renewal.
+        """
         from google.api_core.exceptions import NotFound, PreconditionFailed
 
-        try:
-            self._blob(path).delete(if_generation_match=generation)
-        except (NotFound, PreconditionFailed):
+        expired = self._replace(path, _lease(owner, 0), owner, generation)
+        if expired is None:
             return False
+        with contextlib.suppress(NotFound, PreconditionFailed):  # deleted, or taken by the next one
+            self._blob(path).delete(if_generation_match=expired)
         return True
+
+
+def _lease(owner: str, seconds: float) -> bytes:
+    return json.dumps({"owner": owner, "expires": time.time() + seconds}).encode()

@@ -101,9 +101,10 @@ class FolderLake(Lake):
             temporary.replace(target)
 
     @override
-    def names(self, folder: str) -> list[str]:
+    def names(self, folder: str, start: str = "") -> list[str]:
         try:
-            return sorted(name for name in os.listdir(self._path(folder)) if not name.startswith("."))  # noqa: PTH208
+            names = os.listdir(self._path(folder))  # noqa: PTH208
+            return sorted(name for name in names if name >= start and not name.startswith("."))
         except FileNotFoundError:
             return []
 

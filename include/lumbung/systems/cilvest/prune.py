@@ -13,13 +13,13 @@ from lumbung.pipeline.retention import Plan
 from lumbung.spark.dataproc import PLANS
 from lumbung.storage.lake import Lake, Stored
 from lumbung.storage.manifest import MANIFEST
-from lumbung.stream.landing import landings
+from lumbung.stream.landing import folds, landings, newest_fold
 from lumbung.systems.cilvest.feed import LANDED, RAW
 from lumbung.systems.cilvest.version import CURATED, VERSIONS, cleaned_path, newest_version
 
 
 def plan(lake: Lake, before: datetime) -> Plan:
-    """What goes: all versions but the newest, and files that nothing names.
+    """What goes: all versions and folds of landings but the newest, and files that nothing names.
 
     Those are plans of Dataproc's jobs, clean files of no day of the newest version, and raw files of no landing.
 
@@ -29,21 +29,30 @@ def plan(lake: Lake, before: datetime) -> Plan:
     """
     # Listed before the landings are read: what is landed in between is in no list.
     files = [file for folder in (VERSIONS, PLANS, CURATED, RAW) for file in _old(lake, folder, before)]
-    landed = landings(lake, LANDED)
-    named = {file.path for landing in landed for file in (*landing.files, landing.rejects) if file}
+    folded = list(_old(lake, folds(LANDED), before))
+    named: set[str] = set()
+    days_with_rejects: set[date] = set()
+    for landing in landings(lake, LANDED):
+        named.update(file.path for file in (*landing.files, landing.rejects) if file)
+        if landing.rejects:
+            days_with_rejects.add(landing.rejects.day)
     if version := newest_version(lake):
         named |= {cleaned_path(day, cleaned.key) for day, cleaned in version.days.items()}
         named.add(f"{VERSIONS}/manifest-{version.generation:06}.json")
+    if fold := newest_fold(lake, LANDED):
+        named |= {fold.file.path, f"{folds(LANDED)}/manifest-{fold.generation:06}.json"}
+    manifests = [file for file in folded if file.path.endswith(".json")]
     return Plan(
         cutoff=date.max,  # what the systems share of a day is not kept for tweets, but for their rejects
-        data=[file for file in files if file.path not in named],
-        days_with_rejects={landing.rejects.day for landing in landed if landing.rejects},
+        records=[file for file in manifests if file.path not in named],
+        data=[file for file in (*files, *folded) if file.path not in named and file not in manifests],
+        days_with_rejects=days_with_rejects,
     )
 
 
 def _old(lake: Lake, folder: str, before: datetime) -> Iterator[Stored]:
     for file in lake.files(folder):
         name = file.path.rpartition("/")[2]
-        is_ours = MANIFEST.match(name) if folder == VERSIONS else name.endswith((".parquet", ".json"))
+        is_ours = MANIFEST.match(name) if folder == VERSIONS else name.endswith((".parquet", ".json", ".jsonl.gz"))
         if is_ours and file.modified < before:
             yield file

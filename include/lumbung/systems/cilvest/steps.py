@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from lumbung.spark.dataproc import Staged
 
 SPOOL = "spool"
+COPIERS = 8
 
 
 def collect(run: Run) -> Step:
@@ -103,7 +105,9 @@ def clean(run: Run, target: Target) -> Step:
         with session(run.settings) as spark, tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
             for day in missing:
                 file = Path(folder) / f"{day}.parquet"
-                cleaning.write(cleaning.clean_day(spark, _raw_files(run, version, day), day), file)
+                with ExitStack() as copies:
+                    files = _readable(run, _raw_files(run, version, day), copies)
+                    cleaning.write(cleaning.clean_day(spark, files, day), file)
                 run.lake.put(file, cleaned_path(day, target.days[day]))
     return Step(
         table=TABLE,
@@ -121,8 +125,8 @@ def plan(run: Run, target: Target) -> tuple[Step, Staged | None]:
     days = [
         dataproc.Day(
             day=f"{day}",
-            files=_raw_files(run, version, day),
-            output=_spark_path(run, cleaned_path(day, target.days[day])),
+            files=[run.lake.address(path) for path in _raw_files(run, version, day)],
+            output=run.lake.address(cleaned_path(day, target.days[day])),
         )
         for day in _to_clean(run, target)
     ]
@@ -169,7 +173,7 @@ def _to_clean(run: Run, target: Target) -> list[date]:
 
 
 def _raw_files(run: Run, version: TweetVersion, day: date) -> list[str]:
-    """The raw files of a day as Spark reads them, all checked to be there: some engines pass over a missing one."""
+    """The raw files of a day, all checked to be there: some engines pass over a missing one."""
     paths = version.days[day].files
     names = {folder: set(run.lake.names(folder)) for folder in {path.rpartition("/")[0] for path in paths}}
     for path in paths:
@@ -180,9 +184,22 @@ def _raw_files(run: Run, version: TweetVersion, day: date) -> list[str]:
                 where=run.lake.address(path),
                 remedy="put it back from a copy of the lake; its manifest in landed/ has its sha256",
             )
-    return [_spark_path(run, path) for path in paths]
+    return paths
 
 
-def _spark_path(run: Run, path: str) -> str:
-    """The file as Spark reads it."""
-    return str(run.settings.lake_folder / path) if run.settings.lake_folder else run.lake.address(path)
+def _readable(run: Run, paths: list[str], copies: ExitStack) -> list[str]:
+    """The files as the engine of a session reads them.
+
+    Sail gets local copies of a bucket's: its own client for `gs://` refuses impersonated credentials, and would be a
+    second identity. A Spark Connect server has its own.
+
+    Args:
+        run: the run.
+        paths: the files in the lake.
+        copies: deletes the copies when it is closed.
+    """
+    if run.settings.spark.engine == "sail":
+        with ThreadPoolExecutor(COPIERS) as pool:  # a bucket answers each after a while
+            return [str(file) for file in pool.map(copies.enter_context, map(run.lake.local, paths))]
+    folder = run.settings.lake_folder
+    return [str(folder / path) if folder else run.lake.address(path) for path in paths]

@@ -8,7 +8,10 @@ that of the published day.
 from __future__ import annotations
 
 import hashlib
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -19,8 +22,8 @@ from lumbung.pipeline.run import Run, refuse_expired
 from lumbung.pipeline.target import Partition, Target
 from lumbung.spark import clean as cleaning
 from lumbung.storage.lake import Lake
-from lumbung.storage.manifest import DataFile, Document, Manifest, commit, newest
-from lumbung.stream.landing import Landing, landings
+from lumbung.storage.manifest import Document, Manifest, commit, newest
+from lumbung.stream.landing import Landing, fold, landings
 from lumbung.systems.cilvest.feed import LANDED
 
 SYSTEM, ENTITY = "cilvest", "tweet"
@@ -66,17 +69,21 @@ class TweetVersion(Manifest):
 
 
 def make_version(lake: Lake) -> TweetVersion | None:
-    """Write down what is landed; an existing version is reused when nothing came. None: nothing was ever landed."""
+    """Write down what is landed; an existing version is reused when nothing came. None: nothing was ever landed.
+
+    Landings are folded on the way, by one run at a time.
+    """
     with lake.lease(f"version/{SYSTEM}"):
-        landed = landings(lake, LANDED)
-        if not any(landing.files for landing in landed):
+        fold(lake, LANDED)
+        landed = _sum_up(landings(lake, LANDED))
+        if not landed.files:
             return None
-        places = [f"{landing.topic_id}/{landing.partition}/{landing.start_offset}" for landing in landed]
-        name = hashlib.sha256("\n".join([f"{cleaning.CLEANER_VERSION}", *sorted(places)]).encode()).hexdigest()
+        names = [f"{cleaning.CLEANER_VERSION}", *sorted(landed.places)]
+        name = hashlib.sha256("\n".join(names).encode()).hexdigest()
         previous = newest_version(lake)
         if previous and previous.landings == name:
             return previous
-        days = _days(landed)
+        days = _days(landed.files)
         return commit(
             lake,
             VERSIONS,
@@ -84,10 +91,10 @@ def make_version(lake: Lake) -> TweetVersion | None:
                 system=SYSTEM,
                 generation=generation,
                 landings=name,
-                rows_read=sum(landing.rows_read for landing in landed),
-                rows_kept=sum(landing.rows_kept for landing in landed),
-                rows_rejected=sum(landing.rows_rejected for landing in landed),
-                landed_at=max(landing.landed_at for landing in landed),
+                rows_read=landed.rows_read,
+                rows_kept=landed.rows_kept,
+                rows_rejected=landed.rows_rejected,
+                landed_at=landed.last,
                 days=days,
             ),
         )
@@ -169,11 +176,47 @@ def cleaned_rows(lake: Lake, day: date, key: str) -> int:
         return int(pq.read_metadata(file).num_rows)
 
 
-def _days(landed: list[Landing]) -> dict[date, Cleaned]:
-    files_of: dict[date, list[DataFile]] = {}
-    for landing in landed:
+class _File(NamedTuple):
+    path: str
+    rows: int
+    sha256: str
+
+
+@dataclass
+class _Landed:
+    """All landings, summed up: a year has a hundred thousand of them, which are not held as they are.
+
+    Attributes:
+        places: each landing's place in its chain.
+        rows_read: as `TweetVersion`'s, as are the next two.
+        rows_kept: see there.
+        rows_rejected: see there.
+        last: when the last was landed.
+        files: raw files by Jakarta day.
+    """
+
+    places: list[str] = field(default_factory=list)
+    rows_read: int = 0
+    rows_kept: int = 0
+    rows_rejected: int = 0
+    last: datetime = datetime(1, 1, 1, tzinfo=UTC)
+    files: dict[date, list[_File]] = field(default_factory=dict)
+
+
+def _sum_up(landings: Iterable[Landing]) -> _Landed:
+    landed = _Landed()
+    for landing in landings:
+        landed.places.append(f"{landing.topic_id}/{landing.partition}/{landing.start_offset}")
+        landed.rows_read += landing.rows_read
+        landed.rows_kept += landing.rows_kept
+        landed.rows_rejected += landing.rows_rejected
+        landed.last = max(landed.last, landing.landed_at)
         for file in landing.files:
-            files_of.setdefault(file.day, []).append(file)
+            landed.files.setdefault(file.day, []).append(_File(file.path, file.rows, file.sha256))
+    return landed
+
+
+def _days(files_of: dict[date, list[_File]]) -> dict[date, Cleaned]:
     days = {}
     for day in sorted(files_of):
         files = [file for near in (day - ONE_DAY, day, day + ONE_DAY) for file in files_of.get(near, [])]

@@ -2,8 +2,9 @@
 
 import pytest
 
-from lumbung.storage.lake import BucketLake, FolderLake, bucket
-from support.lakes import PROCESSES, FakeBucket, StoreManager
+from lumbung.storage.lake import FolderLake, bucket
+from support import bucket_server
+from support.bucket_server import ServedLake
 
 
 @pytest.fixture
@@ -11,17 +12,18 @@ def folder_lake(tmp_path):
     return FolderLake(f"file://{tmp_path}/lake", tmp_path / "lake")
 
 
-@pytest.fixture(scope="session")
-def stores():
-    with StoreManager(ctx=PROCESSES) as manager:
-        yield manager
+@pytest.fixture
+def bucket_of_lake():
+    """The server of `bucket_lake`."""
+    with bucket_server.running() as server:
+        yield server
 
 
 @pytest.fixture
-def bucket_lake(stores, monkeypatch):
+def bucket_lake(bucket_of_lake, monkeypatch):
     monkeypatch.setattr(bucket, "LEASE_SECONDS", 0.6)
     monkeypatch.setattr(bucket, "POLL_SECONDS", 0.02)
-    return BucketLake("gs://granary/home", FakeBucket(stores.ObjectStore()))
+    return ServedLake("gs://granary/home", bucket_of_lake.url)
 
 
 @pytest.fixture(params=["folder", "bucket"])

@@ -1,4 +1,4 @@
-"""What every lake must do: in a folder (real) and in a bucket (a fake of the Cloud Storage client)."""
+"""What every lake must do: in a folder, and in a bucket by Google's client and a server of ours."""
 
 import hashlib
 import itertools
@@ -21,7 +21,7 @@ from support.lakes import PROCESSES
 def test_the_setting_names_the_lake(tmp_path, monkeypatch):
     lake = open_lake(Settings(lake_uri=f"file://{tmp_path}/lake"))
     assert (type(lake), lake.uri, lake.folder) == (FolderLake, f"file://{tmp_path}/lake", tmp_path / "lake")
-    monkeypatch.setattr("google.cloud.storage.Client", lambda: lakes.FakeBucket(lakes.ObjectStore()))
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
     lake = open_lake(Settings(lake_uri="gs://granary/home", project="my-project"))
     assert (type(lake), lake.uri, lake.prefix) == (BucketLake, "gs://granary/home", "home/")
 
@@ -58,6 +58,14 @@ def test_a_written_file_has_the_present_time(lake):
     lake.write("a/b", b"")
     (file,) = lake.files("a")
     assert abs(datetime.now(UTC) - file.modified) < timedelta(minutes=1)
+
+
+def test_names_are_listed_from_a_start(lake):
+    for name in ("000", "001", "002", "010"):
+        lake.write(f"a/{name}.json", b"")
+    assert lake.names("a", "001") == ["001.json", "002.json", "010.json"]
+    assert lake.names("a", "003") == ["010.json"]
+    assert lake.names("a", "011") == lake.names("b", "0") == []
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\xff\n", b"x" * 3_000_000])

@@ -5,7 +5,9 @@ import json
 import os
 import time
 from datetime import UTC, date, datetime
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import Producer
 
@@ -15,14 +17,18 @@ from lumbung.pipeline.prune import prune
 from lumbung.pipeline.publish import SUPERSEDED
 from lumbung.report import render
 from lumbung.report.data import collect
+from lumbung.spark import clean as cleaning_module
 from lumbung.storage.warehouse import Warehouse
-from lumbung.stream.landing import landings
+from lumbung.stream import landing
+from lumbung.stream.landing import folds, landings, newest_fold
 from lumbung.systems import registry
+from lumbung.systems.cilvest import steps
 from lumbung.systems.cilvest import version as versions
 from lumbung.systems.cilvest.feed import LANDED, RAW
 from lumbung.systems.cilvest.status import accounting, cleaning
 from lumbung.systems.cilvest.version import CURATED, VERSIONS
 from lumbung.systems.pinter_skuy.answers import answers
+from support import bucket_server
 from support.tweet_harness import STAGES, TweetHarness, tweet
 
 
@@ -127,6 +133,54 @@ def test_runs_that_are_killed_lose_nothing_and_make_nothing_twice(harness, at_on
     harness.give("rest", *GIVEN)
     harness.take()
     assert harness.checksum() == at_once
+
+
+def test_a_home_whose_landings_were_never_folded_goes_on(harness, at_once, monkeypatch):
+    """Each run folds what the one before has landed; the first finds what a release without folds has left."""
+    for number in range(2):
+        harness.give(f"part-{number}", *GIVEN[4 * number : 4 * number + 5])
+        harness.take()
+    assert newest_fold(harness.lake, LANDED) is None
+    before = list(landings(harness.lake, LANDED))
+    monkeypatch.setattr(landing, "FOLD_AFTER", 0)
+    harness.give("rest", *GIVEN)
+    harness.take()
+    harness.give("poison", b"no JSON")
+    last = harness.take()
+    assert newest_fold(harness.lake, LANDED).file.rows == len(list(landings(harness.lake, LANDED))) > len(before)
+    assert harness.checksum() == at_once
+    assert harness.take().target.generation == last.target.generation, "nothing came"
+
+
+def test_sail_cleans_a_lake_in_a_bucket_from_local_copies(make_tweet_harness, monkeypatch):
+    """Of `gs://` Sail's own client sees nothing, so it needs no credentials; a Spark Connect server gets addresses."""
+    asked = []
+
+    def clean_day(spark, files, day):
+        asked.extend(files)
+        assert all(Path(file).is_file() for file in files)
+        return cleaning_of(spark, files, day)
+
+    cleaning_of = cleaning_module.clean_day
+    with bucket_server.running() as bucket:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket.url)
+        monkeypatch.setattr(cleaning_module, "clean_day", clean_day)
+        harness = make_tweet_harness(lake_uri=f"gs://{bucket_server.BUCKET}/lake")
+        harness.give("a", *GIVEN)
+        run = harness.run().up_to("clean")
+        rows = []
+        for day in run.target.changed:
+            with harness.lake.local(versions.cleaned_path(day, run.target.days[day])) as file:
+                rows += pq.read_table(file, partitioning=None).to_pylist()
+        version = versions.version_of(run.run, run.target)
+        raw = {path for cleaned in version.days.values() for path in cleaned.files}
+        harness.settings = harness.settings.replace(spark="sc://127.0.0.1:9")
+        paths = sorted(raw)
+        elsewhere = steps._readable(harness.run().run, paths, contextlib.ExitStack())
+    assert [row["tweet_id"] for row in sorted(rows, key=lambda row: row["tweet_id"])] == [1, 2, 3, 4, 8, 9, 10]
+    assert {Path(file).name for file in asked} == {path.rpartition("/")[2] for path in raw}
+    assert not [file for file in asked if "gs:" in file or Path(file).exists()], "the copies are deleted"
+    assert elsewhere == [f"gs://{bucket_server.BUCKET}/lake/{path}" for path in paths]
 
 
 def counted(harness):
@@ -269,7 +323,8 @@ def test_without_tweets_there_is_nothing_to_build(harness):
         harness.answers()
 
 
-def test_a_prune_takes_only_what_nothing_is_made_from(harness):
+def test_a_prune_takes_only_what_nothing_is_made_from(harness, monkeypatch):
+    monkeypatch.setattr(landing, "FOLD_AFTER", 0)
     harness.give("a", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-10T12:00"))
     harness.take()
     harness.give("b", tweet(3, "sukuk", "2026-11-10T13:00"))
@@ -286,9 +341,10 @@ def test_a_prune_takes_only_what_nothing_is_made_from(harness):
     assert prune(harness.settings, harness.warehouse, registry.all_systems(), keep=1) == planned
     left = {file.path for file in harness.lake.files("")}
     gone = before - left
-    # The first version, and the days as they were cleaned first: the archive was collected twice.
-    assert {path.rpartition("/")[0] for path in gone} == {VERSIONS, *(f"{CURATED}/dt=2026-11-{n}" for n in (10, 21))}
-    assert len(gone) == planned.files - len(dead) == 3
+    # The first version and fold, and the days as they were cleaned first: the archive was collected twice.
+    days = (f"{CURATED}/dt=2026-11-{number}" for number in (10, 21))
+    assert {path.rpartition("/")[0] for path in gone} == {VERSIONS, folds(LANDED), *days}
+    assert len(gone) == planned.files - len(dead) == 5
     assert not left & set(dead)
     assert young in left
     assert harness.checksum() == checksum
