@@ -26,7 +26,8 @@ from google.cloud.bigquery.retry import DEFAULT_RETRY
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import CheckError, LumbungError, SettingError
 from lumbung.core.settings import EMULATOR_VARIABLE, Settings
-from lumbung.storage.client_errors import MissingError, RefusedError, translated
+from lumbung.storage import job_config
+from lumbung.storage.client_errors import JobFailedError, MissingError, RefusedError, translated
 from lumbung.storage.columns import bigquery_schema, partitioning
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ BUILD_HOURS = 24
 WRITE = bigquery.WriteDisposition.WRITE_TRUNCATE
 CREATE = bigquery.CreateDisposition.CREATE_IF_NEEDED
 PARTITION_KEY = "%Y%m%d"
+JOB_WAITS = (1.0, 5.0)  # seconds before another query job is tried, where one failed by BigQuery's own fault
 
 
 def short(run_id: str) -> str:
@@ -170,9 +172,9 @@ class Warehouse:
             write_disposition=WRITE,
             create_disposition=CREATE,
             time_partitioning=partitioning(contract),
-            labels=_labels(labels),
+            labels=job_config.labels(labels),
         )
-        config.parquet_options = _list_inference()
+        config.parquet_options = job_config.list_inference()
         if day:  # a column that was added to the contract is added to the table; elsewhere the schema is replaced
             config.schema_update_options = [bigquery.SchemaUpdateOption.ALLOW_FIELD_ADDITION]
         job_id = job_id or new_job_id("load", contract.address)
@@ -228,14 +230,17 @@ class Warehouse:
 
         Raises:
             CheckError: an assertion does not hold.
+            LumbungError: the script could not be run to its end.
         """
         try:
             job, _, seconds = self._query(where, sql, self._query_config({}, labels))
         except RefusedError as error:
-            # BigQuery: "Assertion failed" or the description; a script's error ends with its statement and line.
-            message = re.split(r"\s+at \[\d+:\d+\]", error.what)[0]
+            # The description that the check has in the script; its statement and line may follow.
+            failed = re.search(r"\S+: check .* failed", error.what)
+            if not failed:
+                raise
             raise CheckError(
-                message,
+                failed[0],
                 where=where,
                 remedy="fix the source or the query; nothing of this run is published, what was published stays",
             ) from error
@@ -265,7 +270,9 @@ class Warehouse:
         """
         started = []
         for (source, target), job_id in zip(pairs, job_ids, strict=True):
-            config = bigquery.CopyJobConfig(write_disposition=WRITE, create_disposition=CREATE, labels=_labels(labels))
+            config = bigquery.CopyJobConfig(
+                write_disposition=WRITE, create_disposition=CREATE, labels=job_config.labels(labels)
+            )
             with self._translated(target):
                 start = partial(
                     self.client.copy_table, source, target, job_id=job_id, job_config=config, retry=self._retry
@@ -305,7 +312,7 @@ class Warehouse:
             # Not the table that was read: its etag would refuse the patch when another job wrote it in between.
             table = bigquery.Table(self.table(contract.address), schema=columns)
             table.description = f"{contract.description.strip()}\n\nGrain: {contract.grain}."
-            table.labels = _labels({"managed_by": "lumbung", "system": contract.system, **labels})
+            table.labels = job_config.labels({"managed_by": "lumbung", "system": contract.system, **labels})
             self.client.update_table(table, ["description", "labels", "schema"], retry=self._retry)
 
     def exists(self, name: str) -> bool:
@@ -330,20 +337,30 @@ class Warehouse:
 
     def _query_config(self, parameters: Mapping[str, Any], labels: Mapping[str, str]) -> bigquery.QueryJobConfig:
         config = bigquery.QueryJobConfig(
-            query_parameters=[_parameter(name, value) for name, value in parameters.items()],
-            labels=_labels(labels),
+            query_parameters=[job_config.parameter(name, value) for name, value in parameters.items()],
+            labels=job_config.labels(labels),
         )
         if self.settings.max_bytes_billed:
             config.maximum_bytes_billed = self.settings.max_bytes_billed
         return config
 
     def _query(self, where: str, sql: str, config: bigquery.QueryJobConfig) -> tuple[Any, Any, float]:
+        """Run a query: the job, its result, seconds.
+
+        A job that failed by BigQuery's own fault is tried again under a new id, which is safe: each of our queries
+        reads, or replaces a table of the run's own. Load and copy jobs have ids that are written down before, so there
+        the whole step is tried again.
+        """
+        for wait in JOB_WAITS:
+            with contextlib.suppress(JobFailedError):
+                return self._query_once(where, sql, config)
+            time.sleep(wait)
+        return self._query_once(where, sql, config)
+
+    def _query_once(self, where: str, sql: str, config: bigquery.QueryJobConfig) -> tuple[Any, Any, float]:
         job_id = new_job_id("query", where)
-        return self._finish(
-            where,
-            job_id,
-            lambda: self.client.query(sql, job_id=job_id, job_config=config, retry=self._retry, job_retry=None),
-        )
+        start = partial(self.client.query, sql, job_id=job_id, job_config=config, retry=self._retry, job_retry=None)
+        return self._finish(where, job_id, start)
 
     def _finish(self, where: str, job_id: str, start: Callable[[], Any]) -> tuple[Any, Any, float]:
         """Start a job and wait for it: the job, its result, seconds."""
@@ -371,25 +388,6 @@ class Warehouse:
         while not job.done(retry=self._retry):
             time.sleep(pause)
             pause = min(pause * 1.5, 2.0)
-
-
-def _parameter(name: str, value: date | str | Sequence[date]) -> Any:
-    if isinstance(value, str | date):
-        return bigquery.ScalarQueryParameter(name, "DATE" if isinstance(value, date) else "STRING", value)
-    return bigquery.ArrayQueryParameter(name, "DATE", list(value))
-
-
-def _list_inference() -> Any:
-    from google.cloud.bigquery.format_options import ParquetOptions
-
-    options = ParquetOptions()  # type: ignore[no-untyped-call]
-    options.enable_list_inference = True
-    return options
-
-
-def _labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """Label values as BigQuery takes them: lower case letters, digits, `_` and `-`, at most 63."""
-    return {key: re.sub(r"[^a-z0-9_-]", "-", str(value).lower())[:63] for key, value in labels.items()}
 
 
 def new_job_id(kind: str, where: str) -> str:
