@@ -40,7 +40,8 @@ def load(run: Run, contract: Contract, target: Target) -> Step:
     with run.lake.lease(f"load/{contract.address}"):
         if target.day != run.day:
             marker = run.state.marker(contract.table, target.day)
-            if not (marker and marker.loaded and marker.generation == target.generation):
+            created = run.warehouse.created(run.warehouse.table(contract.address))
+            if not (marker and marker.is_loaded(created) and marker.generation == target.generation):
                 _load(run, contract, target.day)
         return _load(run, contract, run.day)
 
@@ -84,7 +85,8 @@ def replace(run: Run, contract: Contract, day: date, source: Path | Sequence[str
             where=f"{contract.address}, day {day}",
             remedy="run the day again",
         )
-    run.state.write_marker(contract.table, day, marker.model_copy(update={"loaded": True}))
+    created = run.warehouse.created(run.warehouse.table(contract.address))
+    run.state.write_marker(contract.table, day, marker.model_copy(update={"loaded": True, "table_created": created}))
     return job
 
 

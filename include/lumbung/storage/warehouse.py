@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from google.api_core import exceptions as api
 from google.api_core.retry import Retry
@@ -26,9 +26,8 @@ from google.cloud.bigquery.retry import DEFAULT_RETRY
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import CheckError, LumbungError, SettingError
 from lumbung.core.settings import EMULATOR_VARIABLE, Settings
-from lumbung.storage import job_config
+from lumbung.storage import columns, job_config
 from lumbung.storage.client_errors import JobFailedError, MissingError, RefusedError, translated
-from lumbung.storage.columns import bigquery_schema, partitioning
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,11 +73,7 @@ class Warehouse:
             from google.auth.credentials import AnonymousCredentials
 
             if settings.emulator_host is None:
-                raise LumbungError(
-                    "no warehouse",
-                    where="LUMBUNG_PROJECT",
-                    remedy="set it, or run lumbung up",
-                )
+                raise LumbungError("no warehouse", where="LUMBUNG_PROJECT", remedy="set it, or run lumbung up")
             credentials = AnonymousCredentials
         elif os.environ.get(EMULATOR_VARIABLE) == "":
             del os.environ[EMULATOR_VARIABLE]  # the client would take it for an address
@@ -139,12 +134,23 @@ class Warehouse:
             )
         return f"{name}@{dataset.created:%Y%m%dT%H%M%S%f}"
 
-    def partition_limit_days(self, name: str) -> int | None:
-        """Days after which a data set's partitions expire (60 in the sandbox); None: never."""
-        with self._translated(self.dataset(name)):
-            dataset = self.client.get_dataset(self.dataset(name), retry=self._retry)
-        limits = [ms for ms in (dataset.default_partition_expiration_ms, dataset.default_table_expiration_ms) if ms]
-        return min(limits) // (24 * 3600 * 1000) if limits else None
+    def partition_limit_days(self, names: Sequence[str]) -> int | None:
+        """Days after which the data sets' partitions expire, counted from their own date; None: they never do.
+
+        The least of all counts: a day that one table drops is not whole. An expiration of whole tables counts too, as
+        it is not documented which of the two the sandbox sets; but not that of the build tables, which is ours.
+        """
+        limits: list[int | None] = []
+        for name in [*names, BUILD]:
+            with contextlib.suppress(MissingError), self._translated(self.dataset(name)):
+                dataset = self.client.get_dataset(self.dataset(name), retry=self._retry)
+                limits.append(dataset.default_partition_expiration_ms)
+                if name != BUILD:
+                    limits.append(dataset.default_table_expiration_ms)
+                    tables = self.client.list_tables(dataset, retry=self._retry)
+                    limits += [table.time_partitioning.expiration_ms for table in tables if table.time_partitioning]
+        least = min(filter(None, limits), default=None)
+        return None if least is None else int(least) // (24 * 3600 * 1000)
 
     def load(
         self,
@@ -167,13 +173,13 @@ class Warehouse:
         target = self.table(contract.address) + (f"${day.strftime(PARTITION_KEY)}" if day else "")
         config = bigquery.LoadJobConfig(
             source_format=bigquery.SourceFormat.PARQUET,
-            schema=bigquery_schema(contract),
+            schema=columns.bigquery_schema(contract),
             autodetect=False,
             write_disposition=WRITE,
             create_disposition=CREATE,
-            time_partitioning=partitioning(contract),
             labels=job_config.labels(labels),
         )
+        columns.partition(config, contract)
         config.parquet_options = job_config.list_inference()
         if day:  # a column that was added to the contract is added to the table; elsewhere the schema is replaced
             config.schema_update_options = [bigquery.SchemaUpdateOption.ALLOW_FIELD_ADDITION]
@@ -216,7 +222,7 @@ class Warehouse:
         config.destination = target
         config.write_disposition = WRITE
         config.create_disposition = CREATE
-        config.time_partitioning = partitioning(contract)
+        columns.partition(config, contract)
         job, result, seconds = self._query(target, sql, config)
         return Job(job.job_id, int(result.total_rows or 0), int(job.total_bytes_processed or 0), seconds)
 
@@ -268,16 +274,14 @@ class Warehouse:
             labels: the jobs' labels.
             job_ids: an id for each pair.
         """
+        config = bigquery.CopyJobConfig(
+            write_disposition=WRITE, create_disposition=CREATE, labels=job_config.labels(labels)
+        )
+        copy_table = partial(self.client.copy_table, job_config=config, retry=self._retry)
         started = []
         for (source, target), job_id in zip(pairs, job_ids, strict=True):
-            config = bigquery.CopyJobConfig(
-                write_disposition=WRITE, create_disposition=CREATE, labels=job_config.labels(labels)
-            )
             with self._translated(target):
-                start = partial(
-                    self.client.copy_table, source, target, job_id=job_id, job_config=config, retry=self._retry
-                )
-                started.append(self._started(job_id, start))
+                started.append(self._started(job_id, partial(copy_table, source, target, job_id=job_id)))
         began = time.monotonic()
         jobs = []
         for (_, target), job in zip(pairs, started, strict=True):
@@ -297,32 +301,35 @@ class Warehouse:
         name = self.table(contract.address)
         if self.exists(name):
             return
-        table = bigquery.Table(name, schema=bigquery_schema(contract))
-        table.time_partitioning = partitioning(contract)
+        table = bigquery.Table(name, schema=columns.bigquery_schema(contract))
+        columns.partition(table, contract)
         with self._translated(name):
             self.client.create_table(table, exists_ok=True, retry=self._retry)
 
     def describe(self, contract: Contract, labels: Mapping[str, str]) -> None:
-        """Put a table's description, labels and column descriptions (back): truncation drops them."""
+        """Put a table's description, labels and column descriptions (back): truncation drops them.
+
+        Nothing is sent where nothing changes, as BigQuery's quotas count that too.
+        """
+        labels = job_config.labels({"managed_by": "lumbung", "system": contract.system, **labels})
         with self._translated(contract.address):
-            existing = self.client.get_table(self.table(contract.address), retry=self._retry).schema
-            ours = {field.name: field for field in bigquery_schema(contract)}
-            # A column that the contract no longer has stays in a partitioned table; a patch may not leave it out.
-            columns = [ours.get(field.name, field) for field in existing]
+            existing = self.client.get_table(self.table(contract.address), retry=self._retry)
+            if not columns.describe(existing, contract, labels):
+                return
             # Not the table that was read: its etag would refuse the patch when another job wrote it in between.
-            table = bigquery.Table(self.table(contract.address), schema=columns)
-            table.description = f"{contract.description.strip()}\n\nGrain: {contract.grain}."
-            table.labels = job_config.labels({"managed_by": "lumbung", "system": contract.system, **labels})
+            table = bigquery.Table(existing.reference, schema=existing.schema)
+            table.description, table.labels = existing.description, existing.labels
             self.client.update_table(table, ["description", "labels", "schema"], retry=self._retry)
+
+    def created(self, name: str) -> datetime | None:
+        """When a table was made, by its full name; None: there is none. Its rows and partitions may be newer."""
+        with contextlib.suppress(MissingError), self._translated(name):
+            return cast(datetime, self.client.get_table(name, retry=self._retry).created)
+        return None
 
     def exists(self, name: str) -> bool:
         """Whether a table of that full name is there."""
-        try:
-            with self._translated(name):
-                self.client.get_table(name, retry=self._retry)
-        except MissingError:
-            return False
-        return True
+        return self.created(name) is not None
 
     def drop(self, name: str) -> None:
         """Delete a table by full name; nothing happens where there is none."""
@@ -347,9 +354,8 @@ class Warehouse:
     def _query(self, where: str, sql: str, config: bigquery.QueryJobConfig) -> tuple[Any, Any, float]:
         """Run a query: the job, its result, seconds.
 
-        A job that failed by BigQuery's own fault is tried again under a new id, which is safe: each of our queries
-        reads, or replaces a table of the run's own. Load and copy jobs have ids that are written down before, so there
-        the whole step is tried again.
+        A job that failed by BigQuery's own fault is tried again under a new id: our queries read, or replace a table of
+        the run's own. Load and copy jobs have ids that are written down before, so there the step is tried again.
         """
         for wait in JOB_WAITS:
             with contextlib.suppress(JobFailedError):
