@@ -11,15 +11,15 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-from sqlglot.tokens import TokenType
 
 from support.bigquery_methods import method_of
+from support.bigquery_rates import Changes
 from support.bigquery_recorder import Request
+from support.bigquery_sql import read_sql
+from support.discovery import api
 
 RULES = {
+    "document": "a request is as the API's discovery document has it",  # discovery document of bigquery v2
     # REST reference. Streaming is tabledata.insertAll; jobs.query is left out as it takes no destination table.
     "method": "only these API methods are used",
     "one kind": "a job is exactly one of load, query and copy",  # REST reference: JobConfiguration
@@ -53,6 +53,11 @@ RULES = {
     "data set early": "data sets are made before the first job",  # design: bigquery.datasets.create at the start only
     "description": "a table's description has at most 16,384 characters, a column's 1,024",  # Quotas and limits: tables
     "patch": "a patch changes description, labels and schema",  # design
+    # Quotas and limits: standard and partitioned tables, read on 2026-11-28. Loads, copies, queries to a table, inserts
+    # and patches count together, also those that fail or change nothing.
+    "rate": "a run changes a table at most 5 times within 10 seconds, 50 times if it is partitioned",
+    "modifications": "a run writes a whole table once: 1,500 times a day are then a run each minute",
+    "partitions": "a job changes at most 4,000 partitions",
     "patch schema": "a patch keeps the columns that were loaded and their types",  # Modify table schemas
 }
 
@@ -122,9 +127,13 @@ class _Seen:
         self.jobs = 0
         self.tables: set[str] = set()
         self.schemas: dict[str, list[dict[str, Any]]] = {}
+        self.changes = Changes()
 
     def faults(self, request: Request) -> Faults:
         name, body = method_of(request), request.body or {}
+        for fault in api("bigquery.v2").faults(request.method, request.path, request.query, request.body):
+            yield "document", fault
+        yield from self.changes.faults(name, request)
         match name:
             case None:
                 yield "method", f"{request.method} {request.path}"
@@ -193,7 +202,7 @@ class _Seen:
             yield "legacy", f"useLegacySql {query.get('useLegacySql')}"
         if len(sql.encode()) > MEGABYTE:
             yield "length", f"{len(sql.encode())} bytes"
-        kinds, used, tables = _read_sql(sql)
+        kinds, used, tables = read_sql(sql)
         if "destinationTable" in query:
             yield from _reference(query["destinationTable"])
             yield from _truncates(query)
@@ -344,40 +353,17 @@ def _parquet(content: bytes, fields: Sequence[dict[str, Any]], partition: str | 
             yield "partition rows", f"{days} in ${day}"
 
 
-def _read_sql(sql: str) -> tuple[list[str], set[str], list[str]]:
-    """The kind of each statement, the names of the parameters used, and the tables."""
-    kinds, used, tables = [], set(), []
-    try:
-        for kind, text in _statements(sql):
-            # sqlglot knows no ASSERT; what it asserts is an expression with an alias, as in a SELECT.
-            tree = sqlglot.parse_one(f"SELECT {text[len(kind) :]}" if kind == "ASSERT" else text, dialect="bigquery")
-            query = isinstance(tree, exp.Query) and not tree.find(exp.DML)
-            kinds.append(kind if kind == "ASSERT" else "SELECT" if query else kind)
-            used |= {parameter.name for parameter in tree.find_all(exp.Parameter)}
-            tables += [table.sql(dialect="bigquery") for table in tree.find_all(exp.Table)]
-    except SqlglotError as error:
-        kinds.append(f"unreadable: {error}")
-    return kinds, used, tables
-
-
-def _statements(sql: str) -> Iterator[tuple[str, str]]:
-    """The first word of each statement, upper case, and its text."""
-    tokens = sqlglot.tokenize(sql, read="bigquery")
-    while tokens:
-        ends = [n for n, token in enumerate(tokens) if token.token_type == TokenType.SEMICOLON]
-        length = ends[0] if ends else len(tokens)
-        if length:
-            yield tokens[0].text.upper(), sql[tokens[0].start : tokens[length - 1].end + 1]
-        tokens = tokens[length + 1 :]
-
-
 def _parameters(query: dict[str, Any], used: set[str]) -> Faults:
     given = query.get("queryParameters", [])
     if (given or used) and query.get("parameterMode") != "NAMED":
         yield "parameter", f"parameterMode {query.get('parameterMode')}"
     for parameter in given:
-        kind, value = parameter.get("parameterType", {}).get("type"), parameter.get("parameterValue", {}).get("value")
-        if not parameter.get("name") or kind not in PARAMETERS or not re.fullmatch(PARAMETERS[kind], f"{value}", re.S):
+        kind, value = parameter.get("parameterType", {}), parameter.get("parameterValue", {})
+        values = [value.get("value")]
+        if kind.get("type") == "ARRAY":
+            kind, values = kind.get("arrayType", {}), [element.get("value") for element in value.get("arrayValues", [])]
+        form = PARAMETERS.get(kind.get("type"))
+        if not parameter.get("name") or not form or any(not re.fullmatch(form, f"{text}", re.S) for text in values):
             yield "parameter", f"{parameter}"
     if missing := used - {parameter.get("name") for parameter in given}:
         yield "parameter", f"{sorted(missing)} not given"

@@ -18,6 +18,8 @@ from google.longrunning import operations_pb2
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, status_pb2
 
+from support import dataproc_rpc
+
 States = api.ClusterStatus.State
 METHODS = {
     "ClusterController": {
@@ -182,8 +184,8 @@ LABEL_KEY, LABEL_VALUE = r"[a-z][a-z0-9_-]{0,62}", r"[a-z0-9_-]{1,63}"
 
 
 def refusals(request: Any) -> list[str]:
-    """What of a request is against the reference of the API's messages (google.cloud.dataproc.v1)."""
-    refused = []
+    """What of a request is against the API's discovery document, or the reference of its messages."""
+    refused = list(dataproc_rpc.faults(request))
 
     def rule(holds: bool, words: str) -> None:
         if not holds:

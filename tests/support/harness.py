@@ -113,7 +113,7 @@ class DayRun:
 
     def decide(self) -> None:
         decision = self.system.decide(self.run)
-        self.own, self.target = decision.own, decision.target
+        self.decided, self.own, self.target = decision.step, decision.own, decision.target
 
     def rejected(self) -> Step:
         days = self.system.days_with_rejects(self.run)

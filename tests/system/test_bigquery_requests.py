@@ -26,6 +26,7 @@ from support.bigquery_recorder import recording
 from support.bigquery_rules import violations
 from support.bucket_server import BUCKET
 from support.pipeline import SYSTEM
+from support.tweet_harness import tweet
 
 FIRST, SECOND, PAST = date(2026, 11, 20), date(2026, 11, 21), date(2026, 11, 15)
 TEAM = {"dataset_prefix": "tim_1_", "location": "asia-southeast2", "max_bytes_billed": 10_000_000_000}
@@ -107,6 +108,31 @@ def test_days_and_a_backfilled_one_send_only_what_bigquery_takes(server, harness
 
     # Data Editor on the data sets and Job User suffice; only the first day, which makes the data sets, needs one more.
     assert permissions(requests[:first]) - DATA_EDITOR - JOB_USER == {"bigquery.datasets.create"}
+    assert permissions(requests[first:]) <= DATA_EDITOR | JOB_USER
+
+
+def test_tweets_send_only_what_bigquery_takes(make_tweet_harness, bigquery_server):
+    with recording(bigquery_server) as (url, recorder):
+        harness = make_tweet_harness(Catalog())
+        harness.move(url)
+        harness.give("first", tweet(1, "saham"), tweet(2, "sukuk", "2026-11-20T12:00"))
+        harness.take()
+        first = len(recorder.requests)
+        harness.give("late", tweet(3, "saham", "2026-11-20T13:00"))
+        harness.take()
+    requests = recorder.requests
+    assert violations(requests, "US") == []
+
+    loaded = [job["destinationTable"]["tableId"] for job in jobs(requests, "load")]
+    assert {f"tweet$202611{day}" for day in (20, 21)} <= set(loaded)
+    copied = {job["destinationTable"]["tableId"] for job in jobs(requests, "copy")}
+    assert {"fact_tweet", "fact_tweet_instrument", "tweet_total", "tweet_hourly_by_instrument"} <= copied
+    given = [parameter for query in jobs(requests, "query") for parameter in query.get("queryParameters", [])]
+    arrays = [parameter["parameterValue"].get("arrayValues") for parameter in given]
+    assert {len(days) for days in arrays if days is not None} == {1, 2}
+    # What says the same as before is not patched: BigQuery would count it.
+    patched = [request.path for request in requests[first:] if method_of(request) == "tables.patch"]
+    assert not any(path.endswith("/staging/tables/tweet") for path in patched)
     assert permissions(requests[first:]) <= DATA_EDITOR | JOB_USER
 
 

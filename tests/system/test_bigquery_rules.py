@@ -1,7 +1,7 @@
 """BigQuery's published rules as code: each of them reports a request that breaks it."""
 
 import copy
-from datetime import date
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
@@ -44,6 +44,13 @@ SCRIPT = {
     "useLegacySql": False,
     "maximumBytesBilled": "1000",
 }
+FRESH = {"system": ["pinter_skuy"]}
+WHOLE = {
+    **WRITES,
+    "destinationTable": {"projectId": "local", "datasetId": "datamart", "tableId": "freshness"},
+    "sourceFormat": "PARQUET",
+    "schema": {"fields": [{"name": "system", "type": "STRING"}]},
+}
 COPY = {**WRITES, "sourceTables": [REFERENCE], "destinationTable": REFERENCE}
 TABLE = {"tableReference": PLAIN, "description": "Students.", "labels": {"layer": "staging"}}
 DATA_SET = {"datasetReference": {"datasetId": "staging"}, "location": "US", "defaultTableExpirationMs": "3600000"}
@@ -70,6 +77,12 @@ def begin():
             body=copy.deepcopy({**TABLE, "schema": {"fields": FIELDS}}),
         ),
         "get": Request("GET", f"{PROJECT}/jobs/lumbung-1", {"location": "US"}),
+        "whole": job(parquet(FRESH), load=copy.deepcopy(WHOLE)),
+        "whole patch": Request(
+            "PATCH",
+            f"{PROJECT}/datasets/datamart/tables/freshness",
+            body={"description": "Fresh.", "tableReference": WHOLE["destinationTable"]},
+        ),
     }
 
 
@@ -107,6 +120,22 @@ def media(content):
 
 def add(method, path, **kwargs):
     return lambda requests: requests.update(added=Request(method, f"{PROJECT}{path}", **kwargs))
+
+
+def again(*names):
+    """Send the requests of those names again."""
+
+    def do(requests):
+        requests.update({f"again {number}": copy.deepcopy(requests[name]) for number, name in enumerate(names)})
+
+    return do
+
+
+def days(count):
+    """Have the query give so many days."""
+    values = {"arrayValues": [{"value": f"{FIRST + timedelta(days=n)}"} for n in range(count)]}
+    kind = {"type": "ARRAY", "arrayType": {"type": "DATE"}}
+    return query("queryParameters/0", {"name": "day", "parameterType": kind, "parameterValue": values})
 
 
 def late(requests):
@@ -188,6 +217,16 @@ BREAKS = [
     ("data set early", late),
     ("description", change("patch", "description", "x" * 16_385)),
     ("description", load("schema/fields/0/description", "x" * 1_025)),
+    ("document", load("clustering", None)),
+    ("document", load("writeDispositon", "WRITE_TRUNCATE")),
+    ("document", load("autodetect", "yes")),
+    ("document", query("maximumBytesBilled", 1000)),
+    ("document", lambda requests: requests["get"].query.update(locaton="US")),
+    ("document", add("GET", "/queues/x")),
+    ("rate", again("whole", "whole patch", "whole patch", "whole patch", "whole patch")),
+    ("rate", again(*["patch"] * 49)),
+    ("modifications", again("whole")),
+    ("partitions", days(4_001)),
     ("patch", change("patch", "expirationTime", "1")),
     ("patch schema", change("patch", "schema/fields", FIELDS[:2])),
     ("patch schema", change("patch", "schema/fields/0/type", "INT64")),
@@ -201,6 +240,20 @@ def broken(requests):
 
 def test_correct_requests_break_no_rule():
     assert violations(list(begin().values()), "US", max_bytes_billed=1000) == []
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_an_array_of_days_is_a_parameter_as_any_other(count):
+    requests = begin()
+    days(count)(requests)
+    assert broken(requests) == set()
+
+
+def test_a_value_in_an_array_has_its_type():
+    requests = begin()
+    days(2)(requests)
+    change("query", "configuration/query/queryParameters/0/parameterValue/arrayValues/1/value", "20261120")(requests)
+    assert broken(requests) == {"parameter"}
 
 
 @pytest.mark.parametrize(("rule", "breach"), BREAKS, ids=[f"{n} {rule}" for n, (rule, _) in enumerate(BREAKS)])

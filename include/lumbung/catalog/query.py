@@ -290,6 +290,38 @@ def _misplaced(
             where=str(contract.path),
             remedy="check against a table of dwh or datamart",
         )
+    for what, remedy in _ambiguous(query):
+        yield LumbungError(what, where=where, remedy=remedy)
+
+
+def _ambiguous(query: exp.Query) -> Iterator[tuple[str, str]]:
+    """Names that BigQuery and the local server read differently, and the remedies.
+
+    In GROUP BY, HAVING, QUALIFY and ORDER BY GoogleSQL takes a name for that of a selected column first, DuckDB for
+    that of a table or of a table's column. Seen with GoogleSQL's own analyzer.
+    """
+    from sqlglot import exp
+
+    for select in query.find_all(exp.Select):
+        outputs = {output.alias_or_name.lower(): output for output in select.selects}
+        for clause in filter(None, map(select.args.get, ("group", "having", "qualify", "order"))):
+            for column in clause.find_all(exp.Column):
+                if column.find_ancestor(exp.Select) is select and column.table.lower() in outputs:
+                    yield (
+                        f"{column.sql()} after the FROM clause is no column of the table {column.table} on BigQuery, as"
+                        " a selected column has that name",
+                        f"give the table another alias than {column.table}",
+                    )
+        for column in select.args["group"].expressions if "group" in select.args else ():
+            name = column.name.lower()
+            if not isinstance(column, exp.Column) or column.table or name not in outputs:
+                continue
+            made = outputs[name].unalias()
+            if not isinstance(made, exp.Column) and name in {used.name.lower() for used in made.find_all(exp.Column)}:
+                yield (
+                    f"GROUP BY {column.name} is the selected column on BigQuery, the table's on the local server",
+                    f"give the selected column another name than {column.name}, or group by its expression",
+                )
 
 
 def _is_selected(table: exp.Table, source: Contract) -> bool:

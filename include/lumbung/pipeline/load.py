@@ -15,9 +15,10 @@ from lumbung.core.errors import LumbungError
 from lumbung.pipeline import snapshot
 from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.target import Target
+from lumbung.storage import job_config
 from lumbung.storage.duck import engine, literal, parquet, quote
 from lumbung.storage.state import Marker
-from lumbung.storage.warehouse import Job, new_job_id
+from lumbung.storage.warehouse import Job
 
 
 def load(run: Run, contract: Contract, target: Target) -> Step:
@@ -40,7 +41,8 @@ def load(run: Run, contract: Contract, target: Target) -> Step:
     with run.lake.lease(f"load/{contract.address}"):
         if target.day != run.day:
             marker = run.state.marker(contract.table, target.day)
-            if not (marker and marker.loaded and marker.generation == target.generation):
+            created = run.warehouse.created(run.warehouse.table(contract.address))
+            if not (marker and marker.is_loaded(created) and marker.generation == target.generation):
                 _load(run, contract, target.day)
         return _load(run, contract, run.day)
 
@@ -73,7 +75,7 @@ def replace(run: Run, contract: Contract, day: date, source: Path | Sequence[str
     previous = run.state.marker(contract.table, day)
     if previous and not previous.loaded:  # a load job of a killed run would overwrite this one
         run.warehouse.settle([previous.job_id])
-    marker = marker.model_copy(update={"job_id": new_job_id("load", contract.address), "loaded": False})
+    marker = marker.model_copy(update={"job_id": job_config.new_id("load", contract.address), "loaded": False})
     run.state.write_marker(contract.table, day, marker)
     labels = {**run.labels, "table": contract.table}
     job = run.warehouse.load(contract, source, day, labels, job_id=marker.job_id)
@@ -84,7 +86,8 @@ def replace(run: Run, contract: Contract, day: date, source: Path | Sequence[str
             where=f"{contract.address}, day {day}",
             remedy="run the day again",
         )
-    run.state.write_marker(contract.table, day, marker.model_copy(update={"loaded": True}))
+    created = run.warehouse.created(run.warehouse.table(contract.address))
+    run.state.write_marker(contract.table, day, marker.model_copy(update={"loaded": True, "table_created": created}))
     return job
 
 

@@ -18,8 +18,9 @@ from lumbung.pipeline import consistent, operations
 from lumbung.pipeline.load import is_unchanged
 from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.target import Target
+from lumbung.storage import job_config
 from lumbung.storage.state import Pending, Published
-from lumbung.storage.warehouse import PARTITION_KEY, new_job_id
+from lumbung.storage.warehouse import PARTITION_KEY
 
 SUPERSEDED = "skipped: superseded"
 
@@ -174,7 +175,7 @@ def finish(run: Run, pending: Pending) -> float:
 
 
 def _job_ids(kind: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
-    return [new_job_id(kind, target) for _, target in pairs]
+    return [job_config.new_id(kind, target) for _, target in pairs]
 
 
 def _table(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -134,23 +134,28 @@ def start(run: Run) -> str:
     with run.lake.lease("datasets"):
         views = [CONSISTENT] if run.settings.consistent_views else []
         run.warehouse.ensure_datasets([*run.catalog.datasets(), *views])
-    refuse_expired(run, [run.day])
+    limit = limit_days(run)
+    if is_expired(run.day, limit):
+        raise LumbungError(
+            f"the day is {(business_day.today() - run.day).days} days old, and partitions of these data sets expire"
+            f" after {limit} days (as in the BigQuery sandbox)",
+            where=f"{run.warehouse.dataset('staging')}, day {run.day}",
+            remedy="run a later day, or take the project out of the sandbox and lift the expiration of data sets and"
+            " tables",
+        )
     return run.warehouse.identity()
 
 
-def refuse_expired(run: Run, days: Iterable[date]) -> None:
-    """Let pass days whose partitions the warehouse would keep.
+def limit_days(run: Run) -> int | None:
+    """Days after which the warehouse drops partitions, counted from their own date; None: it keeps them."""
+    return run.warehouse.partition_limit_days(run.catalog.datasets())
 
-    Raises:
-        LumbungError: a day is older.
+
+def is_expired(day: date, limit: int | None) -> bool:
+    """Whether the warehouse would drop a day's partition at once, or before today is over.
+
+    Args:
+        day: the partition's date.
+        limit: days after which it expires; None: it does not.
     """
-    limit = run.warehouse.partition_limit_days("staging")
-    for day in days:
-        age = (business_day.today() - day).days
-        if limit and age >= limit:
-            raise LumbungError(
-                f"the day is {age} days old, and partitions of this data set expire after {limit} days (as in the"
-                " BigQuery sandbox)",
-                where=f"{run.warehouse.dataset('staging')}, day {day}",
-                remedy="run a later day, or take the project out of the sandbox and lift the expiration",
-            )
+    return limit is not None and (business_day.today() - day).days >= limit

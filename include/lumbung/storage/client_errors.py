@@ -1,4 +1,9 @@
-"""What BigQuery's client raises, as errors that say what happened, where, and what to do."""
+"""What BigQuery's client raises, as errors that say what happened, where, and what to do.
+
+BigQuery names a reason for each error, and only the reason says what to do: the same HTTP status stands for a wrong
+query and for a fault of BigQuery's own. `REASONS` has all that its documentation names ("Error messages"), and those
+that its client and its API's gateway know beside.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +14,83 @@ from google.api_core import exceptions as api
 from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
 
 from lumbung.core.errors import LumbungError, first_line
-
-STOPPED = "stopped"  # the reason of a job that was cancelled, or whose server ended
+from lumbung.core.settings import variable
 
 
 class UnavailableError(LumbungError):
-    """The warehouse did not answer."""
+    """The warehouse did not answer, or cannot do it now."""
 
     transient = True
+
+
+class JobFailedError(UnavailableError):
+    """A job failed by no fault of its own; another one, under a new id, may pass."""
 
 
 class MissingError(LumbungError):
     """Something is not there."""
 
 
+class DeniedError(LumbungError):
+    """The account may not do it."""
+
+
 class RefusedError(LumbungError):
     """BigQuery refused a request."""
+
+
+AGAIN, LATER = "run again", "wait, then run again"
+FIX = "fix the query or the data"
+ROLES = "see the roles in docs/cookbooks/google-cloud.md"
+LOGIN = (
+    "run `gcloud auth application-default login`, or set the Airflow connection google_cloud_default; without"
+    " LUMBUNG_PROJECT the local warehouse is used"
+)
+LESS = "have the query read or sort less at once"
+
+REASONS: dict[str, tuple[type[LumbungError], str]] = {
+    # Asked for again, the job of that id gives the same error.
+    "jobBackendError": (JobFailedError, AGAIN),
+    "jobInternalError": (JobFailedError, AGAIN),
+    "jobRateLimitExceeded": (JobFailedError, LATER),
+    # These are said of requests too; the client has repeated a request for minutes before it gives up.
+    "backendError": (JobFailedError, AGAIN),
+    "internalError": (JobFailedError, AGAIN),
+    "rateLimitExceeded": (JobFailedError, LATER),
+    "tableUnavailable": (JobFailedError, LATER),
+    "badGateway": (UnavailableError, AGAIN),
+    "userRateLimitExceeded": (UnavailableError, LATER),
+    # A job that was cancelled, or whose server ended. Who cancelled it may not want another one at once.
+    "stopped": (UnavailableError, AGAIN),
+    # A quota is refilled through the day.
+    "quotaExceeded": (UnavailableError, "wait until it is refilled, or raise it; see docs/reference/bigquery.md"),
+    "accessDenied": (DeniedError, ROLES),
+    "accessNotConfigured": (DeniedError, "enable the BigQuery API in the project"),
+    "authError": (DeniedError, LOGIN),
+    "billingNotEnabled": (DeniedError, "turn on billing for the project, or use a project that has it"),
+    "blocked": (DeniedError, "ask Google's support: it has blocked this kind of request for a time"),
+    "insufficientPermissions": (DeniedError, ROLES),
+    "invalidUser": (DeniedError, LOGIN),
+    "policyViolation": (DeniedError, "ask who administers the organization which policy forbids it"),
+    "proxyAuthenticationRequired": (DeniedError, "give the proxy's user and password in HTTPS_PROXY"),
+    "required": (DeniedError, LOGIN),
+    "notFound": (MissingError, "run a day to make the tables"),
+    "attributeError": (RefusedError, FIX),
+    "badRequest": (RefusedError, FIX),
+    "billingTierLimitExceeded": (RefusedError, LESS),
+    "bytesBilledLimitExceeded": (
+        RefusedError,
+        f"raise {variable('max_bytes_billed')}, or have the query read fewer bytes",
+    ),
+    "duplicate": (RefusedError, "delete what is there, or use another LUMBUNG_DATASET_PREFIX"),
+    "invalid": (RefusedError, FIX),
+    "invalidQuery": (RefusedError, FIX),
+    "notImplemented": (RefusedError, FIX),
+    "resourceInUse": (RefusedError, "wait until the jobs that use it are over"),
+    "resourcesExceeded": (RefusedError, LESS),
+    "responseTooLarge": (RefusedError, LESS),
+    "timeout": (RefusedError, LESS),
+}
 
 
 @contextlib.contextmanager
@@ -37,38 +103,51 @@ def translated(where: str, server: str) -> Iterator[None]:
 
     Raises:
         MissingError: there is no such table, data set or job.
+        JobFailedError: a job failed, and another one may pass.
         UnavailableError: the server did not answer, or a quota is used up.
+        DeniedError: there are no credentials, or they do not suffice.
         RefusedError: BigQuery refused the request.
-        LumbungError: there are no credentials, or they do not suffice.
     """
     try:
         yield
     except (DefaultCredentialsError, RefreshError) as error:
-        raise LumbungError(
-            f"no Google credentials ({first_line(error)[:300]})",
-            where="LUMBUNG_PROJECT",
-            remedy="run `gcloud auth application-default login`, or set the Airflow connection"
-            " google_cloud_default; without LUMBUNG_PROJECT the local warehouse is used",
-        ) from error
-    except api.NotFound as error:
-        raise MissingError(_message(error), where=where, remedy="run a day to make the tables") from error
-    except api.Forbidden as error:
-        if any("quota" in str(fault.get("reason")).lower() for fault in error.errors):
-            raise UnavailableError(_message(error), where=where, remedy="wait, then run again") from error
-        remedy = "see the roles in docs/cookbooks/google-cloud.md"
-        raise LumbungError(_message(error), where=where, remedy=remedy) from error
+        what = f"no Google credentials ({first_line(error)[:300]})"
+        raise DeniedError(what, where="LUMBUNG_PROJECT", remedy=LOGIN) from error
     # requests' connection errors are OSErrors.
-    except (api.RetryError, api.ServerError, api.TooManyRequests, TransportError, OSError) as error:
-        raise UnavailableError(
-            f"{server} does not answer ({first_line(error)[:300]})",
-            where=where,
-            remedy="see that it runs, then run again",
-        ) from error
-    except api.GoogleAPICallError as error:
-        if any(fault.get("reason") == STOPPED for fault in error.errors):
-            raise UnavailableError(_message(error), where=where, remedy="run again") from error
-        raise RefusedError(_message(error), where=where, remedy="fix the query or the data") from error
+    except (api.GoogleAPIError, TransportError, OSError) as error:
+        raise _translation(error, where, server) from error
+
+
+def _translation(error: Exception, where: str, server: str) -> LumbungError:
+    if isinstance(error, api.RetryError) and isinstance(error.cause, api.GoogleAPICallError):
+        error = error.cause
+    if not isinstance(error, api.GoogleAPICallError):
+        return _away(error, where, server)
+    fault = error.errors[0] if error.errors else {}
+    if known := REASONS.get(fault.get("reason", "")):
+        kind, remedy = known
+        # Errors that the client makes of a job's status have no response.
+        if kind is JobFailedError and error.response is not None and not fault["reason"].startswith("job"):
+            kind = UnavailableError
+        return kind(_message(error), where=where, remedy=remedy)
+    match error:
+        case api.NotFound():
+            return MissingError(_message(error), where=where, remedy="run a day to make the tables")
+        case api.Unauthorized():
+            return DeniedError(_message(error), where=where, remedy=LOGIN)
+        case api.Forbidden():
+            return DeniedError(_message(error), where=where, remedy=ROLES)
+        case api.ServerError() | api.TooManyRequests():
+            return _away(error, where, server)
+    return RefusedError(_message(error), where=where, remedy=FIX)
+
+
+def _away(error: Exception, where: str, server: str) -> UnavailableError:
+    what = f"{server} does not answer ({first_line(error)[:300]})"
+    return UnavailableError(what, where=where, remedy="see that it runs, then run again")
 
 
 def _message(error: api.GoogleAPICallError) -> str:
-    return str(error.message or error).strip().splitlines()[0]
+    """The fault in one line. The client puts the request before it, or all of the job's errors behind it."""
+    fault = error.errors[0] if error.errors else {}
+    return str(fault.get("message") or error.message or error).strip().splitlines()[0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from google.cloud import bigquery
 
@@ -27,11 +28,37 @@ def bigquery_schema(contract: Contract) -> list[bigquery.SchemaField]:
     ]
 
 
-def partitioning(contract: Contract) -> bigquery.TimePartitioning | None:
-    """How BigQuery partitions the table; None: not at all."""
-    if contract.partition is None:
-        return None
-    return bigquery.TimePartitioning(type_=bigquery.TimePartitioningType.DAY, field=contract.partition)
+def partition(target: Any, contract: Contract) -> None:
+    """Have a table, or what a job writes, partitioned as the contract says; without a partition nothing is said.
+
+    Args:
+        target: a table or a job's configuration.
+        contract: the table.
+    """
+    if contract.partition is not None:
+        day = bigquery.TimePartitioningType.DAY
+        target.time_partitioning = bigquery.TimePartitioning(type_=day, field=contract.partition)
+
+
+def describe(table: bigquery.Table, contract: Contract, labels: Mapping[str, str]) -> bool:
+    """Put the contract's descriptions and labels on a table, and say whether that changes anything.
+
+    Args:
+        table: the table, as BigQuery has it.
+        contract: the table.
+        labels: its labels.
+    """
+    before = _texts(table)
+    ours = {field.name: field for field in bigquery_schema(contract)}
+    table.description = f"{contract.description.strip()}\n\nGrain: {contract.grain}."
+    table.labels = labels
+    # A column that the contract no longer has stays in a partitioned table; a patch may not leave it out.
+    table.schema = [ours.get(field.name, field) for field in table.schema]
+    return _texts(table) != before
+
+
+def _texts(table: bigquery.Table) -> tuple[Any, ...]:
+    return table.description, dict(table.labels), [(field.name, field.description) for field in table.schema]
 
 
 def arrow_schema(contract: Contract) -> pa.Schema:

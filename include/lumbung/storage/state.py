@@ -7,7 +7,7 @@ document decides by a clock: versions order themselves by day and generation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -82,12 +82,23 @@ class Marker(Document):
         key: names what it is made from, where a day's rows may be the same in several generations.
         loaded: whether the load has ended.
         job_id: the load job.
+        table_created: when the table was made that it was loaded into; None: written by an earlier release.
     """
 
     generation: int
     key: str | None = None
     loaded: bool = False
     job_id: str = ""
+    table_created: datetime | None = None
+
+    def is_loaded(self, table_created: datetime | None) -> bool:
+        """Whether the partition still holds it: the load has ended, and the table is the one it was loaded into.
+
+        Args:
+            table_created: when the table that is there now was made; None: there is none. A table that expired, as in
+                the sandbox, or was deleted took its partitions with it.
+        """
+        return self.loaded and table_created is not None and self.table_created in (None, table_created)
 
 
 @dataclass(frozen=True)
@@ -150,6 +161,18 @@ class State:
             marker: what it holds.
         """
         self._write(_marker(table, day), marker)
+
+    def forget(self, table: str, days: Collection[date]) -> None:
+        """Nothing is known any more of partitions that the warehouse has dropped, or is about to.
+
+        Args:
+            table: the staging table, without its data set.
+            days: the partitions.
+        """
+        if days:
+            for name in self.lake.names(f"{self.folder}/staging/{table}"):
+                if name in {f"dt={day}.json" for day in days}:
+                    self.lake.delete(f"{self.folder}/staging/{table}/{name}")
 
     def _path(self, name: str) -> str:
         return f"{self.folder}/{name}.json"

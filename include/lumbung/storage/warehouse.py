@@ -10,14 +10,13 @@ import hashlib
 import os
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from google.api_core import exceptions as api
 from google.api_core.retry import Retry
@@ -27,8 +26,8 @@ from google.cloud.bigquery.retry import DEFAULT_RETRY
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import CheckError, LumbungError, SettingError
 from lumbung.core.settings import EMULATOR_VARIABLE, Settings
-from lumbung.storage.client_errors import MissingError, RefusedError, translated
-from lumbung.storage.columns import bigquery_schema, partitioning
+from lumbung.storage import columns, job_config
+from lumbung.storage.client_errors import JobFailedError, MissingError, RefusedError, translated
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,6 +38,7 @@ BUILD_HOURS = 24
 WRITE = bigquery.WriteDisposition.WRITE_TRUNCATE
 CREATE = bigquery.CreateDisposition.CREATE_IF_NEEDED
 PARTITION_KEY = "%Y%m%d"
+JOB_WAITS = (1.0, 5.0)  # seconds before another query job is tried, where one failed by BigQuery's own fault
 
 
 def short(run_id: str) -> str:
@@ -73,11 +73,7 @@ class Warehouse:
             from google.auth.credentials import AnonymousCredentials
 
             if settings.emulator_host is None:
-                raise LumbungError(
-                    "no warehouse",
-                    where="LUMBUNG_PROJECT",
-                    remedy="set it, or run lumbung up",
-                )
+                raise LumbungError("no warehouse", where="LUMBUNG_PROJECT", remedy="set it, or run lumbung up")
             credentials = AnonymousCredentials
         elif os.environ.get(EMULATOR_VARIABLE) == "":
             del os.environ[EMULATOR_VARIABLE]  # the client would take it for an address
@@ -138,12 +134,23 @@ class Warehouse:
             )
         return f"{name}@{dataset.created:%Y%m%dT%H%M%S%f}"
 
-    def partition_limit_days(self, name: str) -> int | None:
-        """Days after which a data set's partitions expire (60 in the sandbox); None: never."""
-        with self.translated(self.dataset(name)):
-            dataset = self.client.get_dataset(self.dataset(name), retry=self.retry)
-        limits = [ms for ms in (dataset.default_partition_expiration_ms, dataset.default_table_expiration_ms) if ms]
-        return min(limits) // (24 * 3600 * 1000) if limits else None
+    def partition_limit_days(self, names: Sequence[str]) -> int | None:
+        """Days after which the data sets' partitions expire, counted from their own date; None: they never do.
+
+        The least of all counts: a day that one table drops is not whole. An expiration of whole tables counts too, as
+        it is not documented which of the two the sandbox sets; but not that of the build tables, which is ours.
+        """
+        limits: list[int | None] = []
+        for name in [*names, BUILD]:
+            with contextlib.suppress(MissingError), self.translated(self.dataset(name)):
+                dataset = self.client.get_dataset(self.dataset(name), retry=self.retry)
+                limits.append(dataset.default_partition_expiration_ms)
+                if name != BUILD:
+                    limits.append(dataset.default_table_expiration_ms)
+                    tables = self.client.list_tables(dataset, retry=self.retry)
+                    limits += [table.time_partitioning.expiration_ms for table in tables if table.time_partitioning]
+        least = min(filter(None, limits), default=None)
+        return None if least is None else int(least) // (24 * 3600 * 1000)
 
     def load(
         self,
@@ -166,17 +173,17 @@ class Warehouse:
         target = self.table(contract.address) + (f"${day.strftime(PARTITION_KEY)}" if day else "")
         config = bigquery.LoadJobConfig(
             source_format=bigquery.SourceFormat.PARQUET,
-            schema=bigquery_schema(contract),
+            schema=columns.bigquery_schema(contract),
             autodetect=False,
             write_disposition=WRITE,
             create_disposition=CREATE,
-            time_partitioning=partitioning(contract),
-            labels=_labels(labels),
+            labels=job_config.labels(labels),
         )
-        config.parquet_options = _list_inference()
+        columns.partition(config, contract)
+        config.parquet_options = job_config.list_inference()
         if day:  # a column that was added to the contract is added to the table; elsewhere the schema is replaced
             config.schema_update_options = [bigquery.SchemaUpdateOption.ALLOW_FIELD_ADDITION]
-        job_id = job_id or new_job_id("load", contract.address)
+        job_id = job_id or job_config.new_id("load", contract.address)
 
         def upload(file: Path) -> Any:
             with file.open("rb") as opened:
@@ -215,7 +222,7 @@ class Warehouse:
         config.destination = target
         config.write_disposition = WRITE
         config.create_disposition = CREATE
-        config.time_partitioning = partitioning(contract)
+        columns.partition(config, contract)
         job, result, seconds = self._query(target, sql, config)
         return Job(job.job_id, int(result.total_rows or 0), int(job.total_bytes_processed or 0), seconds)
 
@@ -229,14 +236,17 @@ class Warehouse:
 
         Raises:
             CheckError: an assertion does not hold.
+            LumbungError: the script could not be run to its end.
         """
         try:
             job, _, seconds = self._query(where, sql, self._query_config({}, labels))
         except RefusedError as error:
-            # BigQuery: "Assertion failed" or the description; a script's error ends with its statement and line.
-            message = re.split(r"\s+at \[\d+:\d+\]", error.what)[0]
+            # The description that the check has in the script; its statement and line may follow.
+            failed = re.search(r"\S+: check .* failed", error.what)
+            if not failed:
+                raise
             raise CheckError(
-                message,
+                failed[0],
                 where=where,
                 remedy="fix the source or the query; nothing of this run is published, what was published stays",
             ) from error
@@ -264,7 +274,9 @@ class Warehouse:
             labels: the jobs' labels.
             job_ids: an id for each pair.
         """
-        config = bigquery.CopyJobConfig(write_disposition=WRITE, create_disposition=CREATE, labels=_labels(labels))
+        config = bigquery.CopyJobConfig(
+            write_disposition=WRITE, create_disposition=CREATE, labels=job_config.labels(labels)
+        )
 
         def started(pair: tuple[str, str], job_id: str) -> Any:
             with self.translated(pair[1]):
@@ -292,32 +304,35 @@ class Warehouse:
         name = self.table(contract.address)
         if self.exists(name):
             return
-        table = bigquery.Table(name, schema=bigquery_schema(contract))
-        table.time_partitioning = partitioning(contract)
+        table = bigquery.Table(name, schema=columns.bigquery_schema(contract))
+        columns.partition(table, contract)
         with self.translated(name):
             self.client.create_table(table, exists_ok=True, retry=self.retry)
 
     def describe(self, contract: Contract, labels: Mapping[str, str]) -> None:
-        """Put a table's description, labels and column descriptions (back): truncation drops them."""
+        """Put a table's description, labels and column descriptions (back): truncation drops them.
+
+        Nothing is sent where nothing changes, as BigQuery's quotas count that too.
+        """
+        labels = job_config.labels({"managed_by": "lumbung", "system": contract.system, **labels})
         with self.translated(contract.address):
-            existing = self.client.get_table(self.table(contract.address), retry=self.retry).schema
-            ours = {field.name: field for field in bigquery_schema(contract)}
-            # A column that the contract no longer has stays in a partitioned table; a patch may not leave it out.
-            columns = [ours.get(field.name, field) for field in existing]
+            existing = self.client.get_table(self.table(contract.address), retry=self.retry)
+            if not columns.describe(existing, contract, labels):
+                return
             # Not the table that was read: its etag would refuse the patch when another job wrote it in between.
-            table = bigquery.Table(self.table(contract.address), schema=columns)
-            table.description = f"{contract.description.strip()}\n\nGrain: {contract.grain}."
-            table.labels = _labels({"managed_by": "lumbung", "system": contract.system, **labels})
+            table = bigquery.Table(existing.reference, schema=existing.schema)
+            table.description, table.labels = existing.description, existing.labels
             self.client.update_table(table, ["description", "labels", "schema"], retry=self.retry)
+
+    def created(self, name: str) -> datetime | None:
+        """When a table was made, by its full name; None: there is none. Its rows and partitions may be newer."""
+        with contextlib.suppress(MissingError), self.translated(name):
+            return cast(datetime, self.client.get_table(name, retry=self.retry).created)
+        return None
 
     def exists(self, name: str) -> bool:
         """Whether a table of that full name is there."""
-        try:
-            with self.translated(name):
-                self.client.get_table(name, retry=self.retry)
-        except MissingError:
-            return False
-        return True
+        return self.created(name) is not None
 
     def drop(self, name: str) -> None:
         """Delete a table by full name; nothing happens where there is none."""
@@ -332,20 +347,29 @@ class Warehouse:
 
     def _query_config(self, parameters: Mapping[str, Any], labels: Mapping[str, str]) -> bigquery.QueryJobConfig:
         config = bigquery.QueryJobConfig(
-            query_parameters=[_parameter(name, value) for name, value in parameters.items()],
-            labels=_labels(labels),
+            query_parameters=[job_config.parameter(name, value) for name, value in parameters.items()],
+            labels=job_config.labels(labels),
         )
         if self.settings.max_bytes_billed:
             config.maximum_bytes_billed = self.settings.max_bytes_billed
         return config
 
     def _query(self, where: str, sql: str, config: bigquery.QueryJobConfig) -> tuple[Any, Any, float]:
-        job_id = new_job_id("query", where)
-        return self._finish(
-            where,
-            job_id,
-            lambda: self.client.query(sql, job_id=job_id, job_config=config, retry=self.retry, job_retry=None),
-        )
+        """Run a query: the job, its result, seconds.
+
+        A job that failed by BigQuery's own fault is tried again under a new id: our queries read, or replace a table of
+        the run's own. Load and copy jobs have ids that are written down before, so there the step is tried again.
+        """
+        for wait in JOB_WAITS:
+            with contextlib.suppress(JobFailedError):
+                return self._query_once(where, sql, config)
+            time.sleep(wait)
+        return self._query_once(where, sql, config)
+
+    def _query_once(self, where: str, sql: str, config: bigquery.QueryJobConfig) -> tuple[Any, Any, float]:
+        job_id = job_config.new_id("query", where)
+        start = partial(self.client.query, sql, job_id=job_id, job_config=config, retry=self.retry, job_retry=None)
+        return self._finish(where, job_id, start)
 
     def _finish(self, where: str, job_id: str, start: Callable[[], Any]) -> tuple[Any, Any, float]:
         """Start a job and wait for it: the job, its result, seconds."""
@@ -373,27 +397,3 @@ class Warehouse:
         while not job.done(retry=self.retry):
             time.sleep(pause)
             pause = min(pause * 1.5, 2.0)
-
-
-def _parameter(name: str, value: date | str | Sequence[date]) -> Any:
-    if isinstance(value, str | date):
-        return bigquery.ScalarQueryParameter(name, "DATE" if isinstance(value, date) else "STRING", value)
-    return bigquery.ArrayQueryParameter(name, "DATE", list(value))
-
-
-def _list_inference() -> Any:
-    from google.cloud.bigquery.format_options import ParquetOptions
-
-    options = ParquetOptions()  # type: ignore[no-untyped-call]
-    options.enable_list_inference = True
-    return options
-
-
-def _labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """Label values as BigQuery takes them: lower case letters, digits, `_` and `-`, at most 63."""
-    return {key: re.sub(r"[^a-z0-9_-]", "-", str(value).lower())[:63] for key, value in labels.items()}
-
-
-def new_job_id(kind: str, where: str) -> str:
-    """A job id that is not taken."""
-    return f"lumbung-{kind}-{re.sub(r'[^A-Za-z0-9_-]', '-', where)[-80:]}-{uuid.uuid4().hex}"

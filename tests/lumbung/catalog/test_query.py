@@ -132,6 +132,39 @@ def test_what_breaks_the_order_is_refused(tables, queries, contract, message):
     assert message in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELECT id.id FROM dwh.a AS id GROUP BY id.id", "id.id after the FROM clause is no column of the table id"),
+        ("SELECT id.id FROM dwh.a AS ID GROUP BY ID.id", "another alias than ID"),
+        ("SELECT UPPER(id.n) AS id FROM dwh.a AS id ORDER BY UPPER(id.n)", "another alias than id"),
+        ("SELECT id.id FROM dwh.a AS id GROUP BY 1 HAVING MAX(id.n) > 1", "another alias than id"),
+        ("SELECT id.id FROM dwh.a AS id QUALIFY ROW_NUMBER() OVER (ORDER BY id.n) = 1", "another alias than id"),
+        ("WITH w AS (SELECT id.id FROM dwh.a AS id GROUP BY id.id) SELECT id FROM w", "another alias than id"),
+        ("SELECT UPPER(id) AS id FROM dwh.a GROUP BY id", "GROUP BY id is the selected column on BigQuery"),
+    ],
+)
+def test_a_name_that_bigquery_and_the_local_server_read_differently_is_refused(tables, query, message):
+    # What BigQuery makes of each was seen with GoogleSQL's own analyzer; DuckDB takes all of them.
+    with pytest.raises(LumbungError) as refusal:
+        order(tables({"dwh.t": query, "dwh.a": SNAPSHOT}))
+    assert "dwh/t.sql" in str(refusal.value)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id.id FROM dwh.a AS id WHERE id.n > 1 GROUP BY 1",
+        "SELECT a.id FROM dwh.a AS a GROUP BY a.id ORDER BY a.id",
+        "SELECT UPPER(a.id) AS id FROM dwh.a AS a GROUP BY UPPER(a.id)",
+        "SELECT UPPER(name) AS id FROM dwh.a GROUP BY id",
+    ],
+)
+def test_names_that_are_read_alike_everywhere_pass(tables, query):
+    assert order(tables({"dwh.t": query, "dwh.a": SNAPSHOT})) == ["dwh.a", "dwh.t"]
+
+
 def test_a_query_without_a_contract_is_refused(tables):
     catalog = tables({"dwh.a": SNAPSHOT})
     (catalog.root / "dwh/b.sql").write_text(SNAPSHOT)

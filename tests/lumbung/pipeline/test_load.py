@@ -71,6 +71,15 @@ def test_less_rows_loaded_than_the_snapshot_has_is_an_error(harness, monkeypatch
     assert not marker_of(run, FIRST)[1]
 
 
+def test_a_table_that_expired_is_filled_again(harness):
+    """In the sandbox a table goes 60 days after it was made; what the lake knows of its partitions went with it."""
+    harness.take(SECOND)
+    harness.warehouse.drop(harness.warehouse.table("staging.student"))
+    harness.take(FIRST)
+    assert staged(harness, SECOND) == ["s1", "s2", "s3"], "the newest day, which the whole tables are built from"
+    assert published(harness)[0] == ["s1", "s2", "s3"]
+
+
 def test_dropped_data_sets_are_made_and_filled_again(harness):
     harness.take(FIRST)
     for name in harness.catalog.datasets():

@@ -3,9 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from google.cloud import bigquery
 
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
+from lumbung.storage.warehouse import BUILD
+
+DAY_MS = 24 * 3600 * 1000
 
 
 @pytest.fixture
@@ -15,10 +19,7 @@ def harness(make_harness, tiny_catalog):
 
 @pytest.mark.parametrize(("age", "refused"), [(59, False), (60, True), (61, True)])
 def test_a_day_whose_partition_would_expire_at_once_is_refused(harness, age, refused):
-    harness.warehouse.ensure_datasets(harness.catalog.datasets())
-    dataset = harness.warehouse.client.get_dataset(harness.warehouse.dataset("staging"))
-    dataset.default_partition_expiration_ms = 60 * 24 * 3600 * 1000
-    harness.warehouse.client.update_dataset(dataset, ["default_partition_expiration_ms"])
+    expire(harness, "staging", default_partition_expiration_ms=60 * DAY_MS)
     day = business_day.today() - timedelta(days=age)
     if not refused:
         harness.run(day).start()
@@ -27,3 +28,32 @@ def test_a_day_whose_partition_would_expire_at_once_is_refused(harness, age, ref
     with pytest.raises(LumbungError, match=says):
         harness.run(day).start()
     assert harness.lake.names("raw") == []
+
+
+def expire(harness, dataset, **limits):
+    """Give a data set limits, in milliseconds."""
+    harness.warehouse.ensure_datasets(harness.catalog.datasets())
+    found = harness.warehouse.client.get_dataset(harness.warehouse.dataset(dataset))
+    for name, limit in limits.items():
+        setattr(found, name, limit)
+    harness.warehouse.client.update_dataset(found, list(limits))
+
+
+def test_the_least_limit_of_all_data_sets_and_tables_counts(harness):
+    def limit():
+        return harness.warehouse.partition_limit_days(harness.catalog.datasets())
+
+    assert limit() is None
+    harness.warehouse.ensure_datasets(harness.catalog.datasets())
+    assert limit() is None, "build tables expire after a day by our own will"
+    expire(harness, "dwh", default_table_expiration_ms=60 * DAY_MS)
+    assert limit() == 60
+    expire(harness, "datamart", default_partition_expiration_ms=50 * DAY_MS + 1)
+    assert limit() == 50
+    expire(harness, BUILD, default_partition_expiration_ms=40 * DAY_MS)
+    assert limit() == 40
+    # A table keeps the expiration that it was made with, whatever the data set says later.
+    table = bigquery.Table(harness.warehouse.table("staging.student"), [bigquery.SchemaField("day", "DATE")])
+    table.time_partitioning = bigquery.TimePartitioning(field="day", expiration_ms=30 * DAY_MS)
+    harness.warehouse.client.create_table(table)
+    assert limit() == 30

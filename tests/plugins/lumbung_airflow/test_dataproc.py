@@ -174,4 +174,6 @@ def test_dataproc_needs_a_project_and_a_bucket(spark, given):
 def test_what_dataproc_would_refuse_is_refused(fake):
     request = api.CreateClusterRequest(project_id="p", region="r", cluster=api.Cluster(cluster_name="Lumbung_"))
     refused = dataproc_server.refusals(request)
+    (nameless,) = dataproc_server.refusals(api.GetBatchRequest(name="batches/b"))
+    assert "'batches/b' is no ^projects/" in nameless
     assert {"name", "idle_delete_ttl is 5 minutes to 14 days", "one machine", "image version"} <= set(refused)

@@ -138,12 +138,12 @@ def _project(warehouse: Warehouse) -> Iterator[Finding]:
         )
     if missing:
         yield Finding("data sets", True, f"not there yet: {', '.join(missing)}; the first run makes them")
-    if "staging" not in missing and (days := warehouse.partition_limit_days("staging")):
+    if (days := warehouse.partition_limit_days(Catalog().datasets())) is not None:
         yield Finding(
             "expiry",
             True,
-            f"partitions expire {days} days after their day, as in the sandbox; older days cannot be run unless"
-            " billing is on and the data sets' expiration lifted",
+            f"partitions expire {days} days after their day, as in the sandbox; older days cannot be run, and older"
+            " tweets are left out, unless billing is on and the expiration of data sets and tables lifted",
         )
 
 

@@ -140,12 +140,13 @@ def load(run: Run, target: Target) -> Step:
     rows = loaded = 0
     seconds, job_id = 0.0, None
     with run.lake.lease(f"load/{TABLE}"):
+        created = run.warehouse.created(run.warehouse.table(TABLE))
         for day in target.changed:
             key = target.days[day]
             marker = run.state.marker(ENTITY, day)
             holds_it = marker is not None and marker.key == key
             is_newer = marker is not None and marker.generation > target.generation and not holds_it
-            if is_newer or (marker and holds_it and marker.loaded and not run.refreshes(day)):
+            if is_newer or (marker and holds_it and marker.is_loaded(created) and not run.refreshes(day)):
                 continue
             with ExitStack() as stack:
                 path = cleaned_path(day, key)

@@ -41,12 +41,16 @@ class Cilvest(System):
         if version is None:
             return Decision(Step(table=run.system, note=NOTHING_LANDED, skipped=True))
         target = make_target(run, version)
+        expired = sorted(version.days.keys() - (target.days.keys() if target else set()))
+        left_out = f"days up to {expired[-1]} left out ({len(expired)}): the data sets drop them" if expired else ""
+        changed = f"{len(target.changed)} of {len(version.days)} days changed" if target else "no day is left"
         step = Step(
             table=run.system,
             rows_in=version.rows_read,
             rows_out=version.rows_kept,
             rows_rejected=version.rows_rejected,
-            note=f"generation {version.generation}; {len(target.changed)} of {len(version.days)} days changed",
+            note="; ".join(filter(None, [f"generation {version.generation}", changed, left_out])),
+            skipped=target is None,
         )
         return Decision(step, target, target)
 
@@ -68,7 +72,8 @@ class Cilvest(System):
                 yield RejectedFile(self.name, ENTITY, landing.rejects)
 
     def days_with_rejects(self, run: Run) -> list[date]:
-        """The run's day, and days with rejects that were landed since the last publish."""
+        """The run's day, and days with rejects that were landed since the last publish and that the warehouse keeps."""
+        from lumbung.pipeline.run import is_expired, limit_days
         from lumbung.stream.landing import landings
         from lumbung.systems.cilvest.feed import LANDED
 
@@ -78,7 +83,8 @@ class Cilvest(System):
             for landing in landings(run.lake, LANDED)
             if landing.rejects and (published is None or landing.landed_at > published.extracted_at)
         }
-        return sorted({run.day, *days})
+        limit = limit_days(run)
+        return sorted({run.day, *(day for day in days if not is_expired(day, limit))})
 
     def leases_of_prune(self, catalog: Catalog) -> list[str]:  # noqa: ARG002 - whatever the contracts
         """No version may be made meanwhile."""

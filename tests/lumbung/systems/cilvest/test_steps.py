@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Producer
 
 from lumbung.catalog.contract import Catalog
+from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
 from lumbung.pipeline.prune import prune
 from lumbung.pipeline.publish import SUPERSEDED
@@ -246,6 +247,55 @@ def test_other_queries_rebuild_all_days(harness):
     shown = harness.lake.read_json(path)
     harness.lake.write(path, json.dumps({**shown, "rules": "others"}).encode())
     assert harness.run().up_to("version").target.is_whole
+
+
+def keep_days(harness, limit):
+    """Have the data sets keep partitions for so many days; None: for ever."""
+    for name in ("staging", "dwh"):
+        dataset = harness.warehouse.client.get_dataset(harness.warehouse.dataset(name))
+        dataset.default_partition_expiration_ms = limit and limit * 86_400_000
+        harness.warehouse.client.update_dataset(dataset, ["default_partition_expiration_ms"])
+
+
+def facts(harness):
+    rows = harness.rows("SELECT tweet_date, COUNT(*) AS n FROM {dwh.fact_tweet} GROUP BY tweet_date")
+    return {row["tweet_date"]: row["n"] for row in rows}
+
+
+def test_days_that_the_data_sets_drop_are_left_out_until_they_are_kept_again(harness):
+    today = business_day.today()
+    old, young = today - timedelta(days=60), today - timedelta(days=59)
+    harness.run(today).start()
+    keep_days(harness, 60)
+    harness.give("old", tweet(1, "saham", f"{old}T12:00"))
+    nothing = harness.run(today).up_to("version")
+    left_out = f"days up to {old} left out (1): the data sets drop them"
+    assert nothing.decided.note == f"generation 1; no day is left; {left_out}"
+    assert nothing.decided.skipped
+    harness.give("young", tweet(2, "saham", f"{young}T12:00"))
+    taken = harness.take(today)
+    assert taken.decided.note == f"generation 2; 1 of 2 days changed; {left_out}"
+    assert facts(harness) == {young: 1}
+
+    keep_days(harness, None)
+    harness.take(today)
+    assert facts(harness) == {old: 1, young: 1}
+    # It was loaded, and then dropped: what is known of its partition went with it.
+    keep_days(harness, 60)
+    harness.take(today)
+    harness.warehouse.drop(f"{harness.warehouse.table('staging.tweet')}${old:%Y%m%d}")
+    keep_days(harness, None)
+    harness.take(today)
+    assert facts(harness) == {old: 1, young: 1}
+
+
+def test_tables_that_expired_are_made_again_with_all_their_days(harness, at_once):
+    harness.give("a", *GIVEN)
+    harness.take()
+    for table in ("staging.tweet", "dwh.fact_tweet", "dwh.fact_tweet_instrument"):
+        harness.warehouse.drop(harness.warehouse.table(table))
+    harness.take()
+    assert harness.checksum() == at_once
 
 
 def test_a_landed_file_that_is_gone_fails_the_day_by_name(harness, at_once):
