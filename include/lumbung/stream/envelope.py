@@ -136,8 +136,8 @@ def tweets(page: Mapping[str, Any]) -> list[object] | None:
         is_empty = isinstance(meta, dict) and not meta.get("result_count") and data is None
         return [] if is_empty and "id" not in page else None
     includes = page.get("includes")
-    users = includes.get("users") if isinstance(includes, dict) else None
-    # Some programs write ids as numbers.
+    # Some programs keep the users outside, or write ids as numbers.
+    users = includes.get("users") if isinstance(includes, dict) else page.get("users")
     authors = {f"{user['id']}": user for user in users or [] if isinstance(user, dict) and user.get("id")}
     complete: list[object] = []
     for tweet in data if isinstance(data, list) else [data]:

@@ -70,6 +70,8 @@ class Objects:
         # a long object is not parsed at each of its lines.
         self._open = bytearray()
         self._look_at = 0
+        self._constants: list[str] = []  # NaN and the like, which are no JSON, in the object that was read last
+        self._decoder = json.JSONDecoder(parse_constant=self._constants.append)
 
     def __iter__(self) -> Iterator[Found | Broken]:
         is_first = True
@@ -105,9 +107,9 @@ class Objects:
             self.line += text.count("\n", position, start)
             if start == len(text):
                 return
-            constants: list[str] = []
+            self._constants.clear()
             try:
-                value, position = _decode(text, start, constants)
+                value, position = self._decode(text, start)
             except (ValueError, RecursionError) as error:
                 if text[start] == "{" and not is_end and _may_go_on(error, text):
                     self._open += _bytes(text[start:])
@@ -120,9 +122,15 @@ class Objects:
                 position = _end_of_broken(text, start) if place is None else place
                 yield _broken(self.line, text[done:position])
             else:
-                yield _found(self.line, value, text[start:position], constants)
+                yield _found(self.line, value, text[start:position], self._constants)
             self.line += text.count("\n", start, position)
             done = position
+
+    def _decode(self, text: str, start: int) -> tuple[dict[str, Any], int]:
+        """The object that begins there, and where it ends."""
+        if text[start] != "{":
+            raise ValueError("not an object")
+        return self._decoder.raw_decode(text, start)
 
     def _rescue(self, text: str, start: int, *, is_end: bool) -> int | None:
         """Where a wanted object begins that ends the line: half a line may stand before a whole one."""
@@ -137,7 +145,7 @@ class Objects:
             if place < 0:
                 return None
             try:
-                value, after = json.JSONDecoder().raw_decode(text, place)
+                value, after = self._decode(text, place)
             except (ValueError, RecursionError):
                 continue
             if _BETWEEN.fullmatch(text, after, end) and self.is_wanted(value):
@@ -165,13 +173,6 @@ class Objects:
             pass
         reason = f"an object of more than {self.limit:,} bytes; the rest of the file is not read"
         return Broken(self.line, reason, begun[:SHOWN_BYTES])
-
-
-def _decode(text: str, start: int, constants: list[str]) -> tuple[dict[str, Any], int]:
-    """The object that begins there, and where it ends; NaN and the like in it are appended to `constants`."""
-    if text[start] != "{":
-        raise ValueError("not an object")
-    return json.JSONDecoder(parse_constant=constants.append).raw_decode(text, start)
 
 
 def _may_go_on(error: Exception, text: str) -> bool:

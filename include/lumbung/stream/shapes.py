@@ -55,8 +55,9 @@ def contained(value: Mapping[str, Any]) -> tuple[str, list[object]] | None:
         if isinstance(found := value.get(name), list):
             page = envelope.tweets({**value, "data": [_unwrapped(each) for each in found]})
             return name, page or []
-    if isinstance(value.get("tweet"), dict):
-        return "tweet", [value["tweet"]]
+    if isinstance(inner := value.get("tweet"), dict):
+        page = envelope.tweets({**value, "data": inner}) or []
+        return "tweet", [with_author(tweet, envelope.author_of(value)) for tweet in page]
     return None
 
 

@@ -86,6 +86,8 @@ KEPT = {
     "a wrapper": {"tweets": [v1(2)]},
     "a wrapper of v2 with its users": {"tweets": [v2(2)], "includes": {"users": [AUTHOR]}},
     "a wrapper of one": {"tweet": v1(2)},
+    "a wrapper of one and its author": {"tweet": without(v2(2), "author_id"), "user": AUTHOR},
+    "users outside of includes": {"data": [v2(2)], "users": [AUTHOR]},
     "an array": [v1(2)],
     "an array of pages": [{"data": [v2(2)], "includes": INCLUDES}],
 }
