@@ -101,9 +101,7 @@ class Objects:
         self._open.clear()
         self._look_at = position = done = 0
         while True:
-            between = _BETWEEN.match(text, position)
-            assert between  # it matches nothing too
-            start = between.end()
+            start = _after_separators(text, position)
             self.line += text.count("\n", position, start)
             if start == len(text):
                 return
@@ -115,12 +113,14 @@ class Objects:
                     self._open += _bytes(text[start:])
                     self._look_at = 2 * len(self._open)
                     return
+                # What stands between objects belongs to what is broken, if it is on its line.
+                begin = max(done, text.rfind("\n", done, start) + 1)
                 place = self._rescue(text, start, is_end=is_end)
                 if place is None and not is_end and "\n" not in text[start:]:
-                    yield self._skip_line(_bytes(text[done:]))
+                    yield self._skip_line(_bytes(text[begin:]))
                     return
                 position = _end_of_broken(text, start) if place is None else place
-                yield _broken(self.line, text[done:position])
+                yield _broken(self.line, text[begin:position])
             else:
                 yield _found(self.line, value, text[start:position], self._constants)
             self.line += text.count("\n", start, position)
@@ -133,7 +133,7 @@ class Objects:
         return self._decoder.raw_decode(text, start)
 
     def _rescue(self, text: str, start: int, *, is_end: bool) -> int | None:
-        """Where a wanted object begins that ends the line: half a line may stand before a whole one."""
+        """Where the line is whole again, from a wanted object to its end: half a line may stand before a whole one."""
         end = text.find("\n", start)
         if end < 0 and is_end:
             end = len(text)
@@ -144,24 +144,33 @@ class Objects:
             place = text.find('{"', place + 1, end)
             if place < 0:
                 return None
-            try:
-                value, after = self._decode(text, place)
-            except (ValueError, RecursionError):
-                continue
-            if _BETWEEN.fullmatch(text, after, end) and self.is_wanted(value):
+            if self._is_whole(text, place, end):
                 return place
         return None
 
+    def _is_whole(self, text: str, place: int, end: int) -> bool:
+        """Whether there are only objects up to the end, the first of them a wanted one."""
+        is_first = True
+        while place < end:
+            try:
+                value, after = self._decode(text, place)
+            except (ValueError, RecursionError):
+                return False
+            if is_first and not self.is_wanted(value):
+                return False
+            is_first, place = False, _after_separators(text, after)
+        return True
+
     def _skip_line(self, begun: bytes) -> Broken:
-        size, line = len(begun), self.line
-        while more := self._piece():
+        line, raw, size, more = self.line, bytearray(begun), len(begun), begun
+        while not more.endswith(b"\n") and (more := self._piece()):
             size += len(more)
-            if more.endswith(b"\n"):
-                self.line += 1
-                break
+            if size <= self.limit:
+                raw += more
+        self.line += more.endswith(b"\n")
         if size > self.limit:
-            return Broken(line, f"the line has more than {self.limit:,} bytes", begun[:SHOWN_BYTES])
-        return _broken(line, begun.decode("utf-8", "surrogateescape"))
+            return Broken(line, f"the line has more than {self.limit:,} bytes", bytes(raw[:SHOWN_BYTES]))
+        return _broken(line, raw.decode("utf-8", "surrogateescape"))
 
     def _give_up(self) -> Broken:
         """Leave out the line, or the rest of the file where the object began on an earlier one."""
@@ -173,6 +182,12 @@ class Objects:
             pass
         reason = f"an object of more than {self.limit:,} bytes; the rest of the file is not read"
         return Broken(self.line, reason, begun[:SHOWN_BYTES])
+
+
+def _after_separators(text: str, position: int) -> int:
+    between = _BETWEEN.match(text, position)
+    assert between  # it matches nothing too
+    return between.end()
 
 
 def _may_go_on(error: Exception, text: str) -> bool:

@@ -3,10 +3,12 @@
 import io
 import json
 import random
+import re
 from typing import Any
 
 import pytest
 
+from lumbung.stream import json_objects
 from lumbung.stream.json_objects import Broken, Found, Objects
 
 
@@ -72,6 +74,7 @@ A, B = b'{"id": 1, "text": "a"}', b'{"id": 2, "text": "b"}'
         (A + b" bukan json\n" + B, [1, b" bukan json", 2]),
         (b"bukan json\n" + A + b'\n{"no": NaN}\n' + B, [b"bukan json", 1, b'{"no": NaN}', 2]),
         (b'[{"id": 1}, 5, {"id": 2}]\n' + B, [1, b", 5, ", 2, 2]),
+        (b'[{"id": 1}, {"id": }, {"id": 3}, {"id": 4}]\n' + B, [1, b', {"id": }, ', 3, 4, 2]),
         (A + b'\n{"id": "\xff"}' + B, [1, b'{"id": "\xff"}', 2]),
         (b"[" + A + b', {"id": 3, "text": "\xff"}, ' + B + b"]", [1, b'{"id": 3, "text": "\xff"}', 2]),
         (b"{\n" * 3 + A + b"\n" + B, [b"{", b"{", b"{", 1, 2]),
@@ -98,6 +101,37 @@ def test_a_long_object_is_broken_and_named():
     (broken,) = list(Objects(io.BytesIO(b"\n" + indented + b"\n" + A), 1000, bool))
     assert isinstance(broken, Broken)
     assert (broken.line, broken.reason) == (2, "an object of more than 1,000 bytes; the rest of the file is not read")
+
+
+SEPARATORS = re.compile("[\\s\ufeff,;\\[\\]]")
+NOISE = [b'"', b"{", b"}", b"[", b"]", b"\\", b"\n", b",", b"\xff", "é".encode(), b"NaN", b"}{", b'{"id": 8}']
+
+
+def solid(content: bytes) -> str:
+    """Without what may stand between objects."""
+    return SEPARATORS.sub("", content.decode("utf-8", "surrogateescape"))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_broken_each_byte_is_of_an_object_or_of_what_is_broken(seed, monkeypatch):
+    choice = random.Random(seed)
+    for _ in range(50):
+        monkeypatch.setattr(json_objects, "PIECE_BYTES", choice.choice([50, 200, 2**20]))
+        tweets = [choice.choice(TWEETS) for _ in range(choice.randrange(1, 9))]
+        indent = choice.choice([None, None, 1])
+        content = dump(tweets, indent=indent) if choice.random() < 0.5 else dump(*tweets, indent=indent)
+        for _ in range(choice.randrange(4)):
+            place = choice.randrange(len(content))
+            content = content[:place] + choice.choice(NOISE) + content[place + choice.choice([0, 0, 1, 30]) :]
+        given = f"\n{content!r}"
+        found = list(Objects(io.BytesIO(content), 2**20, lambda value: "id" in value))
+        texts = [item.text.encode() if isinstance(item, Found) else item.raw for item in found]
+        assert "".join(map(solid, texts)) == solid(content), given
+        assert [item.line for item in found] == sorted(item.line for item in found), given
+        for item in found:
+            line = item.text if isinstance(item, Found) else item.raw.decode("utf-8", "surrogateescape")
+            first = SEPARATORS.split(line.lstrip("\ufeff \t,;[]"))[0]
+            assert first in content.decode("utf-8", "surrogateescape").split("\n")[item.line - 1], given
 
 
 @pytest.mark.parametrize("seed", range(20))
