@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase, BufferedReader, RawIOBase
-from typing import Any, cast
+from typing import Any, Self, cast
 
 HEAD_BYTES = 512
 BUFFER_BYTES = 2**16
@@ -88,6 +88,7 @@ class LeftOut:
 
 
 Entry = Text | Unread | LeftOut
+_Decompressor = bz2.BZ2Decompressor | lzma.LZMADecompressor
 
 
 def is_candidate(name: str, head: bytes) -> bool:
@@ -121,8 +122,8 @@ def _safely(name: str, inside: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def _walk(name: str, opened: BufferedIOBase, neighbour: Neighbour, is_given: bool, depth: int) -> Iterator[Entry]:
-    head = opened.read(HEAD_BYTES)
-    stream = BufferedReader(_Rewound(head, opened), BUFFER_BYTES)
+    rewound = _Rewound(opened)
+    head, stream = rewound.head, BufferedReader(rewound, BUFFER_BYTES)
     compression = next((kind for magic, kind in _COMPRESSED.items() if head.startswith(magic)), None)
     is_zip, is_tar = head.startswith(_ZIPS), _is_tar(head)
     if depth == MAX_DEPTH and (compression or is_zip or is_tar):
@@ -156,9 +157,9 @@ def _decompressed(stream: BufferedIOBase, kind: str) -> BufferedIOBase:
     if kind == "gzip":
         return gzip.GzipFile(fileobj=stream)
     if kind == "bzip2":
-        return bz2.BZ2File(stream)
+        return BufferedReader(_Decompressed(stream, bz2.BZ2Decompressor), BUFFER_BYTES)
     if kind == "xz":
-        return lzma.LZMAFile(cast("Any", stream))
+        return BufferedReader(_Decompressed(stream, lzma.LZMADecompressor), BUFFER_BYTES)
     import pyarrow as pa  # Python has Zstandard from 3.14 only
 
     return BufferedReader(pa.CompressedInputStream(pa.PythonFile(stream, "r"), "zstd"))
@@ -169,6 +170,8 @@ def _zip(name: str, file: BufferedIOBase | None, stream: BufferedIOBase, depth: 
         if file is None:  # a zip is read from its end
             shutil.copyfileobj(stream, copy)
         with zipfile.ZipFile(cast("Any", file or copy)) as container:
+            if min((member.header_offset for member in container.infolist()), default=0):
+                yield Unread(name, f"there is something before its first file, as in joined zips; {_UNPACK}")
             for member in container.infolist():
                 if member.is_dir() or _is_hidden(member.filename):
                     continue
@@ -194,12 +197,37 @@ def _member(container: zipfile.ZipFile, member: zipfile.ZipInfo, place: str, dep
 
 
 def _tar(name: str, stream: BufferedIOBase, depth: int) -> Iterator[Entry]:
-    with tarfile.open(fileobj=stream, mode="r|") as container:
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_strict_member(), ignore_zeros=True) as container:
         for member in container:
             if not member.isfile() or _is_hidden(member.name):
                 continue
             place, file = f"{name}/{member.name}", cast("BufferedIOBase", container.extractfile(member))
             yield from _safely(place, _walk(place, file, lambda _: None, False, depth + 1))
+
+
+def _strict_member() -> type[tarfile.TarInfo]:
+    """A member that is an error where Python ends a tar silently: at a damaged header, or without the mark of its end.
+
+    Tars that were joined are read to the end of the last.
+    """
+    has_ended = False
+
+    class Member(tarfile.TarInfo):
+        @classmethod
+        def fromtarfile(cls, container: tarfile.TarFile) -> Self:
+            nonlocal has_ended
+            try:
+                member = super().fromtarfile(container)
+            except tarfile.HeaderError as error:
+                # Its subclasses are not in typeshed.
+                has_ended = has_ended or type(error).__name__ == "EOFHeaderError"
+                if has_ended and type(error).__name__ in ("EOFHeaderError", "EmptyHeaderError"):
+                    raise
+                raise tarfile.ReadError(f"it breaks off: {error}") from error
+            has_ended = False
+            return member
+
+    return Member
 
 
 def _is_hidden(name: str) -> bool:
@@ -226,18 +254,63 @@ def _foreign_encoding(head: bytes) -> str | None:
     return None
 
 
-class _Rewound(RawIOBase):
-    """A stream that begins with bytes that were read from it already."""
+class _Decompressed(RawIOBase):
+    """Streams of bzip2 or xz, one after the other.
 
-    def __init__(self, head: bytes, rest: BufferedIOBase) -> None:
-        self.head, self.rest = head, rest
+    Python's own readers drop what stands behind the last one without a word; here it is an error.
+    """
+
+    def __init__(self, source: BufferedIOBase, make: Callable[[], _Decompressor]) -> None:
+        self.source, self.make, self.decompressor = source, make, make()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        if self.head:
-            size = min(len(buffer), len(self.head))
-            buffer[:size], self.head = self.head[:size], self.head[size:]
+        while True:
+            if self.decompressor.eof:
+                more = self.decompressor.unused_data.lstrip(b"\0")  # xz may be padded
+                while not more and (read := self.source.read(BUFFER_BYTES)):
+                    more = read.lstrip(b"\0")
+                if not more:
+                    return 0
+                self.decompressor = self.make()
+            else:
+                more = self.source.read(BUFFER_BYTES) if self.decompressor.needs_input else b""
+                if self.decompressor.needs_input and not more:
+                    raise EOFError("the compressed data has no end")
+            if content := self.decompressor.decompress(more, len(buffer)):
+                buffer[: len(content)] = content
+                return len(content)
+
+
+class _Rewound(RawIOBase):
+    """A stream whose beginning was looked at.
+
+    It takes no more than the stream has at once, so that an error comes after all that stands before it.
+    """
+
+    def __init__(self, rest: BufferedIOBase) -> None:
+        self.rest = rest
+        self.error: Exception | None = None
+        head = bytearray()
+        try:
+            while len(head) < HEAD_BYTES and (more := rest.read1(HEAD_BYTES - len(head))):
+                head += more
+        except READ_ERRORS as error:
+            if not head:
+                raise
+            self.error = error
+        self.head = self._ahead = bytes(head)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        if self._ahead:
+            size = min(len(buffer), len(self._ahead))
+            buffer[:size], self._ahead = self._ahead[:size], self._ahead[size:]
             return size
-        return self.rest.readinto(buffer)
+        if self.error:
+            raise self.error
+        return self.rest.readinto1(buffer)

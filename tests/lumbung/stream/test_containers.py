@@ -93,6 +93,8 @@ READ: dict[str, Callable[[], bytes]] = {
     "tar.gz": lambda: tarred({"a.json": lines(1, 2), "b.json": lines(3)}, "w:gz"),
     "tar.gz of tars, as the Internet Archive's months": lambda: tarred({"twitter-stream-25.tar": tarred(DAY)}, "w:gz"),
     "zip in tar": lambda: tarred({"day.zip": zipped(DAY)}),
+    "tars joined": lambda: tarred({"a.json": lines(1)}) + tarred({"a.json": lines(2, 3)}),
+    "xz joined and padded": lambda: lzma.compress(lines(1)) + bytes(8) + lzma.compress(lines(2, 3)) + bytes(4),
     "gzip in gzip": lambda: gzip.compress(gzip.compress(lines(1, 2, 3))),
 }
 
@@ -171,6 +173,27 @@ def test_a_container_that_breaks_off_gives_what_it_has(tmp_path):
     assert refused
     assert all("end" in reason for _, _, reason in refused)
     assert error is None
+
+
+HALVES = {
+    "gzip": gzip.compress(lines(1)) + lines(2),
+    "bzip2": bz2.compress(lines(1)) + lines(2),
+    "bzip2 and gzip": bz2.compress(lines(1)) + gzip.compress(lines(2)),
+    "xz": lzma.compress(lines(1)) + lines(2),
+    "zstd": zstd(lines(*[1] * 5000)) + lines(2),
+    "a tar without the mark of its end": tarred({"a.json": lines(1)})[:1024],
+    "a tar with a damaged header": tarred({"a.json": lines(1)})[:1024] + b"x" * 512 + tarred({"b.json": lines(2)}),
+    "zips joined": zipped({"b.json": lines(2)}) + zipped({"a.json": lines(1)}),
+}
+
+
+@pytest.mark.parametrize("form", HALVES)
+def test_what_stands_behind_a_container_is_refused_and_not_dropped(tmp_path, form):
+    file = tmp_path / "given.json"
+    file.write_bytes(HALVES[form])
+    ids, (refused,), error = collected(file)
+    assert (set(ids), error) == ({"1"}, None)
+    assert "cannot be read" in refused[2] or "joined" in refused[2]
 
 
 def test_other_files_of_a_folder_or_a_container_are_named_in_a_note(tmp_path):
