@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lumbung.core.errors import SourceError
 from lumbung.stream import containers, envelope, shapes
-from lumbung.stream.containers import HEAD_BYTES, NEIGHBOUR_BYTES, READ_ERRORS, LeftOut, Text, Unread
+from lumbung.stream.containers import HEAD_BYTES, NEIGHBOUR_BYTES, LeftOut, Text, Unread
 from lumbung.stream.feed import UnreadableError
 from lumbung.stream.items import Checkpoint, Item, Refused, unpack
 from lumbung.stream.json_objects import ASSIGNMENT, Broken, Found, Objects
@@ -136,16 +136,21 @@ class Archive:
         if text.export and not author:
             self._nameless.append(text.name)
         objects = Objects(text.stream, MAX_LINE_BYTES, shapes.is_tweet_or_page)
-        try:
-            for found in objects:
-                if isinstance(found, Broken):
-                    yield Refused(text.name, found.line, found.reason, found.raw)
-                elif text.export in shapes.EXPORTED_DELETED:
-                    yield _notice(text, found, "a tweet that its author has deleted")
-                else:
-                    yield from _object(text, found, author, collected_at)
-        except READ_ERRORS as error:
-            yield Refused(text.name, objects.line, f"the rest of the file cannot be read: {error}", b"")
+        broken: Broken | None = None
+        for found in objects:
+            if broken:
+                yield Refused(text.name, broken.line, broken.reason, broken.raw)
+            broken = found if isinstance(found, Broken) else None
+            if isinstance(found, Found) and text.export in shapes.EXPORTED_DELETED:
+                yield _notice(text, found, "a tweet that its author has deleted")
+            elif isinstance(found, Found):
+                yield from _object(text, found, author, collected_at)
+        if error := text.stream.error:
+            # The object in which it breaks off is a part of it.
+            line, raw = (broken.line, broken.raw) if broken else (objects.line, b"")
+            yield Refused(text.name, line, f"the rest of the file cannot be read: {error}", raw)
+        elif broken:
+            yield Refused(text.name, broken.line, broken.reason, broken.raw)
 
     def _leave_out(self, name: str) -> None:
         self._left_out.append(name.removeprefix(f"{self.path}/"))

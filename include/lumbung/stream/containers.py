@@ -55,6 +55,15 @@ _REFUSED = {**_OTHER_CONTAINERS, b"PAR1": "Parquet", b"SQLite format 3": "SQLite
 _UNPACK = "unpack it, then collect it again"
 
 
+class Stream(BufferedReader):
+    """Bytes up to where they end or cannot be read on."""
+
+    @property
+    def error(self) -> Exception | None:
+        """Why it cannot be read on, once its end is reached."""
+        return cast("_Rewound", self.raw).error
+
+
 @dataclass(frozen=True)
 class Text:
     """A text to read.
@@ -67,7 +76,7 @@ class Text:
     """
 
     name: str
-    stream: BufferedIOBase
+    stream: Stream
     export: str | None
     neighbour: Neighbour
 
@@ -123,7 +132,7 @@ def _safely(name: str, inside: Iterator[Entry]) -> Iterator[Entry]:
 
 def _walk(name: str, opened: BufferedIOBase, neighbour: Neighbour, is_given: bool, depth: int) -> Iterator[Entry]:
     rewound = _Rewound(opened)
-    head, stream = rewound.head, BufferedReader(rewound, BUFFER_BYTES)
+    head, stream = rewound.head, Stream(rewound, BUFFER_BYTES)
     compression = next((kind for magic, kind in _COMPRESSED.items() if head.startswith(magic)), None)
     is_zip, is_tar = head.startswith(_ZIPS), _is_tar(head)
     if depth == MAX_DEPTH and (compression or is_zip or is_tar):
@@ -138,7 +147,7 @@ def _walk(name: str, opened: BufferedIOBase, neighbour: Neighbour, is_given: boo
         yield _text(name, head, stream, neighbour, is_given)
 
 
-def _text(name: str, head: bytes, stream: BufferedIOBase, neighbour: Neighbour, is_given: bool) -> Entry:
+def _text(name: str, head: bytes, stream: Stream, neighbour: Neighbour, is_given: bool) -> Entry:
     wanted = is_given or is_candidate(name.rpartition("/")[2], head)
     if not wanted:
         return LeftOut(name)
@@ -285,32 +294,32 @@ class _Decompressed(RawIOBase):
 
 
 class _Rewound(RawIOBase):
-    """A stream whose beginning was looked at.
-
-    It takes no more than the stream has at once, so that an error comes after all that stands before it.
-    """
+    """A stream whose beginning was looked at; it ends where it cannot be read on."""
 
     def __init__(self, rest: BufferedIOBase) -> None:
         self.rest = rest
         self.error: Exception | None = None
         head = bytearray()
-        try:
-            while len(head) < HEAD_BYTES and (more := rest.read1(HEAD_BYTES - len(head))):
-                head += more
-        except READ_ERRORS as error:
-            if not head:
-                raise
-            self.error = error
+        while len(head) < HEAD_BYTES and (more := self._read(HEAD_BYTES - len(head))):
+            head += more
+        if self.error and not head:
+            raise self.error
         self.head = self._ahead = bytes(head)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        if self._ahead:
-            size = min(len(buffer), len(self._ahead))
-            buffer[:size], self._ahead = self._ahead[:size], self._ahead[size:]
-            return size
+        content, self._ahead = self._ahead[: len(buffer)] or self._read(len(buffer)), self._ahead[len(buffer) :]
+        buffer[: len(content)] = content
+        return len(content)
+
+    def _read(self, size: int) -> bytes:
+        """What there is at once, so that an error comes after all that stands before it."""
         if self.error:
-            raise self.error
-        return self.rest.readinto1(buffer)
+            return b""
+        try:
+            return self.rest.read1(size)
+        except READ_ERRORS as error:
+            self.error = error
+            return b""

@@ -2,12 +2,15 @@
 
 import bz2
 import gzip
+import hashlib
 import io
 import json
 import lzma
+import re
 import tarfile
 import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -194,6 +197,21 @@ def test_what_stands_behind_a_container_is_refused_and_not_dropped(tmp_path, for
     ids, (refused,), error = collected(file)
     assert (set(ids), error) == ({"1"}, None)
     assert "cannot be read" in refused[2] or "joined" in refused[2]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_of_a_file_that_breaks_off_each_tweet_before_that_is_kept(tmp_path, indent):
+    tweets = [{**post(number), "noise": hashlib.sha256(b"%d" % number).hexdigest()} for number in range(1, 3000)]
+    whole = gzip.compress(json.dumps(tweets, indent=indent).encode())
+    file = tmp_path / "a.json.gz"
+    for share in (0.3, 0.6, 0.9):
+        file.write_bytes(whole[: int(share * len(whole))])
+        readable = zlib.decompressobj(31).decompress(file.read_bytes())
+        ids, refused, error = collected(file)
+        ends = re.findall(rb'"noise": "[0-9a-f]{64}"\s*}', readable)
+        assert len(ends) - len(ids) in ((0, 1) if indent else (0,)), "but a line that was not read to its end"
+        assert refused[-1][2].startswith("the rest of the file cannot be read")
+        assert error is None
 
 
 def test_other_files_of_a_folder_or_a_container_are_named_in_a_note(tmp_path):
