@@ -27,7 +27,7 @@ def home(make_home: Make, missing: Callable[[str], None]):
 def test_a_run_before_any_tweet_is_skipped_not_failed(home) -> None:
     archive = home.folder.parent / "empty"
     archive.mkdir()
-    (archive / "a.jsonl").write_text("no JSON\n")
+    (archive / "a.jsonl").write_text('{"delete": {"status": {"id": 1}}}\n')
     done = home.call("tweets", "run", "--day", "2026-11-23", "--source", "archive", "--path", str(archive))
     for task, state in (("version", "skipped"), ("publish", "skipped"), ("complete", "ok"), ("audit", "ok")):
         lines = [line for line in done.stdout.splitlines() if task in line.split()]
@@ -59,9 +59,14 @@ def test_a_run_prints_tasks_rows_and_marts_and_leaves_nothing_running(home) -> N
     assert len(answers["hourly_by_instrument"]) == 72
     assert answers["most_active_authors"] == [{"rank": 1, "user_name": "sintetis_a", "tweets": 2}]
     report = json.loads(home.run("tweets", "status", "--json"))
-    assert report["spool"] == {"files_to_ship": 0, "files_shipped": 1, "error_files": 2}
+    assert report["spool"] == {"files_to_ship": 0, "files_shipped": 3, "error_files": 2}
     assert report["kafka"]["lag"] == 0
-    assert (report["lake"]["rows_read"], report["lake"]["rejected"]) == (3, 0)
+    assert (report["lake"]["rows_read"], report["lake"]["tweets"], report["lake"]["rejected"]) == (5, 3, 2)
+    rejected = home.query("SELECT line, raw FROM staging.rejected_row ORDER BY line")
+    assert [(row["line"], row["raw"]) for row in rejected] == [
+        (1, '{"delete": {"status": {"id": 1}}}'),
+        (4, "no JSON"),
+    ]
 
 
 def test_a_backfill_rebuilds_days_from_the_lake_and_collects_nothing(home) -> None:
@@ -71,6 +76,15 @@ def test_a_backfill_rebuilds_days_from_the_lake_and_collects_nothing(home) -> No
     assert "nothing is collected here" in printed
     assert home.json("tweets", "answers", "--json") == before
     assert "1 of 1 changed days cleaned" in home.run("tweets", "backfill", "2026-11-22", "2026-11-22")
+
+
+def test_an_archive_of_which_nothing_can_be_read_is_a_red_run(home) -> None:
+    archive = home.folder.parent / "archive.7z"
+    archive.write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(60))
+    for command in (["collect"], ["run", "--day", "2026-11-23"]):
+        done = home.call("tweets", *command, "--source", "archive", "--path", str(archive))
+        assert done.returncode == 1
+        assert "nothing could be read of it: it is 7-Zip, which is not read here" in done.stderr
 
 
 def test_tweets_of_x_come_through_the_dag_and_their_cost_is_reported(home) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lumbung.core import day as business_day
 from lumbung.storage.lake import Lake
-from lumbung.stream.feed import Feed, UnreadableError
+from lumbung.stream.feed import Feed, RefusedError, UnreadableError
 from lumbung.stream.kafka import Topic
 from lumbung.stream.landing import LandedFile, Landing
 
@@ -42,7 +42,7 @@ class Batch:
         start: the offset where the manifests in the lake end.
         next: behind the last offset that was seen.
         days: rows by Jakarta day.
-        rejects: messages that cannot be read, each with the reason.
+        rejects: messages that are not what the topic holds, each with the reason.
         rows: messages, rejects too.
         bytes: of their values.
         since: when the first offset was seen, by the monotonic clock; None before that.
@@ -52,7 +52,7 @@ class Batch:
     start: int
     next: int
     days: dict[date, list[dict[str, Any]]] = field(default_factory=dict)
-    rejects: list[tuple[Message, str]] = field(default_factory=list)
+    rejects: list[tuple[Message, UnreadableError]] = field(default_factory=list)
     rows: int = 0
     bytes: int = 0
     since: float | None = None
@@ -70,7 +70,7 @@ class Batch:
         try:
             day, row = self.feed.parse(_value(message))
         except UnreadableError as error:
-            self.rejects.append((message, str(error)))
+            self.rejects.append((message, error))
         else:
             self.days.setdefault(day, []).append(row)
         self.advance(offset_of(message) + 1)
@@ -159,18 +159,17 @@ def _value(message: Message) -> bytes:
     return value
 
 
-def _rejects(rejects: list[tuple[Message, str]]) -> pa.Table:
+def _rejects(rejects: list[tuple[Message, UnreadableError]]) -> pa.Table:
     import pyarrow as pa
 
     from lumbung.sources import REJECT_SCHEMA
 
-    rows = [
-        # The dead letter has the bytes as they came.
-        {
-            "line": message.offset(),
-            "raw": (message.value() or b"").decode("utf-8", "backslashreplace"),
-            "reason": reason,
-        }
-        for message, reason in rejects
-    ]
-    return pa.Table.from_pylist(rows, REJECT_SCHEMA)
+    return pa.Table.from_pylist([_reject(message, error) for message, error in rejects], REJECT_SCHEMA)
+
+
+def _reject(message: Message, error: UnreadableError) -> dict[str, Any]:
+    if isinstance(error, RefusedError):
+        return {"line": error.line, "raw": error.raw, "reason": str(error)}
+    # The dead letter has the bytes as they came.
+    raw = (message.value() or b"").decode("utf-8", "backslashreplace")
+    return {"line": message.offset(), "raw": raw, "reason": str(error)}

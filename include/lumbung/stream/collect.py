@@ -3,6 +3,10 @@
 A file is written under a temporary name and gets its own when it is whole and on disk; what a source knows of its
 progress is saved after that. A killed collector may therefore bring a tweet twice, which is dropped later by its id.
 A file is named by its content, so a tweet collected again from the same bytes makes the same file.
+
+What is not a tweet is spooled too, as a refused line, to be counted and kept as a reject where the tweets end up. It
+has spool files of its own, one or more for each file of the source: one file's rejects stay the same, whatever is
+collected with it.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from typing import BinaryIO
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import TWEET_SOURCES, Settings
+from lumbung.stream import envelope
 from lumbung.stream.items import Checkpoint, Refused, Source, sync
 
 INCOMING, FINISHED, ERROR = "incoming", "finished", "error"
@@ -37,9 +42,9 @@ class Summary:
 
     Attributes:
         source: the source's name.
-        files: the spool files written.
+        files: the spool files of tweets.
         tweets: envelopes in them.
-        refused: lines that are not tweets; they are in `error_files`, with reasons.
+        refused: lines that are not tweets; spooled too, and in `error_files` as they came, with reasons.
         error_files: files under `error`.
         requests: requests sent.
         usd: what they cost at most, in US dollars.
@@ -107,7 +112,7 @@ def collect(settings: Settings, source: Source) -> Summary:
 
 def _collect(spool: Path, source: Source) -> Summary:
     tweets = _Files(spool / INCOMING, source.name)
-    errors = _Files(spool / ERROR, f"collect-{source.name}")
+    errors = _Errors(spool, source.name)
     with contextlib.closing(tweets), contextlib.closing(errors), contextlib.closing(source.items()) as items:
         for item in items:
             match item:
@@ -116,10 +121,10 @@ def _collect(spool: Path, source: Source) -> Summary:
                     tweets.finish()
                     item.save()
                 case Refused():
-                    errors.add(_error(item))
+                    errors.add(item)
                 case _ if len(item) > MAX_TWEET_BYTES:
                     reason = f"a tweet of {len(item):,} bytes; a message may have {MAX_TWEET_BYTES:,}"
-                    errors.add(_error(Refused(source.name, tweets.lines + 1, reason, item)))
+                    errors.add(Refused(source.name, tweets.lines + 1, reason, item))
                 case _:
                     tweets.add(item)
         errors.finish()
@@ -128,18 +133,12 @@ def _collect(spool: Path, source: Source) -> Summary:
         source=source.name,
         files=tweets.files,
         tweets=tweets.lines,
-        refused=errors.lines,
-        error_files=errors.files,
+        refused=errors.whole.lines,
+        error_files=errors.whole.files,
         requests=source.requests,
         usd=source.mills / 1000,
         notes=source.notes,
     )
-
-
-def _error(refused: Refused) -> bytes:
-    # Bytes that are not UTF-8 stay what they were: lone surrogates stand for them.
-    raw = refused.raw.decode("utf-8", "surrogateescape")
-    return json.dumps({"file": refused.file, "line": refused.line, "reason": refused.reason, "raw": raw}).encode()
 
 
 class _Files:
@@ -185,3 +184,33 @@ class _Files:
         if self._file is not None:
             self._file.close()
             self._temporary.unlink(missing_ok=True)
+
+
+class _Errors:
+    """What is not a tweet: whole in a file of errors, and in the spool as a message can carry it."""
+
+    def __init__(self, spool: Path, source: str) -> None:
+        self.source = source
+        self.whole = _Files(spool / ERROR, f"collect-{source}")
+        self.spooled = _Files(spool / INCOMING, f"{source}-refused")
+        self._last = ""
+
+    def add(self, refused: Refused) -> None:
+        file, line, reason = refused.file, refused.line, refused.reason
+        if file != self._last:
+            self.spooled.finish()
+            self._last = file
+        self.spooled.add(envelope.refuse(refused.raw, source=self.source, file=file, line=line, reason=reason))
+        # Bytes that are not UTF-8 stay what they were: lone surrogates stand for them.
+        raw = refused.raw.decode("utf-8", "surrogateescape")
+        self.whole.add(json.dumps({"file": file, "line": line, "reason": reason, "raw": raw}).encode())
+
+    def finish(self) -> None:
+        """Give what was added so far its names."""
+        self.spooled.finish()
+        self.whole.finish()
+
+    def close(self) -> None:
+        """Drop what is not finished."""
+        self.spooled.close()
+        self.whole.close()

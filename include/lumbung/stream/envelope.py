@@ -1,21 +1,26 @@
-"""The envelope that carries one tweet, from the spool through Kafka to the lake.
+"""The envelope that carries one tweet, or what was refused as none, from the spool through Kafka to the lake.
 
 An envelope is one JSON object in UTF-8 without a line break:
 `{"collected_at": "2026-11-25T03:04:05.678Z", "source": "x", "tweet": {the tweet as it came}}`. The tweet has the shape
 of X API v1.1 or v2, with the author of a v2 tweet put in as `tweet.author`.
+
+What a source holds that is not a tweet travels the same way, so that it is counted once like a tweet:
+`{"source": "archive", "refused": {"file": …, "line": 8, "reason": …, "raw": …}}`. No time is in it: the same archive,
+collected again, gives the same bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from lumbung.stream.feed import UnreadableError
+from lumbung.stream.feed import RefusedError, UnreadableError
 
 MAX_ID = 2**63 - 1
 # An id's bits above the lowest 22 count the milliseconds from this Unix time in milliseconds.
@@ -25,6 +30,7 @@ YEARS = range(2006, 2100)
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _V1_TIME = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d) (\d{4})", re.ASCII)
+_ADDRESS = re.compile(r"https?://(?:www\.|mobile\.)?(?:twitter|x)\.com/(\w{1,20})/status/\d+", re.ASCII)
 _OPEN, _COLON, _NEXT = (re.compile(rf"[ \t\r\n]*{mark}[ \t\r\n]*") for mark in (r"\{", ":", "([,}])"))
 
 
@@ -59,13 +65,34 @@ def wrap(raw: str, *, source: str, collected_at: datetime) -> bytes:
     return f'{{"collected_at": "{at}", "source": {json.dumps(source)}, "tweet": {one_line}}}'.encode()
 
 
+def refuse(raw: bytes, *, source: str, file: str, line: int, reason: str) -> bytes:
+    """Put what is not a tweet in an envelope.
+
+    Args:
+        raw: its bytes; the first 10,000 characters are carried.
+        source: `archive`, `x` or `spool`.
+        file: the file or request it came from.
+        line: its line there, from 1.
+        reason: why it is not a tweet.
+    """
+    from lumbung.sources import Reject  # its Arrow is not needed to collect what has no rejects
+
+    # A file's name need not be UTF-8.
+    name = os.fsencode(file).decode("utf-8", "backslashreplace")
+    refused = {"file": name, "line": line, "reason": reason, "raw": Reject.of(line, raw, reason).raw}
+    return json.dumps({"source": source, "refused": refused}).encode()
+
+
 def parse(line: bytes) -> Envelope:
     """Read an envelope, whatever the order and spacing of its members.
 
     Raises:
+        RefusedError: it carries what was refused.
         UnreadableError: it is none.
     """
     members = _members(_text(line))
+    if "refused" in members:
+        raise _refused(members["refused"][0])
     absent = [name for name in ("collected_at", "source", "tweet") if name not in members]
     if absent:
         raise UnreadableError(f"the envelope has no {absent[0]}")
@@ -100,24 +127,42 @@ def loads(line: bytes) -> dict[str, Any]:
 def tweets(page: Mapping[str, Any]) -> list[object] | None:
     """The tweets of a v2 answer (`data`, `includes.users`), each with its author; None where it is not such an answer.
 
-    What stands in `data` is not judged; a stream's answer holds one tweet, not a list.
+    What stands in `data` is not judged; a stream's answer holds one tweet, not a list. An answer without `data` has
+    none, unless its count says otherwise.
     """
     data = page.get("data")
     if not isinstance(data, list | dict):
-        return [] if "meta" in page and "id" not in page else None
+        meta = page.get("meta")
+        is_empty = isinstance(meta, dict) and not meta.get("result_count") and data is None
+        return [] if is_empty and "id" not in page else None
     includes = page.get("includes")
-    users = includes.get("users") if isinstance(includes, dict) else None
-    authors = {user["id"]: user for user in users or [] if isinstance(user, dict) and isinstance(user.get("id"), str)}
+    # Some programs keep the users outside, or write ids as numbers.
+    users = includes.get("users") if isinstance(includes, dict) else page.get("users")
+    authors = {f"{user['id']}": user for user in users or [] if isinstance(user, dict) and user.get("id")}
     complete: list[object] = []
     for tweet in data if isinstance(data, list) else [data]:
-        author = tweet.get("author_id") if isinstance(tweet, dict) and "author" not in tweet else None
-        known = isinstance(author, str) and author in authors
-        complete.append({**tweet, "author": authors[author]} if known else tweet)
+        # One that twarc has flattened without its users has an author without a name.
+        author = authors.get(f"{tweet.get('author_id')}") if isinstance(tweet, dict) and not author_of(tweet) else None
+        complete.append({**tweet, "author": author} if author else tweet)
     return complete
 
 
+def author_of(tweet: Mapping[str, Any]) -> str | None:
+    """The user name of a tweet's author, wherever its shape has it."""
+    for name in ("user", "author"):
+        for member in ("screen_name", "username"):
+            if found := _member(tweet.get(name), member) or _string(tweet.get(f"{name}.{member}")):
+                return found
+    # snscrape: older versions have the name alone, some have only the address of the tweet.
+    url = tweet.get("url")
+    address = _ADDRESS.match(url) if isinstance(url, str) else None
+    return _string(tweet.get("username")) or (address[1] if address else None)
+
+
 def read(tweet: object) -> dict[str, Any]:
-    """The fields of a tweet of any shape; only id, time and text must be readable.
+    """The fields of a tweet of any shape: of API v1.1 or v2, flattened, of snscrape or of X's data export.
+
+    Only id, time and text must be readable.
 
     Returns:
         identity: str, the id of the tweet's first version: one tweet however often it is edited.
@@ -133,7 +178,7 @@ def read(tweet: object) -> dict[str, Any]:
     if not isinstance(tweet, Mapping):
         raise UnreadableError("the tweet is not a JSON object")
     identity, edit_id = _ids(tweet)
-    created_at = _time(tweet.get("created_at"), "created_at")
+    created_at = _time(tweet.get("created_at") or tweet.get("date"), "created_at")
     if created_at.year not in YEARS:
         raise UnreadableError(f"created_at is in the year {created_at.year}")
     text = _whole_text(tweet)
@@ -141,7 +186,7 @@ def read(tweet: object) -> dict[str, Any]:
         "identity": str(identity),
         "edit_id": edit_id,
         "created_at": created_at,
-        "user_name": _member(tweet.get("user"), "screen_name") or _member(tweet.get("author"), "username"),
+        "user_name": author_of(tweet),
         "lang": _string(tweet.get("lang")),
         "is_retweet": _is_retweet(tweet, text),
         "text": text,
@@ -214,6 +259,15 @@ def _members(text: str) -> dict[str, tuple[Any, str]]:
     raise UnreadableError("not a JSON object")
 
 
+def _refused(value: object) -> UnreadableError:
+    texts = [_member(value, name) for name in ("file", "reason", "raw")]
+    line = value.get("line") if isinstance(value, Mapping) else None
+    if None in texts or not isinstance(line, int) or not 0 <= line <= MAX_ID:
+        return UnreadableError("the envelope's refused line is incomplete")
+    file, reason, raw = (text or "" for text in texts)
+    return RefusedError(f"{file}: {reason}", line, raw)
+
+
 def _id(value: object, name: str) -> int:
     number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value) else value
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= MAX_ID:
@@ -232,10 +286,21 @@ def _ids(tweet: Mapping[str, Any]) -> tuple[int, int]:
     listed = tweet.get("edit_history_tweet_ids") or history.get("edit_tweet_ids") or []
     if not isinstance(listed, list):
         raise UnreadableError("the edit history is not a list")
-    versions = [_id(version, "an id of the edit history") for version in listed]
+    versions = [_id(version, "an id of the edit history") for version in [*listed, *_exported_versions(tweet)]]
     if history.get("initial_tweet_id"):
         versions.append(_id(history["initial_tweet_id"], "edit_history.initial_tweet_id"))
     return min(versions, default=own), max([own, *versions])
+
+
+def _exported_versions(tweet: Mapping[str, Any]) -> list[object]:
+    """The ids of a tweet's versions as X's data export has them."""
+    info = tweet.get("edit_info")
+    edit = info.get("edit") if isinstance(info, dict) else None
+    first = edit.get("initialTweetId") if isinstance(edit, dict) else None
+    holders = [info.get("initial") if isinstance(info, dict) else None]
+    holders.append(edit.get("editControlInitial") if isinstance(edit, dict) else None)
+    lists = [holder.get("editTweetIds") for holder in holders if isinstance(holder, dict)]
+    return [*([first] if first else []), *(version for ids in lists if isinstance(ids, list) for version in ids)]
 
 
 def _time(value: object, name: str) -> datetime:
@@ -275,6 +340,8 @@ def _whole_text(tweet: Mapping[str, Any]) -> str:
         (tweet.get("note_tweet"), "text"),
         (tweet, "full_text"),
         (tweet, "text"),
+        (tweet, "rawContent"),
+        (tweet, "content"),
     ):
         if (text := _member(holder, name)) is not None:
             return text
@@ -285,6 +352,7 @@ def _is_retweet(tweet: Mapping[str, Any], text: str) -> bool:
     referenced = tweet.get("referenced_tweets")
     return (
         isinstance(tweet.get("retweeted_status"), dict)
+        or isinstance(tweet.get("retweetedTweet"), dict)
         or text.startswith("RT @")
         or (
             isinstance(referenced, list)

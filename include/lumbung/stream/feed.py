@@ -15,6 +15,19 @@ class UnreadableError(ValueError):
     """A message is not what its topic holds; the text is a reason to show."""
 
 
+class RefusedError(UnreadableError):
+    """The message carries what was refused before it came into the topic.
+
+    Attributes:
+        line: its line in the source, from 1.
+        raw: what stood there.
+    """
+
+    def __init__(self, reason: str, line: int, raw: str) -> None:
+        super().__init__(reason)
+        self.line, self.raw = line, raw
+
+
 @dataclass(frozen=True)
 class Feed:
     """A topic on its way to the lake.

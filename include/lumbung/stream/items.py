@@ -23,12 +23,14 @@ class Refused:
         line: its line there, from 1.
         reason: why it is not a tweet.
         raw: its bytes as they came.
+        is_notice: it is well-formed and never was to be a tweet, such as a stream's notice of a deletion.
     """
 
     file: str
     line: int
     reason: str
     raw: bytes
+    is_notice: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,13 @@ class Source(Protocol):
 
     Attributes:
         name: one of `TWEET_SOURCES`.
-        notes: what a person should know, such as why it stopped early.
     """
 
     name: str
-    notes: list[str]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know, such as why it stopped early."""
 
     @property
     def requests(self) -> int:
@@ -65,9 +69,9 @@ class Source(Protocol):
 
 
 def unpack(
-    page: list[object], *, source: str, collected_at: datetime, file: str, line: int
+    page: list[object], *, source: str, collected_at: datetime, file: str, line: int, member: str = "data"
 ) -> Iterator[bytes | Refused]:
-    """The envelopes of what a v2 answer holds, and what of it is not a tweet.
+    """The envelopes of what an answer holds, and what of it is not a tweet.
 
     Args:
         page: as `envelope.tweets` gives it.
@@ -75,13 +79,14 @@ def unpack(
         collected_at: aware.
         file: the file or request the answer came from.
         line: its line there.
+        member: the member of the answer that holds the tweets.
     """
     for place, tweet in enumerate(page):
         raw = json.dumps(tweet)
         try:
             envelope.read(tweet)
         except UnreadableError as error:
-            yield Refused(file, line, f"data[{place}]: {error}", raw.encode())
+            yield Refused(file, line, f"{member}[{place}]: {error}", raw.encode())
         else:
             yield envelope.wrap(raw, source=source, collected_at=collected_at)
 

@@ -306,7 +306,9 @@ class _Lander:
 
         Killed in between, it comes there again, under the same key.
         """
-        letters = [(partition, *reject) for partition, batch in held.items() for reject in batch.rejects]
+        letters = [
+            (partition, message, str(error)) for partition, batch in held.items() for message, error in batch.rejects
+        ]
         if letters:
             dead_letters.send(self.cluster, self.topic, letters)
 

@@ -23,7 +23,7 @@ from lumbung.core.settings import Settings
 from lumbung.storage.lake import sha256
 from lumbung.stream import envelope
 from lumbung.stream.collect import ERROR, FINISHED, INCOMING, MAX_TWEET_BYTES
-from lumbung.stream.feed import UnreadableError
+from lumbung.stream.feed import RefusedError, UnreadableError
 from lumbung.stream.items import sync
 from lumbung.stream.kafka import WAIT_SECONDS, Cluster
 
@@ -43,8 +43,8 @@ class Shipped:
     Attributes:
         files: files whose lines were sent.
         known: files that had been sent before and were only moved.
-        lines: lines in Kafka now.
-        bad: lines in the spool's folder of errors, each with its reason.
+        lines: tweets in Kafka now.
+        bad: lines that are not tweets, each in Kafka too with its reason.
     """
 
     files: int = 0
@@ -61,8 +61,8 @@ class Shipped:
 def ship(settings: Settings, *, forever: bool = False) -> Shipped:
     """Send every file of the spool's `incoming` to the topic of tweets, and move it to `finished`.
 
-    A line that is not a tweet does not stop its file: it goes to `error` with its number and reason, and is counted in
-    the record that the file is done.
+    A line that is not a tweet does not stop its file: with its number and reason it is sent as a refused line, which
+    the lake keeps as a reject, and goes to `error` as it came. What was refused before is sent as it is.
 
     Args:
         settings: which spool and which Kafka.
@@ -200,12 +200,18 @@ def _send(cluster: Cluster, producer: Producer, file: Path, digest: str) -> Ship
             for number, (line, size) in enumerate(_lines(stream), 1):
                 try:
                     key = _key(line, size)
-                except UnreadableError as error:
-                    kept.add(file.name, number, str(error), line)
+                except RefusedError as error:
+                    _produce(producer, cluster.tweets, str(error).encode(), line)
                     bad += 1
-                    continue
-                _produce(producer, cluster.tweets, key, line)
-                lines += 1
+                except UnreadableError as error:
+                    reason = str(error)
+                    kept.add(file.name, number, reason, line)
+                    refused = envelope.refuse(line, source="spool", file=file.name, line=number, reason=reason)
+                    _produce(producer, cluster.tweets, file.name.encode(), refused)
+                    bad += 1
+                else:
+                    _produce(producer, cluster.tweets, key, line)
+                    lines += 1
         record = {"file": file.name, "lines": lines, "bad": bad}
         _produce(producer, cluster.done, digest.encode(), json.dumps(record).encode())
         _commit(producer)

@@ -73,15 +73,13 @@ def test_shapes_and_files_are_mixed_freely(tmp_path):
     ]
     assert json.loads(rows[1]["raw"]) == {**post(13), "author": PAGE["includes"]["users"][0]}
     assert json.loads(rows[3]["raw"]) == post(15, "9")
-    assert Archive(tmp_path).notes == ["left out, as they are not JSON lines: README.md"]
+    assert Archive(tmp_path).notes == ["left out, as they hold no tweets: README.md"]
 
 
 def test_only_some_of_many_other_files_are_named(tmp_path):
     for name in ("a.jsonl", *(f"{number}.csv" for number in range(8))):
         (tmp_path / name).write_text("")
-    assert Archive(tmp_path).notes == [
-        "left out, as they are not JSON lines: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv and 3 more"
-    ]
+    assert Archive(tmp_path).notes == ["left out, as they hold no tweets: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv and 3 more"]
 
 
 def test_a_tweet_that_has_its_author_keeps_it(tmp_path):
@@ -115,7 +113,7 @@ def test_what_is_not_a_tweet_is_kept_with_file_line_and_reason(tmp_path, make_se
         (2, "not JSON: Expecting property name enclosed in double quotes"),
         (3, "not UTF-8: byte 0xff at 0"),
         (4, "not a JSON object"),
-        (5, "the tweet has no id"),
+        (5, "not a tweet, but the stream's notice delete"),
         (7, "data[1]: the tweet has no created_at"),
         (7, "data[2]: the tweet is not a JSON object"),
         (9, "not JSON: Expecting value"),
@@ -131,8 +129,10 @@ def test_collecting_again_gives_the_same_files(tmp_path, make_settings):
     first, again = (collect(settings, Archive(tmp_path / "a.jsonl")) for _ in range(2))
     assert first == again
     assert {path.name for path in settings.spool.rglob("*.*")} == {
-        path.name for path in first.files + first.error_files
+        *(path.name for path in first.files + first.error_files),
+        *(path.name for path in settings.spool.glob("incoming/archive-refused-*")),
     }
+    assert len(list((settings.spool / "incoming").iterdir())) == 2
 
 
 def test_a_compressed_file_that_breaks_off_gives_what_it_has(tmp_path):
@@ -185,7 +185,7 @@ def test_killed_anywhere_the_next_run_has_every_tweet_once(tmp_path, make_settin
         assert len(list((settings.spool / "error").glob("*.jsonl"))) == 1
         if not was_killed:
             break
-    assert step == 3 * 4 + 1, "three files of tweets and one of errors, three steps each"
+    assert step == 3 * 5 + 1, "three files of tweets, one of refused lines, one of errors, three steps each"
 
 
 @pytest.mark.parametrize(

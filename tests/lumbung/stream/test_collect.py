@@ -11,7 +11,9 @@ import pytest
 
 from lumbung.core.errors import LumbungError, SourceError
 from lumbung.stream import collect as collecting
+from lumbung.stream import envelope
 from lumbung.stream.collect import collect
+from lumbung.stream.feed import RefusedError
 from lumbung.stream.items import Checkpoint, Refused
 from lumbung.stream.synthetic import Synthetic
 
@@ -55,12 +57,36 @@ def test_a_checkpoint_is_saved_when_all_before_it_is_on_disk(make_settings):
         seen.append({name: content(settings.spool / name) for name in ("incoming", "error")})
 
     collect(settings, Given(b"1", Refused("file", 4, "bad", b"raw"), Checkpoint(save), Checkpoint(save), b"2"))
+    refused = {"file": "file", "line": 4, "reason": "bad", "raw": "raw"}
     for files in seen:
-        assert list(files["incoming"].values()) == [b"1\n"]
+        tweets, message = files["incoming"].values()
+        assert tweets == b"1\n"
+        assert json.loads(message) == {"source": "synthetic", "refused": refused}
         (errors,) = files["error"].values()
-        assert json.loads(errors) == {"file": "file", "line": 4, "reason": "bad", "raw": "raw"}
+        assert json.loads(errors) == refused
     assert len(seen) == 2
-    assert sorted(content(settings.spool / "incoming").values()) == [b"1\n", b"2\n"]
+    assert sorted(content(settings.spool / "incoming").values()) == [b"1\n", b"2\n", message]
+
+
+def test_what_is_refused_of_a_file_is_spooled_alike_whatever_comes_with_it(make_settings):
+    settings = make_settings()
+
+    def refused(file: str, line: int) -> Refused:
+        return Refused(file, line, "bad", b"\xff" + b"x" * 20_000)
+
+    first = [refused("a", 1), b"1", refused("a", 2), refused("c", 1)]
+    summary = collect(settings, Given(*first))
+    assert (summary.tweets, summary.refused, len(summary.files)) == (1, 3, 1)
+    before = {name for name in content(settings.spool / "incoming") if "refused" in name}
+    assert len(before) == 2
+    collect(settings, Given(*first[:3], refused("b", 9), b"2", *first[3:]))
+    files = content(settings.spool / "incoming")
+    after = {name for name in files if "refused" in name}
+    (added,) = after - before
+    (message,) = files[added].splitlines()
+    with pytest.raises(RefusedError, match=r"^b: bad$") as error:
+        envelope.row(message)
+    assert (error.value.line, error.value.raw) == (9, f"\\xff{'x' * 9995}…")
 
 
 def test_a_source_that_fails_leaves_whole_files_only(make_settings):

@@ -75,7 +75,15 @@ def test_bad_lines_go_to_errors_with_number_and_reason(tweets):
     file = tweets.spool("a", *lines)
     content = file.read_bytes()
     assert ship(tweets.settings) == Shipped(files=1, lines=3, bad=4)
-    assert values(tweets) == sorted([tweet(1), whole, tweet(4)])
+    shipped = values(tweets)
+    assert [value for value in shipped if b'"tweet"' in value[:200]] == sorted([tweet(1), whole, tweet(4)])
+    refused = [json.loads(value)["refused"] for value in shipped if value.startswith(b'{"source": "spool"')]
+    assert {(each["file"], each["line"], each["raw"][:11]) for each in refused} == {
+        ("a.jsonl", 2, "no json"),
+        ("a.jsonl", 3, ""),
+        ("a.jsonl", 4, '{"half": "\\'),
+        ("a.jsonl", 5, '{"collected'),
+    }
     (name,) = tweets.names("error")
     errors = [json.loads(line) for line in (tweets.settings.spool / "error" / name).read_bytes().splitlines()]
     assert [(error["file"], error["line"]) for error in errors] == [("a.jsonl", line) for line in (2, 3, 4, 5)]
@@ -86,6 +94,16 @@ def test_bad_lines_go_to_errors_with_number_and_reason(tweets):
     assert errors[2]["raw"].encode("utf-8", "surrogateescape") == lines[3]
     assert (tweets.settings.spool / "finished" / "a.jsonl").read_bytes() == content
     assert list(tweets.done().values()) == [{"file": "a.jsonl", "lines": 3, "bad": 4}]
+
+
+def test_what_was_refused_before_is_sent_as_it_is_and_once(tweets):
+    line = envelope.refuse(b"no json", source="archive", file="in/a.jsonl", line=3, reason="not JSON")
+    tweets.spool("a", line)
+    assert ship(tweets.settings) == Shipped(files=1, bad=1)
+    assert (values(tweets), tweets.names("error")) == ([line], [])
+    tweets.spool("again", line)
+    assert ship(tweets.settings) == Shipped(known=1)
+    assert values(tweets) == [line]
 
 
 def test_a_last_line_without_its_end_counts(tweets):
@@ -111,10 +129,12 @@ def test_killed_at_every_step(tweets, workers, moment):
             break
         kills += 1
     assert kills >= 8
-    assert values(tweets) == sorted(lines)
+    sent = values(tweets)
+    assert [value for value in sent if b'"refused"' not in value[:40]] == sorted(lines)
     assert tweets.names("incoming") == []
     files = len(tweets.names("finished"))
     assert files == min(step, 12) + 1
+    assert len({value for value in sent if b'"refused"' in value[:40]}) == len(sent) - len(lines) == files
     assert len(tweets.names("error")) == len(tweets.done()) == files
 
 

@@ -333,6 +333,46 @@ def test_a_poisoned_message_is_a_reject_with_its_reason_and_the_rest_goes_on(har
     assert days == [(date(2026, 11, 21), 1, 1, 0)]
 
 
+def test_refused_lines_of_an_archive_are_rows_read_and_rejected_once(harness):
+    """They travel like tweets, so collecting again doubles them as little as those; a new file brings its own only."""
+    tweets = [tweet(number, "saham") for number in range(1, 8)]
+    notices = [{"delete": {"status": {"id": number}}} for number in range(5)]
+    harness.give("a", *tweets, *notices, b"no JSON", b"caf\xe9", {"id": "9"})
+    first = harness.take()
+    version = versions.version_of(first.run, first.target)
+    assert (version.rows_read, version.rows_kept, version.rows_rejected) == (15, 7, 8)
+    query = "SELECT entity, line, raw, reason FROM {staging.rejected_row} ORDER BY line"
+    rejected = harness.rows(query)
+    assert [row["line"] for row in rejected] == list(range(8, 16))
+    assert {row["entity"] for row in rejected} == {"tweet"}
+    file = harness.archive / "a.jsonl"
+    assert rejected[0]["reason"] == f"{file}: not a tweet, but the stream's notice delete"
+    assert [row["raw"] for row in rejected[5:]] == ["no JSON", "caf\\xe9", '{"id": "9"}']
+    assert rejected[6]["reason"] == f"{file}: not UTF-8: byte 0xe9 at 3"
+    harness.take()
+    harness.give("b", tweet(20, "sukuk"), b"no JSON either")
+    again = harness.take()
+    version = versions.version_of(again.run, again.target)
+    assert version.rows_rejected == 9
+    assert version.rows_read == version.rows_kept + 9
+    assert len(harness.rows(query)) == 9
+    row = accounting(harness.lake, again.run.day)
+    assert (row.rows_read, row.rows_rejected) == (version.rows_read, 9)
+    assert harness.rows("SELECT COUNT(*) AS tweets FROM {staging.tweet}") == [{"tweets": 8}]
+
+
+def test_an_archive_of_which_nothing_can_be_read_fails_the_run_and_loses_nothing(harness):
+    harness.give("a", tweet(1, "saham"))
+    (harness.archive / "b.json").write_text("bukan json\n")
+    with pytest.raises(LumbungError, match=r"b\.json:1: nothing could be read of it: not JSON.*in the spool"):
+        harness.run().up_to("collect")
+    (harness.archive / "b.json").unlink()
+    harness.take()
+    assert harness.rows("SELECT COUNT(*) AS tweets FROM {staging.tweet}") == [{"tweets": 1}]
+    (rejected,) = harness.rows("SELECT raw FROM {staging.rejected_row}")
+    assert rejected["raw"] == "bukan json"
+
+
 def test_the_report_is_about_tweets_where_nothing_else_is_published(make_tweet_harness):
     harness = make_tweet_harness(Catalog())
     harness.give("a", tweet(1, "saham"))
