@@ -263,4 +263,8 @@ def add_files(cursor: Any, target: Reference, files: list[str]) -> None:
             link.hardlink_to(file)
         except OSError:
             shutil.copyfile(file, link)
-        cursor.execute("CALL ducklake_add_data_files($1, $2, $3, schema => $4)", [project, table, str(link), dataset])
+        # Left to itself, DuckLake takes a folder `key=value` of the path for a column in place of the file's own.
+        cursor.execute(
+            "CALL ducklake_add_data_files($1, $2, $3, schema => $4, hive_partitioning => false)",
+            [project, table, str(link), dataset],
+        )

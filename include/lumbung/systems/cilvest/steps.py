@@ -184,5 +184,16 @@ def _raw_files(run: Run, version: TweetVersion, day: date) -> list[str]:
 
 
 def _spark_path(run: Run, path: str) -> str:
-    """The file as Spark reads it."""
-    return str(run.settings.lake_folder / path) if run.settings.lake_folder else run.lake.address(path)
+    """The file as Spark reads it.
+
+    Raises:
+        LumbungError: the lake's folder has a name that Spark takes for a pattern of names.
+    """
+    folder = run.settings.lake_folder
+    if folder and set(str(folder)) & set("*?[]{}"):
+        raise LumbungError(
+            "Spark takes this folder's name for a pattern",
+            where=str(folder),
+            remedy="move it to a path without * ? [ ] { }",
+        )
+    return str(folder / path) if folder else run.lake.address(path)
