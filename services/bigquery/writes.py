@@ -111,7 +111,8 @@ def write(
                 tables.evolve(by, target, relation, getattr(config, "schemaUpdateOptions", None), prefix)
                 if disposition == "WRITE_TRUNCATE":
                     by.execute(f"DELETE FROM {table}{condition}")
-            files = shared_files(cur, config) if one_cursor and is_copy else []
+            # A partition's rows are read, as each one's day is checked.
+            files = shared_files(cur, config) if one_cursor and is_copy and day is None else []
             query = f"{query} LIMIT 0" if files else query  # only the columns: the rows are in the files
             reader: Any = DescribingCursor(cur) if one_cursor else cur
             results.materialise(reader, query, table, params, not replaces, None if one_cursor else writer)

@@ -141,7 +141,14 @@ def budget(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the pages docs/reference/budget*.md.")] = False,
 ) -> None:
     """Print what the service of tweets costs: the report's budget, the designs, the X API."""
-    sys.path.append(str(settings_module.ROOT / "tools"))
+    tools = settings_module.ROOT / "tools"
+    if not (tools / "budget").is_dir():
+        raise LumbungError(
+            "the budget's figures are in a checkout, not in what is installed here",
+            where=str(tools),
+            remedy="run lumbung budget in a checkout",
+        )
+    sys.path.append(str(tools))
     from budget import model, report
 
     figures = model.load()

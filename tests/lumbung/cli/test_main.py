@@ -1,9 +1,12 @@
 """The command line as a whole."""
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from lumbung.core.settings import ROOT
 
 
 def test_the_script_of_a_copied_checkout_is_refused(tmp_path: Path) -> None:
@@ -17,4 +20,20 @@ def test_the_script_of_a_copied_checkout_is_refused(tmp_path: Path) -> None:
     assert " ".join(done.stderr.split()) == (
         f"{copied}: this environment was copied from {original}, whose code it starts."
         " Run make install in the copied checkout."
+    )
+
+
+def test_the_budget_outside_of_a_checkout_is_one_sentence(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "include/lumbung", tmp_path / "include/lumbung")
+    done = subprocess.run(
+        [sys.executable, "-m", "lumbung", "budget"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "include")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert " ".join(done.stderr.split()) == (
+        f"{tmp_path}/tools: the budget's figures are in a checkout, not in what is installed here."
+        " Run lumbung budget in a checkout."
     )
