@@ -125,10 +125,10 @@ def day_by_dlt(dsn: str, folder: Path) -> int:
 def _files(folder: Path) -> dict[str, str]:
     source = Path((folder / "source").read_text())
     return {
-        "student": f"(SELECT columns(*)::VARCHAR FROM read_json('{source}/student.json'))",
-        "course": f"(SELECT columns(*)::VARCHAR FROM read_json('{source}/course.json'))",
-        "mentor": f"read_csv('{source}/mentor.csv', all_varchar = true)",
-        "course_category": f"read_csv('{source}/course_category.csv', all_varchar = true)",
+        "student": f"(SELECT columns(*)::VARCHAR FROM read_json('{source}/student.json', hive_partitioning = false))",
+        "course": f"(SELECT columns(*)::VARCHAR FROM read_json('{source}/course.json', hive_partitioning = false))",
+        "mentor": f"read_csv('{source}/mentor.csv', all_varchar = true, hive_partitioning = false)",
+        "course_category": f"read_csv('{source}/course_category.csv', all_varchar = true, hive_partitioning = false)",
     }
 
 

@@ -8,9 +8,14 @@ cd "$(dirname "$0")/.."
 say() { printf '%s\n' "$*"; }
 fail() { say "lumbung: $*" >&2; exit 1; }
 
-# What was installed last is kept as a checksum of the locks; nothing to do when it is the same.
+# What was installed last is kept as a checksum of the locks; nothing to do when it is the same. The scripts of an
+# environment hold its path: those of a checkout that was moved do not start, those of a copy start the original's code.
 stamp() { cat "$@" pyproject.toml infra/install.sh | cksum; }
-is_done() { [ -x "$1/bin/python" ] && "$1/bin/python" -c '' 2>/dev/null && [ "$(cat "$1/.installed" 2>/dev/null)" = "$2" ]; }
+is_usable() {
+  [ -x "$1/bin/python" ] && "$1/bin/python" -c '' 2>/dev/null &&
+    grep -qF -e "$PWD/$1'" -e "$(pwd -P)/$1'" "$1/bin/activate" 2>/dev/null
+}
+is_done() { is_usable "$1" && [ "$(cat "$1/.installed" 2>/dev/null)" = "$2" ]; }
 
 wanted=${1:-} lock=airflow
 [ "$wanted" = dev ] && lock=dev
@@ -68,7 +73,7 @@ make_environment() { # folder, stamp, lock
   is_done "$1" "$2" && return
   say "Installing $1 from requirements/$3.txt (takes a minute or two)"
   rm -f "$1/.installed"
-  [ -x "$1/bin/python" ] && "$1/bin/python" -c '' 2>/dev/null || "$uv" venv --quiet --clear --python "$python" "$1"
+  is_usable "$1" || "$uv" venv --quiet --clear --python "$python" "$1"
   "$uv" pip install --quiet --python "$1/bin/python" --require-hashes -r "requirements/$3.txt"
   [ "$1" = .venv ] && "$uv" pip install --quiet --python .venv/bin/python --no-deps --offline -e .
   printf '%s' "$2" >"$1/.installed"

@@ -5,7 +5,7 @@ Ours call them here, since under local-bigquery's names they would find themselv
 
 from local_bigquery.catalog import tables
 from local_bigquery.engine import database
-from local_bigquery.jobs import query, runner
+from local_bigquery.jobs import load, query, runner
 
 open_cursor = database.cursor
 lock_table = database.writing
@@ -16,6 +16,7 @@ write_table = tables.write
 load_table = tables.load
 delete_table = tables.delete
 update_table = tables.update
+hive_options = load._hive
 run_statement = query._run
 run_query = query.execute
 run_job = runner._execute

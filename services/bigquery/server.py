@@ -25,11 +25,11 @@ import uvicorn
 from local_bigquery import app
 from local_bigquery.catalog import datasets, iam, metadata, row_access, tabledata, tables
 from local_bigquery.engine import database
-from local_bigquery.jobs import copy, query, runner, store
+from local_bigquery.jobs import copy, load, query, runner, store
 from local_bigquery.settings import settings
 from local_bigquery.sql import rules
 
-from bigquery import catalog, partitions, queries, records, recovery, writes
+from bigquery import catalog, lakes, loads, partitions, queries, records, recovery, writes
 from bigquery.cache import CACHE
 from bigquery.history import EXPIRER
 from bigquery.locks import LAKE, locked, reading_cursor, write_lake, writing
@@ -45,7 +45,8 @@ def patch() -> None:
     tables.load, tables.delete, tables.update = catalog.load, catalog.delete, catalog.update
     tabledata.load, tabledata.columns, tabledata.name = catalog.load, catalog.columns, partitions.listed_source
     copy.decorated = partitions.copied_source
-    runner.HANDLERS["copy"] = writes.run_copy
+    runner.HANDLERS["copy"], runner.HANDLERS["load"] = writes.run_copy, loads.run
+    load._hive, database._attach = loads.hive_options, lakes.attach
     # SQL may not name a partition, as it may not name `table@time`: both are refused as decorators.
     rules.tables.DECORATOR = re.compile(r"^(.+)[@$](-?\d+)$")
     rules.NODE_RULES.insert(0, queries.safe_cast)
@@ -112,6 +113,8 @@ def main() -> None:
         signal.signal(number, lambda *_: os._exit(0))
     listener = listen(args.host, args.port)
     settings.data_dir, settings.default_project_id = args.data_dir.resolve(), args.project
+    if "'" in str(settings.data_dir):  # local-bigquery puts the path into a statement as it is
+        sys.exit(f"Cannot open {settings.data_dir}: there is a ' in the path; rename that folder, or use another")
     link_extensions(settings.data_dir / "home")
     patch()
     try:

@@ -111,7 +111,8 @@ def write(
                 tables.evolve(by, target, relation, getattr(config, "schemaUpdateOptions", None), prefix)
                 if disposition == "WRITE_TRUNCATE":
                     by.execute(f"DELETE FROM {table}{condition}")
-            files = shared_files(cur, config) if one_cursor and is_copy else []
+            # A partition's rows are read, as each one's day is checked.
+            files = shared_files(cur, config) if one_cursor and is_copy and day is None else []
             query = f"{query} LIMIT 0" if files else query  # only the columns: the rows are in the files
             reader: Any = DescribingCursor(cur) if one_cursor else cur
             results.materialise(reader, query, table, params, not replaces, None if one_cursor else writer)
@@ -263,4 +264,8 @@ def add_files(cursor: Any, target: Reference, files: list[str]) -> None:
             link.hardlink_to(file)
         except OSError:
             shutil.copyfile(file, link)
-        cursor.execute("CALL ducklake_add_data_files($1, $2, $3, schema => $4)", [project, table, str(link), dataset])
+        # Left to itself, DuckLake takes a folder `key=value` of the path for a column in place of the file's own.
+        cursor.execute(
+            "CALL ducklake_add_data_files($1, $2, $3, schema => $4, hive_partitioning => false)",
+            [project, table, str(link), dataset],
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -31,6 +32,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
+        _check_environment()
         app(arguments)
     except LumbungError as error:
         if debug:
@@ -42,6 +44,18 @@ def main() -> None:
     except BrokenPipeError:  # `lumbung ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _check_environment() -> None:
+    """Refuse the script of a copied checkout: it starts the original's code, which reads and writes its home."""
+    script = Path(sys.argv[0]).resolve()
+    environment = script.parent.parent
+    if (environment / "pyvenv.cfg").exists() and environment != Path(sys.prefix).resolve():
+        raise LumbungError(
+            f"this environment was copied from {sys.prefix}, whose code it starts",
+            where=str(environment),
+            remedy="run make install in the copied checkout",
+        )
 
 
 @app.callback()
@@ -127,7 +141,14 @@ def budget(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the pages docs/reference/budget*.md.")] = False,
 ) -> None:
     """Print what the service of tweets costs: the report's budget, the designs, the X API."""
-    sys.path.append(str(settings_module.ROOT / "tools"))
+    tools = settings_module.ROOT / "tools"
+    if not (tools / "budget").is_dir():
+        raise LumbungError(
+            "the budget's figures are in a checkout, not in what is installed here",
+            where=str(tools),
+            remedy="run lumbung budget in a checkout",
+        )
+    sys.path.append(str(tools))
     from budget import model, report
 
     figures = model.load()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lumbung.core.errors import LumbungError
 from lumbung.core.locks import locked
-from lumbung.local import processes
+from lumbung.local import place, processes
 from lumbung.local.airflow_environment import HOST, PORT_VARIABLE, USER, airflow_secrets, program
 from lumbung.local.processes import Process
 
@@ -157,6 +157,7 @@ def address_of_up(home: Path) -> Address | None:
     Returns:
         None when none runs, or it has not started yet. What a killed one left running is ended.
     """
+    place.settle(home)
     try:
         # Getting the lock proves that no `up` is alive: what the files name is left from a killed one. It is a shared
         # lock, so that two commands that look at the same time do not take each other for an `up`.

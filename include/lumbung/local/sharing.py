@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lumbung.core.locks import locked
-from lumbung.local import processes
+from lumbung.local import place, processes
 
 
 @contextlib.contextmanager
@@ -29,6 +29,7 @@ def shared(home: Path, name: str, *, start: Callable[[], None], stop: Callable[[
         start: starts those servers that do not run, and waits until they answer.
         stop: stops those that run.
     """
+    place.settle(home)
     gate = home / f"{name}.gate.lock"
     with processes.terminable(), locked(home / f"{name}.lock", fcntl.LOCK_SH) as users:
         try:
@@ -52,6 +53,7 @@ def in_use(home: Path, name: str, *, stop: Callable[[], None]) -> bool:
         name: the lock's name.
         stop: stops the servers that run.
     """
+    place.settle(home)
     try:
         with locked(home / f"{name}.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
             stop()

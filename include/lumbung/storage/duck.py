@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 import duckdb
@@ -29,8 +30,12 @@ def literal(value: object) -> str:
 
 
 def parquet(file: Path) -> str:
-    """The engine's table of a Parquet file, with `file_row_number`."""
-    return f"read_parquet({literal(file)}, file_row_number = true)"
+    """The engine's table of a Parquet file, with `file_row_number`: the one way by which a file is read here.
+
+    Left to itself, the engine takes a path for a pattern, and each folder `key=value` in it for a column, which
+    replaces the file's own of that name.
+    """
+    return f"read_parquet({literal(glob.escape(str(file)))}, file_row_number = true, hive_partitioning = false)"
 
 
 def store(lake: Lake, file: Path, path: str) -> DataFile:

@@ -55,7 +55,7 @@ def settings(template: Settings) -> Iterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="lumbung services ") as folder:
         home, data = Path(folder, template.home.name), Path(folder, template.data_source.name)
         home.mkdir()
-        # The warehouse is made again: it does not let itself be moved.
+        # Without the warehouse's data, which these tests do not need.
         for path, to in ((template.home / "postgres", home), (template.data_source, data)):
             subprocess.run(["cp", "-a", path, to], check=True)
         yield Settings.of(home=home, data_source=data)

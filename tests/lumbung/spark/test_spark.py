@@ -188,6 +188,14 @@ def test_a_day_without_a_clean_tweet_is_an_empty_file_with_its_columns(engine, t
     assert pq.read_schema(tmp_path / "clean.parquet").names == list(frame.columns)
 
 
+def test_a_path_gives_no_columns(engine, tmp_path):
+    folder = tmp_path / "lang=en" / "is_retweet=true" / "dt=2020-01-01"
+    folder.mkdir(parents=True)
+    files = raw_tweets.write([tweet(), tweet(identity="43", text="sukuk")], folder)
+    rows = clean.clean_day(engine, files, DAY).collect()
+    assert [(row.tweet_id, row.language) for row in rows] == [(42, "id"), (43, "id")]
+
+
 def test_both_engines_write_the_same_bytes(sail, jvm, tmp_path):
     files = raw_tweets.write(raw_tweets.nasty_rows(300), tmp_path)
     contents = []

@@ -47,6 +47,14 @@ def test_a_data_folder_in_use_is_one_line(start_bigquery: Any, tmp_path: Path) -
     assert "Cannot open" in ended.stderr
 
 
+def test_a_quote_in_the_path_is_one_line(tmp_path: Path) -> None:
+    ended = start_and_wait("--port", "0", "--data-dir", tmp_path / "it's" / "data")
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        f"Cannot open {tmp_path}/it's/data: there is a ' in the path; rename that folder, or use another"
+    ]
+
+
 def test_it_listens_on_loopback_only(bigquery_server: str) -> None:
     port = int(bigquery_server.rsplit(":", 1)[1])
     pid = next(c.pid for c in psutil.net_connections("tcp") if c.laddr.port == port and c.status == psutil.CONN_LISTEN)

@@ -86,6 +86,22 @@ def test_a_large_copy_shares_its_file_until_either_changes(start_bigquery: Any, 
     assert rows_of(client.query_and_wait("SELECT SUM(id), MAX(code) FROM d.target")) == before
 
 
+def test_a_large_copy_into_a_new_table_s_partition_checks_the_days(client: bigquery.Client, dataset: str) -> None:
+    made = (
+        "SELECT id, GENERATE_UUID() AS code, DATE_ADD(DATE '2026-01-01', INTERVAL IF(id > {}, 1, 0) DAY) AS day"
+        " FROM UNNEST(GENERATE_ARRAY(1, 60000)) AS id"
+    )
+    for name, last in (("two_days", 59999), ("one_day", 60000)):
+        partitioning = bigquery.TimePartitioning(field="day")
+        query(client, made.format(last), f"{dataset}.{name}", time_partitioning=partitioning)
+    with pytest.raises(BadRequest, match=r"different partitions.* 20260101"):
+        copy(client, f"{dataset}.two_days", f"{dataset}.new$20260101")
+    copy(client, f"{dataset}.one_day", f"{dataset}.new$20260101")
+    assert rows_of(client.query_and_wait(f"SELECT COUNT(*), MAX(day) FROM {dataset}.new")) == [
+        (60000, datetime.date(2026, 1, 1))
+    ]
+
+
 COPY_WITHOUT_LINKS = """
 from local_bigquery.jobs import runner
 from local_bigquery.models import JobConfiguration

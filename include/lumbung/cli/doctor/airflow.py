@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lumbung.core.settings import Settings, environment
-from lumbung.local import processes
+from lumbung.local import place, processes
 from lumbung.local.airflow_environment import PORT, PORT_VARIABLE
 from lumbung.orchestrator.up import connect
 from lumbung.serving.schema import Finding
@@ -17,6 +17,8 @@ def check(settings: Settings) -> Iterator[Finding]:
         api.health()
         yield Finding("Airflow", True, f"{api.url} answers")
         return
+    if settings.home.exists():
+        place.settle(settings.home)
     pid_file = processes.read_json(settings.home / "up.json")
     leader = processes.Process.from_dict(pid_file)
     if leader and leader.is_alive:

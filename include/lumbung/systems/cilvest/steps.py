@@ -198,9 +198,18 @@ def _readable(run: Run, paths: list[str], copies: ExitStack) -> list[str]:
         run: the run.
         paths: the files in the lake.
         copies: deletes the copies when it is closed.
+
+    Raises:
+        LumbungError: the lake's folder has a name that Spark takes for a pattern of names.
     """
+    folder = run.settings.lake_folder
+    if folder and set(str(folder)) & set("*?[]{}"):
+        raise LumbungError(
+            "Spark takes this folder's name for a pattern",
+            where=str(folder),
+            remedy="move it to a path without * ? [ ] { }",
+        )
     if run.settings.spark.engine == "sail":
         with ThreadPoolExecutor(COPIERS) as pool:  # a bucket answers each after a while
             return [str(file) for file in pool.map(copies.enter_context, map(run.lake.local, paths))]
-    folder = run.settings.lake_folder
     return [str(folder / path) if folder else run.lake.address(path) for path in paths]
