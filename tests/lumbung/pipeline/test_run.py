@@ -1,11 +1,15 @@
 """The start of a run on the real local server."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
+
+pytestmark = pytest.mark.midnight
+
+TODAY = date(2026, 11, 22)
 
 
 @pytest.fixture
@@ -14,12 +18,13 @@ def harness(make_harness, tiny_catalog):
 
 
 @pytest.mark.parametrize(("age", "refused"), [(59, False), (60, True), (61, True)])
-def test_a_day_whose_partition_would_expire_at_once_is_refused(harness, age, refused):
+def test_a_day_whose_partition_would_expire_at_once_is_refused(harness, monkeypatch, age, refused):
+    monkeypatch.setattr(business_day, "today", lambda now=None: TODAY)
     harness.warehouse.ensure_datasets(harness.catalog.datasets())
     dataset = harness.warehouse.client.get_dataset(harness.warehouse.dataset("staging"))
     dataset.default_partition_expiration_ms = 60 * 24 * 3600 * 1000
     harness.warehouse.client.update_dataset(dataset, ["default_partition_expiration_ms"])
-    day = business_day.today() - timedelta(days=age)
+    day = TODAY - timedelta(days=age)
     if not refused:
         harness.run(day).start()
         return
