@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-tweets up answers report backfill doctor erd budget env reseed test test-docker faults bench audit lint format lock clean
+.PHONY: help install run run-tweets up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags services tools benchmarks tests
@@ -47,6 +47,10 @@ reseed: ## Fill course_enrollment of Docker Compose's PostgreSQL again
 test: ## Run the whole test suite
 	@infra/install.sh dev
 	@.venv/bin/pytest -n 2 --dist loadfile --durations=15
+
+test-midnight: ## Run the tests about days while a day ends in Jakarta (AT=00:30, ONLY=tests/system/test_cli.py)
+	@infra/install.sh dev
+	@PYTHONPATH=include:tests .venv/bin/python -m support.midnight $(if $(AT),--at $(AT)) --durations=15 $(ONLY)
 
 test-docker: ## Build the images, bring the services up and try them (starts a Docker engine if none runs)
 	@infra/install.sh dev

@@ -62,6 +62,19 @@ def sources_of(moment: str, number: int) -> dict[str, list[dict[str, str | None]
     return changed
 
 
+def write_sources(folder: Path, tables: dict[str, list[dict[str, str | None]]]) -> None:
+    """Write the sources as the five files of a data source folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in tables.items():
+        if name in ("student", "course"):
+            (folder / f"{name}.json").write_text(json.dumps(rows), encoding="utf-8")
+        else:
+            with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+
+
 def _student(key: str, city: str) -> dict[str, str | None]:
     names = {"first_name": "Budi", "last_name": key.upper(), "street_address": "Jl. Asia 1", "country": "ID"}
     return {"id": key, **names, "city": city, "phone_number": "+62"}

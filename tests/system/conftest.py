@@ -1,6 +1,5 @@
 """The program as a person starts it: commands in processes of their own, each test module with its own home."""
 
-import csv
 import json
 import os
 import subprocess
@@ -14,23 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
-from support.pipeline import sources
+from support.pipeline import sources, write_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPSTONE = ROOT.parent / "shared" / "reference" / "capstone"
-
-
-def write_sources(folder: Path, tables: dict[str, list[dict[str, str | None]]]) -> None:
-    """Write the sources as the five files of a data source folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in tables.items():
-        if name in ("student", "course"):
-            (folder / f"{name}.json").write_text(json.dumps(rows), encoding="utf-8")
-        else:
-            with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,9 +17,11 @@ from lumbung.orchestrator.api import Api
 from support import listening
 from support.hook import posts
 
+pytestmark = pytest.mark.midnight
+
 Make = Callable[..., Any]
-YESTERDAY = today() - timedelta(days=1)
-FIRST, LAST = YESTERDAY - timedelta(days=4), YESTERDAY - timedelta(days=3)
+PAST = today() - timedelta(days=10)
+FIRST, LAST, EVENING = PAST, PAST + timedelta(days=1), PAST + timedelta(days=3)
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +58,27 @@ def wait(api: Api, run_id: str) -> dict[str, Any]:
     return run
 
 
+def scheduled(api: Api) -> list[dict[str, Any]]:
+    """The scheduled runs, each for the day that ended before it: one, and one more when it becomes 00:30 in Jakarta."""
+    until = time.monotonic() + 60
+    while not (runs := api.dag_runs("enrollment", run_type="scheduled")):  # Airflow is up before its first look
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    for run in runs:
+        assert run["partition_key"] == f"{today(datetime.fromisoformat(run['run_after'])) - timedelta(days=1)}"
+    return [wait(api, run["dag_run_id"]) for run in runs]
+
+
 def days(home: Any) -> set[str]:
     return {row["d"] for row in home.query("SELECT DISTINCT CAST(snapshot_date AS STRING) d FROM staging.student")}
 
 
 def test_the_schedule_runs_yesterday(up) -> None:
     home, api = up
-    until = time.monotonic() + 60
-    while not (runs := api.dag_runs("enrollment", run_type="scheduled")):  # Airflow is up before its first look
-        assert time.monotonic() < until
-        time.sleep(0.5)
-    (scheduled,) = runs
-    assert scheduled["partition_key"] == f"{YESTERDAY}"
-    assert wait(api, scheduled["dag_run_id"])["state"] == "success"
-    assert home.json("answers", "--json")["day"] == f"{YESTERDAY}"
+    runs = scheduled(api)
+    assert {run["state"] for run in runs} == {"success"}
+    published = home.json("answers", "--json")["day"]
+    assert max(run["partition_key"] for run in runs) <= published <= f"{today() - timedelta(days=1)}"
 
 
 def test_all_servers_listen_on_loopback_only(up) -> None:
@@ -90,11 +99,13 @@ def test_runs_of_every_kind_at_once_end_in_one_warehouse(up) -> None:
     backfill = subprocess.Popen(
         home.command(*command, f"{LAST}"), env=home.env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    evening = YESTERDAY - timedelta(days=2)
-    body = {"logical_date": f"{evening - timedelta(days=1)}T20:00:00Z"}  # 03:00 of the evening's day in Jakarta
+    body = {"logical_date": f"{EVENING - timedelta(days=1)}T20:00:00Z"}  # 03:00 of the evening's day in Jakarta
     posted = api._call("POST", "/dags/enrollment/dagRuns", json=body)["dag_run_id"]
+    before = today()
     printed = home.run("run")  # through the running Airflow; today
     assert "extract.student" in printed
+    ran = re.search(r"Published: (\S+)", printed)[1]
+    assert f"{before}" <= ran <= f"{today()}"
     out, _ = backfill.communicate(timeout=300)
     assert backfill.returncode == 0, out
     assert wait(api, posted)["state"] == "success"
@@ -102,11 +113,11 @@ def test_runs_of_every_kind_at_once_end_in_one_warehouse(up) -> None:
         assert wait(api, run["dag_run_id"])["state"] == "success"
     keys = sorted(run["partition_key"] for run in api.dag_runs("enrollment", run_type="backfill"))
     assert keys == [f"{FIRST}", f"{LAST}"]
-    expected = {f"{day}" for day in (FIRST, LAST, evening, YESTERDAY, today())}
+    expected = {f"{FIRST}", f"{LAST}", f"{EVENING}", ran, *(run["partition_key"] for run in scheduled(api))}
     assert days(home) == expected
     daily = home.query("SELECT DISTINCT CAST(snapshot_date AS STRING) d FROM datamart.course_enrollment_daily")
     assert {row["d"] for row in daily} == expected
-    assert home.json("answers", "--json")["day"] == f"{today()}"
+    assert home.json("answers", "--json")["day"] == ran
 
 
 def test_lumbung_backfill_runs_days_that_are_done_again(up) -> None:
@@ -144,6 +155,16 @@ def test_tweets_need_a_kafka_and_a_dag_that_is_not_paused(up) -> None:
     paused = home.call("tweets", "run", LUMBUNG_KAFKA="127.0.0.1:9")
     assert paused.returncode == 1
     assert "the DAG tweets is paused" in paused.stderr
+
+
+def test_a_backfill_of_a_paused_dag_is_refused(up) -> None:
+    """Airflow would let its runs wait until a person unpauses the DAG."""
+    home, api = up
+    api._call("PATCH", "/dags/enrollment", json={"is_paused": True})
+    refused = home.call("backfill", f"{LAST}", f"{LAST}")
+    api._call("PATCH", "/dags/enrollment", json={"is_paused": False})
+    assert refused.returncode == 1
+    assert "the DAG enrollment is paused" in refused.stderr
 
 
 def test_a_second_up_is_refused(up) -> None:

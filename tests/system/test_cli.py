@@ -1,6 +1,7 @@
 """`lumbung` from start to end on the sample data and on the reference data."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,17 +17,20 @@ Make = Callable[..., "Home"]  # noqa: F821 - tests/system/conftest.py
 
 @pytest.fixture(scope="module")
 def ran(make_home: Make, missing: Callable[[str], None]):
-    """A home with one run on the reference data, and what that run printed."""
+    """A home with one run on the reference data, what that run printed, and the day it was for: today, by default."""
     capstone = Path(__file__).resolve().parents[3] / "shared" / "reference" / "capstone"
     if not capstone.exists():
         missing("../shared/reference/capstone")
-    home = make_home(capstone)
-    return home, home.run("run")
+    home, before = make_home(capstone), today()
+    printed = home.run("run")
+    day = re.search(r"Published: (\S+)", printed)[1]
+    assert f"{before}" <= day <= f"{today()}"
+    return home, printed, day
 
 
+@pytest.mark.midnight
 def test_a_run_prints_tasks_rows_answers_and_the_report(ran) -> None:
-    home, printed = ran
-    day = f"{today()}"
+    home, printed, day = ran
     assert "failed" not in printed
     for task in ("extract.student", "load.course_enrollment", "build.datamart.top_mentor", "publish", "complete"):
         line = next(line for line in printed.splitlines() if task in line.split())
@@ -40,11 +44,12 @@ def test_a_run_prints_tasks_rows_answers_and_the_report(ran) -> None:
     assert home.processes() == []
 
 
+@pytest.mark.midnight
 def test_the_answers_are_the_published_ones(ran) -> None:
-    home, _ = ran
+    home, _, day = ran
     published = json.loads((home.data / "published_answers.json").read_text())
     answers = home.json("answers", "--json")
-    assert answers["day"] == f"{today()}"
+    assert answers["day"] == day
     for name in ("students_per_city", "students_per_category", "enrollments_per_category", "enrollments_per_mentor"):
         assert answers[name] == published[name], name
     assert [mentor["rank"] for mentor in answers["top_mentors"]] == [1, 1] + [3] * 9
@@ -65,7 +70,7 @@ def test_the_answers_are_the_published_ones(ran) -> None:
 
 
 def test_queries_print_tables_csv_and_bytes(ran) -> None:
-    home, _ = ran
+    home, _, _ = ran
     sql = "SELECT 1 AS n, 'a,b' AS text, CAST(NULL AS INT64) AS nothing"
     assert home.query(sql) == [{"n": 1, "text": "a,b", "nothing": None}]
     assert home.run("query", sql, "--csv").splitlines() == ["n,text,nothing", '1,"a,b",']
@@ -105,6 +110,7 @@ def test_a_home_without_a_run_has_no_answers(make_home: Make) -> None:
     assert "nothing is published yet" in done.stderr
 
 
+@pytest.mark.midnight
 def test_a_changed_source_shows_at_once_and_a_refused_one_changes_nothing(make_home: Make) -> None:
     home = make_home()
     home.run("run")

@@ -121,5 +121,5 @@ def _airflow(settings: Settings) -> Iterator[Api]:
             yield api
             return
         console.err.print("Starting Airflow")
-        with started(settings, addresses) as api:
+        with started(settings, addresses, console.err.print) as api:
             yield api

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -179,6 +180,7 @@ def airflow(context: typer.Context) -> None:
     from lumbung.local import services
     from lumbung.local.airflow_database import prepare
     from lumbung.local.airflow_environment import program
+    from lumbung.local.airflow_stack import without_scheduler
     from lumbung.orchestrator.up import connect
 
     settings = settings_module.load()
@@ -191,7 +193,9 @@ def airflow(context: typer.Context) -> None:
             where="airflow dags test",
             remedy="stop it, or use lumbung run --day",
         )
-    with services.running(settings) as addresses:
+    with services.running(settings) as addresses, contextlib.ExitStack() as stack:
+        if context.args[:2] == ["dags", "test"]:
+            stack.enter_context(without_scheduler(settings.home))
         raise typer.Exit(subprocess.call([program(), *context.args], env=prepare(settings, addresses)))
 
 

@@ -111,12 +111,7 @@ def _run_alone(
 def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str, Any]) -> tuple[str, list[str]]:
     from lumbung.orchestrator.api import ENDED
 
-    if api.is_paused(dag_id):
-        raise LumbungError(
-            f"the DAG {dag_id} is paused",
-            where=api.url,
-            remedy=f"unpause it on Airflow's page, or: airflow dags unpause {dag_id}",
-        )
+    api.refuse_paused(dag_id)
     run_id = api.trigger(dag_id, conf, note="lumbung run")
     with console.err.status(f"Airflow at {api.url} runs {dag_id} for {day}") as status:
         while (state := api.dag_run(dag_id, run_id)["state"]) not in ENDED:

@@ -74,7 +74,7 @@ def _run(day: date, conf: dict[str, Any]) -> None:
         )
     with services.running(settings) as addresses, _kafka(settings) as with_kafka:
         run_dag(with_kafka, addresses, SYSTEM.dag_id, day, {"day": f"{day}", **conf})
-        _show(with_kafka, addresses)
+        _show(with_kafka, addresses, day)
 
 
 @app.command()
@@ -256,12 +256,12 @@ def import_kibana() -> None:
     console.out.print(f"{import_saved_objects(settings)} saved objects in {settings.kibana}", soft_wrap=True)
 
 
-def _show(settings: Settings, addresses: Services) -> None:
+def _show(settings: Settings, addresses: Services, day: date) -> None:
     from lumbung.storage.lake import open_lake
 
     lake = open_lake(settings)
     warehouse = warehouse_at(settings, addresses.emulator_host)
-    console.tweet_accounting(SYSTEM.accounting(lake, business_day.today()), SYSTEM.cleaning(lake))
+    console.tweet_accounting(SYSTEM.accounting(lake, day), SYSTEM.cleaning(lake))
     console.show(SYSTEM.answers(warehouse))
     console.out.print(f"Report: {write_report(settings, warehouse)}", soft_wrap=True)
 

@@ -14,10 +14,18 @@ import sqlalchemy
 
 from lumbung.core.locks import locked
 from lumbung.core.settings import Settings
+from lumbung.core.settings import environment as user_environment
 from lumbung.local import processes
 from lumbung.local.airflow_environment import PORT, environment, program
 from lumbung.local.processes import Process
 from lumbung.local.services import METADATA_VARIABLE, Services
+
+RUNS, INSTANCES = (
+    sqlalchemy.table(name, *map(sqlalchemy.column, ("dag_id", "run_id", "state", "end_date")))
+    for name in ("dag_run", "task_instance")
+)
+UNFINISHED = ("running", "queued", "scheduled", "up_for_retry", "up_for_reschedule", "deferred")
+"""The states of task instances that are not over."""
 
 
 def prepare(settings: Settings, services: Services, port: int = PORT) -> dict[str, str]:
@@ -136,17 +144,37 @@ def fail_run(metadata_url: str, dag_id: str, run_id: str) -> None:
         dag_id: the run's DAG.
         run_id: Airflow's id of the run.
     """
-    runs, instances = (
-        sqlalchemy.table(name, *map(sqlalchemy.column, ("dag_id", "run_id", "state", "end_date")))
-        for name in ("dag_run", "task_instance")
-    )
-    unfinished = ("running", "queued", "scheduled", "up_for_retry", "up_for_reschedule", "deferred")
+    _fail(metadata_url, RUNS.c.dag_id == dag_id, RUNS.c.run_id == run_id, RUNS.c.state == "running")
+
+
+def fail_unfinished(metadata_url: str) -> list[tuple[str, str]]:
+    """Mark every run as failed that is queued or running, and its backfill as complete.
+
+    Only for a command that has the home to itself: no scheduler and no single run is alive. A database that the user
+    has set is left alone, as an Airflow elsewhere may be at work in it.
+
+    Args:
+        metadata_url: SQLAlchemy address of Airflow's database.
+
+    Returns:
+        DAG and run id of each.
+    """
+    if METADATA_VARIABLE in user_environment():
+        return []
+    failed = _fail(metadata_url, RUNS.c.state.in_(("queued", "running")))
+    complete_backfills(metadata_url)
+    return failed
+
+
+def _fail(metadata_url: str, *which: sqlalchemy.ColumnElement[bool]) -> list[tuple[str, str]]:
     now = {"state": "failed", "end_date": datetime.now(UTC)}
     with connected(metadata_url) as connection:
-        where = (runs.c.dag_id == dag_id, runs.c.run_id == run_id, runs.c.state == "running")
-        if connection.execute(runs.update().where(*where).values(now)).rowcount:
-            where = (instances.c.dag_id == dag_id, instances.c.run_id == run_id, instances.c.state.in_(unfinished))
-            connection.execute(instances.update().where(*where).values(now))
+        failed = [(row.dag_id, row.run_id) for row in connection.execute(sqlalchemy.select(RUNS).where(*which))]
+        for dag_id, run_id in failed:
+            for table, states in ((RUNS, ("queued", "running")), (INSTANCES, UNFINISHED)):
+                where = (table.c.dag_id == dag_id, table.c.run_id == run_id, table.c.state.in_(states))
+                connection.execute(table.update().where(*where).values(now))
+    return failed
 
 
 def complete_backfills(metadata_url: str) -> None:

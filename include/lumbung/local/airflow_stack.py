@@ -1,7 +1,8 @@
 """Airflow's API server, scheduler and DAG processor on a laptop: started, watched, ended, and found by other commands.
 
 `airflow/stack.json` in the home folder names the processes, for the next command to end them if this one is killed.
-`up.json` names the address of `lumbung up`; `up.lock` is held by it alone for as long as it runs.
+`up.json` names the address of `lumbung up`. A command with a scheduler holds `up.lock` alone for as long as it runs,
+a run without one shares it: a scheduler takes part in every run that it finds in Airflow's database.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from lumbung.core.errors import LumbungError
 from lumbung.core.locks import locked
@@ -109,13 +111,13 @@ def end_leftovers(home: Path) -> None:
 
 @contextlib.contextmanager
 def exclusive(home: Path) -> Iterator[None]:
-    """Be the only `lumbung up` of a home.
+    """Be the only command of a home that has a scheduler, beside no run that has none.
 
     Args:
         home: the folder of all local state.
 
     Raises:
-        LumbungError: another one is up; the message gives its address.
+        LumbungError: another command runs DAGs; the message gives the address of an `up`.
     """
     for attempt in range(LOCK_ATTEMPTS):
         with contextlib.ExitStack() as lock:
@@ -125,12 +127,41 @@ def exclusive(home: Path) -> Iterator[None]:
                 if attempt < LOCK_ATTEMPTS - 1:  # `address_of_up` of another command holds the lock for a moment
                     time.sleep(LOCK_SECONDS)
                     continue
-                url = processes.read_json(_up_file(home)).get("url", "its address comes when it has started")
-                raise LumbungError(
-                    f"Airflow is up already: {url}", where=str(home), remedy="use it, or stop it with Ctrl-C"
-                ) from None
+                raise _busy(home) from None
+            _up_file(home).unlink(missing_ok=True)  # left from a killed one
             yield
             return
+
+
+@contextlib.contextmanager
+def without_scheduler(home: Path) -> Iterator[IO[str]]:
+    """Keep schedulers off a home for as long as a run goes on without one.
+
+    Args:
+        home: the folder of all local state.
+
+    Yields:
+        The lock, for the run's process to inherit.
+
+    Raises:
+        LumbungError: a command with a scheduler runs.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = stack.enter_context(locked(home / "up.lock", fcntl.LOCK_SH | fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise _busy(home) from None
+        yield lock
+
+
+def _busy(home: Path) -> LumbungError:
+    if url := processes.read_json(_up_file(home)).get("url"):
+        return LumbungError(f"Airflow is up already: {url}", where=str(home), remedy="use it, or stop it with Ctrl-C")
+    return LumbungError(
+        "another command runs DAGs on this home, or `lumbung up` is still starting",
+        where=str(home),
+        remedy="wait until it has ended or started; commands beside `lumbung up` run at the same time",
+    )
 
 
 @contextlib.contextmanager
@@ -155,19 +186,24 @@ def address_of_up(home: Path) -> Address | None:
         home: the folder of all local state.
 
     Returns:
-        None when none runs, or it has not started yet. What a killed one left running is ended.
+        None when none runs. What a killed one left running is ended.
+
+    Raises:
+        LumbungError: another command's scheduler runs, or an `up` has not started yet.
     """
     place.settle(home)
     try:
-        # Getting the lock proves that no `up` is alive: what the files name is left from a killed one. It is a shared
-        # lock, so that two commands that look at the same time do not take each other for an `up`.
+        # Getting the lock proves that no scheduler is alive: what the files name is left from a killed one. It is a
+        # shared lock, so that two commands that look at the same time do not take each other for one with a scheduler.
         with locked(home / "up.lock", fcntl.LOCK_SH | fcntl.LOCK_NB):
             _up_file(home).unlink(missing_ok=True)
             end_leftovers(home)
             return None
     except BlockingIOError:
         up = processes.read_json(_up_file(home))
-        return Address(up["url"], up["user"], up["password"]) if up else None
+        if not up:
+            raise _busy(home) from None
+        return Address(up["url"], up["user"], up["password"])
 
 
 def _pid_file(home: Path) -> Path:

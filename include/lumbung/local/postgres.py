@@ -79,21 +79,21 @@ class Postgres:
 
     def process(self) -> Process | None:
         """The server's process, if it runs."""
-        recorded = self._recorded()
-        if not recorded:
+        pid = self._recorded()
+        if not pid:
             return None
         try:
-            process = Process.of(recorded[0])
-        except psutil.NoSuchProcess:
+            # The pid may have been given to another process since; a server works in its folder. The time of its start
+            # is in the file, too, but the clock may have been set since.
+            process = Process.of(pid) if Path(psutil.Process(pid).cwd()) == self.data.resolve() else None
+        except psutil.Error:
             return None
-        # The pid may have been given to another process since; the file's time is in whole seconds.
-        return process if process.is_alive and abs(process.created - recorded[1]) < 5 else None
+        return process if process and process.is_alive else None
 
-    def _recorded(self) -> tuple[int, int] | None:
+    def _recorded(self) -> int | None:
         try:
-            pid, _, started = self._lock.read_text().splitlines()[:3]
-            return int(pid), int(started)
-        except (FileNotFoundError, ValueError):
+            return int(self._lock.read_text().splitlines()[0])
+        except (FileNotFoundError, IndexError, ValueError):
             return None
 
     def url(self, database: str, driver: str = "") -> str:
@@ -167,11 +167,11 @@ class Postgres:
 
     def _drop_stale_lock(self) -> None:
         # After a restart of the machine, the pid in the lock file may belong to any other process. PostgreSQL takes
-        # that one for a running server and refuses to start; only the time of its start shows that it is not one.
-        recorded = self._recorded()
-        if recorded and not self.process():
+        # that one for a running server and refuses to start; `process` knows better.
+        pid = self._recorded()
+        if pid and not self.process():
             with contextlib.suppress(psutil.NoSuchProcess):
-                if psutil.Process(recorded[0]).status() != psutil.STATUS_ZOMBIE:
+                if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
                     self._lock.unlink()
 
     def _wait(self) -> None:

@@ -59,9 +59,18 @@ class Api:
         """The DAGs it knows."""
         return {dag["dag_id"] for dag in self._all("/dags", "dags")}
 
-    def is_paused(self, dag_id: str) -> bool:
-        """Whether runs of a DAG wait until a person lets them start."""
-        return bool(self._call("GET", f"/dags/{dag_id}")["is_paused"])
+    def refuse_paused(self, dag_id: str) -> None:
+        """Let pass a DAG whose runs do not wait until a person lets them start.
+
+        Raises:
+            LumbungError: it is paused.
+        """
+        if self._call("GET", f"/dags/{dag_id}")["is_paused"]:
+            raise LumbungError(
+                f"the DAG {dag_id} is paused",
+                where=self.url,
+                remedy=f"unpause it on Airflow's page, or: lumbung airflow dags unpause {dag_id}",
+            )
 
     def import_errors(self) -> dict[str, str]:
         """The stack trace of each DAG file that cannot be read, by file."""

@@ -37,11 +37,12 @@ def backfill(
         How each day's run ended: `success` or `failed`.
 
     Raises:
-        LumbungError: the range is empty or reaches into the future, or Airflow refuses.
+        LumbungError: the range is empty or reaches into the future, the DAG is paused, or Airflow refuses.
     """
     if first > last:
         raise LumbungError(f"{first} is after {last}", where="backfill", remedy="give the first day first")
     business_day.refuse_future(last)
+    api.refuse_paused(dag_id)
     wanted = _days(first, last)
     results: dict[date, str] = {}
     while missing := [day for day in wanted if day not in results]:

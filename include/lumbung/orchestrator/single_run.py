@@ -18,6 +18,7 @@ from lumbung.core.locks import locked
 from lumbung.core.settings import Settings
 from lumbung.local import processes
 from lumbung.local.airflow_database import fail_run, prepare, runs_folder
+from lumbung.local.airflow_stack import without_scheduler
 from lumbung.local.processes import Process
 from lumbung.local.services import Services
 
@@ -71,19 +72,29 @@ def test_run(
         on_task: is called with each task instance that starts or ends.
 
     Raises:
-        LumbungError: the run did not come to its end; one that failed is a result.
+        LumbungError: the run did not come to its end, or a scheduler is alive, which would take part in it; a run that
+            failed is a result.
     """
     env = prepare(settings, addresses)
     now = datetime.now(UTC)
     run_id = f"manual__{now.isoformat()}"
     events = _Events(on_task)
     pid_file = runs_folder(settings.home) / f"{now:%Y%m%dT%H%M%S.%f}-{os.getpid()}.json"
-    with processes.terminable(), locked(pid_file, fcntl.LOCK_EX) as lock:
-        # -P: else the modules beside the program would hide Airflow's. It inherits the lock, so `fail_abandoned` of
+    with (
+        processes.terminable(),
+        without_scheduler(settings.home) as no_scheduler,
+        locked(pid_file, fcntl.LOCK_EX) as lock,
+    ):
+        # -P: else the modules beside the program would hide Airflow's. It inherits the locks, so `fail_abandoned` of
         # another command leaves the run alone until both processes are gone, whichever is killed.
         command = [sys.executable, "-P", str(DAG_TEST), dag_id, now.isoformat(), json.dumps(conf)]
         process = processes.start(
-            command, env=env, log=log_path, stdout=subprocess.PIPE, keep=[lock.fileno()], dies_with_parent=True
+            command,
+            env=env,
+            log=log_path,
+            stdout=subprocess.PIPE,
+            keep=[no_scheduler.fileno(), lock.fileno()],
+            dies_with_parent=True,
         )
         leader = Process.of(process.pid)
         lock.write(json.dumps({"dag_id": dag_id, "run_id": run_id, **leader.to_dict()}))

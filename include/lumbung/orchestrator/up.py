@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings, environment, variable
 from lumbung.local import processes, services
-from lumbung.local.airflow_database import prepare
+from lumbung.local.airflow_database import fail_unfinished, prepare
 from lumbung.local.airflow_environment import DAGS_VARIABLE, PORT, PORT_VARIABLE
 from lumbung.local.airflow_stack import Address, Stack, address_of_up, announced, end_leftovers, exclusive
 from lumbung.local.services import Services
 from lumbung.orchestrator.api import Api
 
+NO_SCHEDULE = {"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False"}
+"""Lets a scheduler make no runs of its own: it only carries out those that somebody asked for."""
 READY_SECONDS = 120
 POLL_SECONDS = 0.2
 
@@ -26,7 +28,10 @@ def connect(settings: Settings) -> Api | None:
     """The API of the Airflow at `airflow_url`, or of the `lumbung up` on this home.
 
     Returns:
-        None when none runs or has started yet.
+        None when none runs.
+
+    Raises:
+        LumbungError: another command's Airflow runs on this home, or its `up` has not started yet.
     """
     if settings.airflow_url:
         return Api.at(settings.airflow_url.get_secret_value())
@@ -53,7 +58,7 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
         with (
             exclusive(settings.home),
             services.running(settings) as addresses,
-            _running(settings, addresses) as stack,
+            _running(settings, prepare(settings, addresses, _port())) as stack,
             announced(settings.home, stack.address),
         ):
             say(f"Airflow: {stack.address.url}  user: {stack.address.user}  password: {stack.address.password}")
@@ -68,26 +73,39 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
 
 
 @contextlib.contextmanager
-def started(settings: Settings, addresses: Services) -> Iterator[Api]:
-    """An Airflow for the time of one command; its components are ended at the end.
+def started(settings: Settings, addresses: Services, say: Callable[[str], None] = print) -> Iterator[Api]:
+    """An Airflow for the time of one command, which runs what that command asks for and nothing else.
+
+    It makes no scheduled runs. Runs that an earlier Airflow left unfinished are failed, as it would go on with them;
+    so is what is unfinished at its end.
 
     Args:
         settings: this process's settings.
         addresses: where the services are.
+        say: is given a line for the user when there were such runs.
 
     Yields:
         Its API.
 
     Raises:
-        LumbungError: the port is taken, or a component does not start.
+        LumbungError: another command runs DAGs on this home, the port is taken, or a component does not start.
     """
-    with _running(settings, addresses) as stack:
-        yield _api(stack.address)
+    with exclusive(settings.home):
+        env = prepare(settings, addresses, _port()) | NO_SCHEDULE
+        end_leftovers(settings.home)
+        if runs := fail_unfinished(addresses.metadata_url):
+            names = ", ".join(f"{dag_id} {run_id}" for dag_id, run_id in runs)
+            say(f"An earlier Airflow left runs unfinished; they count as failed now: {names}")
+        try:
+            with _running(settings, env) as stack:
+                yield _api(stack.address)
+        finally:
+            fail_unfinished(addresses.metadata_url)
 
 
 @contextlib.contextmanager
-def _running(settings: Settings, addresses: Services) -> Iterator[Stack]:
-    stack = Stack(prepare(settings, addresses, _port()), settings.home)
+def _running(settings: Settings, env: Mapping[str, str]) -> Iterator[Stack]:
+    stack = Stack(env, settings.home)
     try:
         start(stack)
         yield stack

@@ -5,6 +5,8 @@ import pytest
 from lumbung.core.day import ends_at, parse, refuse_future, resolve, today
 from lumbung.core.errors import LumbungError
 
+pytestmark = pytest.mark.midnight
+
 NOW = datetime(2026, 11, 22, 2, 30, tzinfo=UTC)  # 09:30 in Jakarta
 TODAY = date(2026, 11, 22)
 

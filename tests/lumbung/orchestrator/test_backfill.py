@@ -10,6 +10,9 @@ class SlowToSay:
     def __init__(self, states: list[dict[str, str]]) -> None:
         self.states = states
 
+    def refuse_paused(self, dag_id: str) -> None:
+        pass
+
     def list_backfills(self, dag_id: str, *, active: bool = False) -> list[Any]:
         return []
 

@@ -12,7 +12,11 @@ from lumbung.pipeline import snapshot
 from lumbung.pipeline.extract import extract
 from lumbung.storage.lake import sha256
 
+pytestmark = pytest.mark.midnight
+
 PAST = date(2026, 11, 10)
+# A day like others, the last one of a month and of a year, the ones before and after which a leap day comes.
+TURNS = [PAST, date(2026, 11, 30), date(2026, 12, 31), date(2028, 2, 28), date(2028, 2, 29)]
 
 
 @pytest.fixture
@@ -87,23 +91,36 @@ def test_a_run_that_is_tried_again_does_not_refresh_again(take):
     assert take(refresh=True, started_at=started_at) == (first, False)
 
 
-def test_a_provisional_snapshot_is_taken_again_until_the_next_day_is_over(take):
-    today = business_day.today()
-    first, _ = take(day=today)
+@pytest.mark.parametrize("day", TURNS)
+def test_a_provisional_snapshot_is_taken_again_until_the_next_day_is_over(take, extract_at, day):
+    over, next_over = business_day.ends_at(day), business_day.ends_at(day + timedelta(days=1))
+    extract_at(over - timedelta(microseconds=1))
+    first, _ = take(day=day, started_at=over - timedelta(hours=1))
     assert first.provisional
-    over = business_day.ends_at(today + timedelta(days=1))
-    second, now = take(day=today, started_at=over - timedelta(seconds=1))
+    second, now = take(day=day, started_at=next_over - timedelta(seconds=1))
     assert (second.generation, now) == (2, True)
-    assert take(day=today, started_at=over) == (second, False)
-    assert take(day=today, started_at=over, refresh=True)[0].generation == 3
+    assert take(day=day, started_at=next_over) == (second, False)
+    assert take(day=day, started_at=next_over, refresh=True)[0].generation == 3
 
 
-def test_a_past_day_without_a_snapshot_takes_today_s_rows_and_says_so(take):
+@pytest.mark.parametrize("day", TURNS)
+def test_a_snapshot_taken_as_its_day_ends_is_final(take, extract_at, day):
+    """Its run began on the day, before midnight."""
+    over = business_day.ends_at(day)
+    extract_at(over)
+    taken, _ = take(day=day, started_at=over - timedelta(minutes=1))
+    assert not taken.provisional
+    assert take(day=day, started_at=over + timedelta(minutes=1)) == (taken, False)
+
+
+def test_a_past_day_without_a_snapshot_takes_today_s_rows_and_says_so(take, extract_at):
     taken, now = take()
     assert now
     assert not taken.provisional
     assert taken.note == f"rows of {taken.extracted_at:%Y-%m-%d %H:%M} UTC"
-    assert take(day=business_day.today())[0].note == ""
+    day = PAST + timedelta(days=1)
+    extract_at(business_day.ends_at(day) - timedelta(hours=1))
+    assert take(day=day)[0].note == ""
 
 
 @pytest.mark.parametrize("step", ["put", "create"])

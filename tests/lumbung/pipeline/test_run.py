@@ -1,6 +1,6 @@
 """The start of a run on the real local server."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from google.cloud import bigquery
@@ -11,6 +11,10 @@ from lumbung.storage.warehouse import BUILD
 
 DAY_MS = 24 * 3600 * 1000
 
+pytestmark = pytest.mark.midnight
+
+TODAY = date(2026, 11, 22)
+
 
 @pytest.fixture
 def harness(make_harness, tiny_catalog):
@@ -18,9 +22,10 @@ def harness(make_harness, tiny_catalog):
 
 
 @pytest.mark.parametrize(("age", "refused"), [(59, False), (60, True), (61, True)])
-def test_a_day_whose_partition_would_expire_at_once_is_refused(harness, age, refused):
+def test_a_day_whose_partition_would_expire_at_once_is_refused(harness, monkeypatch, age, refused):
+    monkeypatch.setattr(business_day, "today", lambda now=None: TODAY)
     expire(harness, "staging", default_partition_expiration_ms=60 * DAY_MS)
-    day = business_day.today() - timedelta(days=age)
+    day = TODAY - timedelta(days=age)
     if not refused:
         harness.run(day).start()
         return

@@ -1,15 +1,18 @@
 """Every way to start a run of a real Airflow, and the day its task sees."""
 
 import json
+import re
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 
 import pytest
 
-from lumbung.core.day import today
+from lumbung.core.day import JAKARTA, today
 from support.airflow_stack import AirflowStack
+
+pytestmark = pytest.mark.midnight
 
 DAG_FILE = """
 import json, os
@@ -35,15 +38,15 @@ for name, start in {starts}.items():
 
         write()
 """
-NOW = datetime.now(UTC)
-TODAY = today(NOW)
-ENDED = today(NOW - timedelta(minutes=30)) - timedelta(days=1)  # the day of the newest scheduled run
-FUTURE = TODAY + timedelta(days=5)
+# Days in the past and a day in the future, whenever a test runs. The day it is then may be a later one than at import.
+IMPORTED = today()
+FUTURE = IMPORTED + timedelta(days=1000)
 BACKFILLED = ("span", "single", "future", "done", "again")
 
 
 def ago(days):
-    return TODAY - timedelta(days=days)
+    """A past day."""
+    return IMPORTED - timedelta(days=days)
 
 
 def at(day, hour):
@@ -51,13 +54,29 @@ def at(day, hour):
     return datetime.combine(day, clock(hour), UTC).isoformat()
 
 
+class Today:
+    """The day it is in Jakarta; two, where one ended between the beginning of a test and the comparison."""
+
+    def __init__(self):
+        self.began = today()
+
+    def __eq__(self, other):
+        return other in {f"{self.began}", f"{today()}"}
+
+    def __hash__(self):
+        return 0
+
+    def __repr__(self):
+        return f"{self.began} or {today()}"
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
     home = tmp_path_factory.mktemp("airflow")
     (home / "dags").mkdir()
-    # Only `routes` has a scheduled run to catch up with; the backfilled ones wait for tomorrow. `tested` stays paused:
+    # Only `routes` has scheduled runs; those of the backfilled ones begin in the future. `tested` stays paused:
     # else the scheduler takes part in a run of `dags test`. For a logical date before a DAG's start, no task is run.
-    starts = dict.fromkeys(("routes", "tested"), at(ago(30), 0)) | dict.fromkeys(BACKFILLED, NOW.isoformat())
+    starts = dict.fromkeys(("routes", "tested"), at(ago(30), 0)) | dict.fromkeys(BACKFILLED, at(FUTURE, 0))
     (home / "dags" / "routes.py").write_text(DAG_FILE.format(starts=starts))
     stack = AirflowStack(home, home / "dags", {"DAYS": str(home / "days.jsonl")})
     try:
@@ -118,29 +137,35 @@ def failure(stack, dag, run_id):
 
 
 def test_the_scheduled_run_is_for_the_day_that_just_ended(stack):
-    [run] = [run for run in finished(stack, "routes") if run["run_type"] == "scheduled"]
-    assert days(stack)[run["dag_run_id"]] == str(ENDED)
+    # One more each time that it becomes 00:30 in Jakarta.
+    scheduled = [run for run in finished(stack, "routes") if run["run_type"] == "scheduled"]
+    for run in scheduled:
+        due = datetime.fromisoformat(run["run_after"])
+        ended = today(due) - timedelta(days=1)
+        assert due == datetime.combine(today(due), clock(0, 30), JAKARTA)
+        assert days(stack)[run["dag_run_id"]] == run["partition_key"] == str(ended)
     # The same partition as a backfill of that day, which Airflow therefore leaves out.
-    backfill(stack, "routes", ENDED, ENDED)
+    backfill(stack, "routes", ended, ended)
     assert [run for run in runs(stack, "routes") if run["run_type"] == "backfill"] == []
 
 
 def test_a_run_posted_to_the_api_is_for_the_day_it_names(stack):
     early, late, key, param, other = (ago(n) for n in (9, 8, 6, 5, 4))
     # What the trigger form of the UI sends for a DAG whose runs have partitions: it offers no logical date.
+    now = Today()
     form = {"data_interval_start": None, "data_interval_end": None, "logical_date": None}
     expected = {
-        post(stack, "routes", body): str(day)
+        post(stack, "routes", body): day if day is now else str(day)
         for body, day in (
             ({"logical_date": at(early, 0)}, early),
             ({"logical_date": at(late, 20)}, late + timedelta(days=1)),
-            ({"logical_date": None}, TODAY),
+            ({"logical_date": None}, now),
             ({"logical_date": None, "run_after": at(ago(7), 1)}, ago(7)),
             ({"logical_date": None, "partition_key": str(key)}, key),
             ({"logical_date": None, "conf": {"day": str(param)}}, param),
             ({"logical_date": at(other, 1), "conf": {"day": str(param)}}, param),
             ({"logical_date": None, "partition_key": str(key), "conf": {"day": str(param)}}, param),
-            ({**form, "conf": {"day": None}}, TODAY),
+            ({**form, "conf": {"day": None}}, now),
             ({**form, "conf": {"day": str(param)}}, param),
             ({**form, "conf": {"day": None}, "partition_key": str(key)}, key),
         )
@@ -150,6 +175,7 @@ def test_a_run_posted_to_the_api_is_for_the_day_it_names(stack):
 
 
 def test_a_future_day_fails_at_once_and_says_why(stack):
+    now = Today()
     refused = [
         post(stack, "routes", body)
         for body in (
@@ -158,8 +184,10 @@ def test_a_future_day_fails_at_once_and_says_why(stack):
         )
     ]
     finished(stack, "routes", at_least=len(refused))
-    reason = f"day: {FUTURE} has not begun: in Jakarta it is {TODAY}. Give today or an earlier day."
-    assert [failure(stack, "routes", run_id) for run_id in refused] == [("failed", 1, reason)] * len(refused)
+    reason = re.compile(rf"day: {FUTURE} has not begun: in Jakarta it is ([0-9-]+)\. Give today or an earlier day\.")
+    for run_id in refused:
+        state, tries, said = failure(stack, "routes", run_id)
+        assert (state, tries, reason.fullmatch(said)[1]) == ("failed", 1, now)
     assert not set(refused) & set(days(stack))
 
 
@@ -195,9 +223,9 @@ def test_dags_test_is_for_the_day_on_its_command_line(stack):
 
 def test_dags_test_of_today_works_at_any_hour(stack):
     """Before 07:00 in Jakarta, midnight UTC of today is in the future; midnight in Jakarta is not."""
-    before = set(days(stack))
-    stack.run("dags", "test", "tested", str(TODAY), AIRFLOW__CORE__DEFAULT_TIMEZONE="Asia/Jakarta")
-    assert [day for run_id, day in days(stack).items() if run_id not in before] == [str(TODAY)]
+    before, day = set(days(stack)), str(today())
+    stack.run("dags", "test", "tested", day, AIRFLOW__CORE__DEFAULT_TIMEZONE="Asia/Jakarta")
+    assert [day for run_id, day in days(stack).items() if run_id not in before] == [day]
 
 
 def test_dags_test_refuses_a_future_day(stack):
@@ -221,8 +249,12 @@ def test_a_backfill_of_one_day_makes_one_run(stack):
 def test_a_backfill_into_the_future_ends_today(stack):
     assert backfill(stack, "future", FUTURE, FUTURE, check=False).returncode != 0
     assert runs(stack, "future") == []
-    backfill(stack, "future", ago(1), FUTURE)
-    assert sorted(seen(stack, "future")) == [str(ago(1)), str(TODAY)]
+    first, now = today() - timedelta(days=1), Today()
+    backfill(stack, "future", first, FUTURE)
+    *ended, last = sorted(seen(stack, "future"))
+    assert last == now
+    assert ended == [str(first + timedelta(days=n)) for n in range(len(ended))]
+    assert date.fromisoformat(last) == first + timedelta(days=len(ended))
 
 
 @pytest.mark.parametrize(
