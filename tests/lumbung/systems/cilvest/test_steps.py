@@ -1,10 +1,10 @@
-"""Tweets from an archive to the marts, by a real broker, a real Spark (Sail) and the local BigQuery server."""
+"""Tweets to the marts, by a real broker, a real Spark (Sail) and the local BigQuery server."""
 
 import contextlib
 import json
 import os
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -30,80 +30,13 @@ from lumbung.systems.cilvest.status import accounting, cleaning
 from lumbung.systems.cilvest.version import CURATED, VERSIONS
 from lumbung.systems.pinter_skuy.answers import answers
 from support import bucket_server
+from support.tweet_archive import GIVEN
 from support.tweet_harness import STAGES, TweetHarness, tweet
 
 
 @pytest.fixture
 def harness(make_tweet_harness):
     return make_tweet_harness()
-
-
-def v1(number, text, at, user, **more):
-    made = datetime.fromisoformat(f"{at}:00+07:00").astimezone(UTC)
-    time = made.strftime("%a %b %d %H:%M:%S +0000 %Y")
-    return {"id": number, "id_str": f"{number}", "created_at": time, "user": {"screen_name": user}, "lang": "in",
-            "full_text": text, **more}  # fmt: skip
-
-
-def page(*given):
-    """A v2 answer: authors beside the tweets."""
-    users = {post["author"]["username"] for post in given}
-    data = [{**{k: v for k, v in post.items() if k != "author"}, "author_id": post["author"]["username"]}
-            for post in given]  # fmt: skip
-    return {"data": data, "includes": {"users": [{"id": name, "username": name} for name in sorted(users)]}}
-
-
-GIVEN = [
-    tweet(1, "Saham naik, sahamku hijau", "2026-11-21T00:00", "sintetis_a"),
-    v1(2, "beli #sukuk dan reksa dana", "2026-11-21T23:59", "sintetis_a"),
-    page(tweet(3, "SAHAM-SAHAM bank https://saham.example", "2026-11-22T12:30", "sintetis_b"),
-         tweet(4, "reksadanaku tumbuh", "2026-11-24T12:00", "sintetis_b")),
-    v1(5, "RT @sintetis_a: saham naik", "2026-11-21T09:00", "sintetis_c"),
-    v1(6, "saham", "2026-11-21T09:00", "sintetis_c", retweeted_status={"id": 1}),
-    tweet(7, "saham is an Indonesian word", "2026-11-21T09:00", "sintetis_c", lang="en"),
-    tweet(8, "suku bunga naik, @sahamgain", "2026-11-22T09:00", "sintetis_a"),
-    tweet(9, "saham saham saham", "2026-11-22T12:59", "sintetis_c"),
-    # An edit counts by its newest version, here about something else, on the next day.
-    tweet(10, "saham lagi", "2026-11-22T23:50", "sintetis_d"),
-    tweet(11, "maaf, maksudnya sukuk", "2026-11-23T00:10", "sintetis_d", edit_history_tweet_ids=["10", "11"]),
-]  # fmt: skip
-EXPECTED = {
-    "total_tweet": 6,
-    "total_by_instrument": {"reksadana": 2, "saham": 3, "sukuk": 2},
-    "daily_by_instrument": [
-        {"date": "2026-11-21", "instrument": "reksadana", "tweets": 1},
-        {"date": "2026-11-21", "instrument": "saham", "tweets": 1},
-        {"date": "2026-11-21", "instrument": "sukuk", "tweets": 1},
-        {"date": "2026-11-22", "instrument": "saham", "tweets": 2},
-        {"date": "2026-11-23", "instrument": "sukuk", "tweets": 1},
-        {"date": "2026-11-24", "instrument": "reksadana", "tweets": 1},
-    ],
-    "most_active_authors": [
-        {"rank": 1, "user_name": "sintetis_a", "tweets": 2},
-        {"rank": 1, "user_name": "sintetis_b", "tweets": 2},
-    ],
-}
-BY_HOUR = {(0, "saham"): 1, (0, "sukuk"): 1, (12, "reksadana"): 1, (12, "saham"): 2, (23, "reksadana"): 1,
-           (23, "sukuk"): 1}  # fmt: skip
-HOURS = [
-    {"hour": hour, "instrument": name, "tweets": BY_HOUR.get((hour, name), 0)}
-    for hour in range(24)
-    for name in ("reksadana", "saham", "sukuk")
-]
-
-
-def test_an_archive_gives_the_answers(make_tweet_harness):
-    harness = make_tweet_harness(Catalog())
-    harness.give("mixed", *GIVEN, b"no JSON")
-    harness.take()
-    answered = harness.answers()
-    assert answered.pop("hourly_by_instrument") == HOURS
-    assert answered == EXPECTED
-    staged = harness.rows("SELECT tweet_id, tweet_date, instruments FROM {staging.tweet} ORDER BY tweet_id")
-    assert [row["tweet_id"] for row in staged] == [1, 2, 3, 4, 8, 9, 10], "also what names no instrument"
-    assert (staged[-1]["tweet_date"], list(staged[-1]["instruments"])) == (date(2026, 11, 23), ["sukuk"])
-    (fresh,) = harness.rows("SELECT system, published_day, generation FROM {datamart.freshness}")
-    assert fresh == {"system": "cilvest", "published_day": date(2026, 11, 24), "generation": 1}
 
 
 @pytest.fixture(scope="module")
@@ -331,46 +264,6 @@ def test_a_poisoned_message_is_a_reject_with_its_reason_and_the_rest_goes_on(har
     assert (row.rows_read, row.rows_loaded, row.rows_rejected) == (2, 1, 1)
     days = [(day.day, day.rows_landed, day.rows_clean, day.rows_dropped) for day in cleaning(harness.lake)]
     assert days == [(date(2026, 11, 21), 1, 1, 0)]
-
-
-def test_refused_lines_of_an_archive_are_rows_read_and_rejected_once(harness):
-    """They travel like tweets, so collecting again doubles them as little as those; a new file brings its own only."""
-    tweets = [tweet(number, "saham") for number in range(1, 8)]
-    notices = [{"delete": {"status": {"id": number}}} for number in range(5)]
-    harness.give("a", *tweets, *notices, b"no JSON", b"caf\xe9", {"id": "9"})
-    first = harness.take()
-    version = versions.version_of(first.run, first.target)
-    assert (version.rows_read, version.rows_kept, version.rows_rejected) == (15, 7, 8)
-    query = "SELECT entity, line, raw, reason FROM {staging.rejected_row} ORDER BY line"
-    rejected = harness.rows(query)
-    assert [row["line"] for row in rejected] == list(range(8, 16))
-    assert {row["entity"] for row in rejected} == {"tweet"}
-    file = harness.archive / "a.jsonl"
-    assert rejected[0]["reason"] == f"{file}: not a tweet, but the stream's notice delete"
-    assert [row["raw"] for row in rejected[5:]] == ["no JSON", "caf\\xe9", '{"id": "9"}']
-    assert rejected[6]["reason"] == f"{file}: not UTF-8: byte 0xe9 at 3"
-    harness.take()
-    harness.give("b", tweet(20, "sukuk"), b"no JSON either")
-    again = harness.take()
-    version = versions.version_of(again.run, again.target)
-    assert version.rows_rejected == 9
-    assert version.rows_read == version.rows_kept + 9
-    assert len(harness.rows(query)) == 9
-    row = accounting(harness.lake, again.run.day)
-    assert (row.rows_read, row.rows_rejected) == (version.rows_read, 9)
-    assert harness.rows("SELECT COUNT(*) AS tweets FROM {staging.tweet}") == [{"tweets": 8}]
-
-
-def test_an_archive_of_which_nothing_can_be_read_fails_the_run_and_loses_nothing(harness):
-    harness.give("a", tweet(1, "saham"))
-    (harness.archive / "b.json").write_text("bukan json\n")
-    with pytest.raises(LumbungError, match=r"b\.json:1: nothing could be read of it: not JSON.*in the spool"):
-        harness.run().up_to("collect")
-    (harness.archive / "b.json").unlink()
-    harness.take()
-    assert harness.rows("SELECT COUNT(*) AS tweets FROM {staging.tweet}") == [{"tweets": 1}]
-    (rejected,) = harness.rows("SELECT raw FROM {staging.rejected_row}")
-    assert rejected["raw"] == "bukan json"
 
 
 def test_the_report_is_about_tweets_where_nothing_else_is_published(make_tweet_harness):
