@@ -49,6 +49,12 @@ def refusal(contract: Contract, connection: dbapi.Connection, error: Error) -> S
     source, message = contract.source, _message(error)
     assert source is not None
     part = "query" if source.query else "table"
+    if "statement pooling mode" in message:
+        return SourceError(
+            f"the query failed, {message}",
+            where=source.label,
+            remedy="read past PgBouncer, or set pool_mode = transaction for this user or database in pgbouncer.ini",
+        )
     if may_pass(error.sqlstate):
         return SourceUnavailableError(
             f"the query failed, {message}", where=source.label, remedy="run again; if it stays, fix what it says"

@@ -32,7 +32,7 @@ _REMEDIES = {
     "unsupported startup parameter": "PgBouncer refuses the connection's options: leave them out of its address, or add"
     " them to ignore_startup_parameters in pgbouncer.ini; a search_path is not needed where the contract's table is"
     " <schema>.<table>",
-    "password|no such user|SASL": "fix the connection's user and password",
+    "password|authentication failed|no such user": "fix the connection's user and password",
     r"role .* does not exist": "fix the connection's user, or create the role",
     r"role .* is not permitted to log in": "fix the connection's user, or ALTER ROLE … LOGIN",
     r"database .* does not exist|no such database": "fix the connection's database",
