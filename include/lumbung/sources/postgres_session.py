@@ -25,7 +25,6 @@ _SETTINGS = {
     "quote_all_identifiers": "off",
 }
 
-
 # Remedies by the reason that libpq, the server or a pooler gives for refusing a connection. The driver gives no
 # SQLSTATE then; a reason that is not here, or not in English, counts as one that may pass.
 _REMEDIES = {
@@ -38,7 +37,7 @@ _REMEDIES = {
     r"database .* does not exist|no such database": "fix the connection's database",
     "permission denied for database": "GRANT CONNECT ON DATABASE to the user, or fix the connection's database",
     r"pg_hba\.conf": "let this machine and user in there",
-    "SSL|certificate": "fix the connection's sslmode and certificates",
+    "does not support SSL|certificate": "fix the connection's sslmode and certificates",
     "configuration parameter|value for parameter|startup parameter": "fix the connection's options",
 }
 
@@ -72,13 +71,12 @@ def connect(connection: str | None, address: str | None) -> dbapi.Connection:
             where=where,
             remedy="fix the ports, sslmode and other parameters of the connection",
         )
-    remedies = [
-        next((remedy for text, remedy in _REMEDIES.items() if re.search(text, reason)), "") for reason in reasons
+    known = [
+        next((remedy for text, remedy in _REMEDIES.items() if re.search(text, reason)), None) for reason in reasons
     ]
-    what = f"no connection, {'; '.join(reasons)}"
-    if all(remedies):
-        raise SourceError(what, where=where, remedy="; ".join(dict.fromkeys(remedies)))
-    raise SourceUnavailableError(what, where=where, remedy="start the server, or fix the connection's host and port")
+    kind = SourceUnavailableError if None in known else SourceError  # of several hosts one may answer later
+    remedies = dict.fromkeys(remedy or "start the server, or fix the connection's host and port" for remedy in known)
+    raise kind(f"no connection, {'; '.join(reasons)}", where=where, remedy="; ".join(remedies))
 
 
 def prepare(cursor: dbapi.Cursor, *, row_security: str) -> None:

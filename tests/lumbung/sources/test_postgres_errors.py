@@ -1,8 +1,12 @@
 """Which of PostgreSQL's errors may pass, before the first row and between rows; and poolers that refuse a login."""
 
+import os
 import socket
 import struct
+import subprocess
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +116,35 @@ def test_a_read_that_is_canceled_is_tried_again(many, cancel):
     next(batches)
     many.sql(f"SELECT {cancel}(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%' OR query LIKE 'SELECT \"id\"%'")
     with pytest.raises(SourceUnavailableError, match="reading stopped"):
+        list(batches)
+
+
+@pytest.fixture
+def standby(many):
+    """The address of a hot standby, which cancels at once what is in the way of replay."""
+    programs, primary = many.server.bin_path, Path(many.server.pgdata)
+    owner = primary.stat()
+    own = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="pg") as name:  # not tmp_path: a socket's path is short
+        folder = Path(name)
+        os.chown(folder, owner.st_uid, owner.st_gid)
+        copy = ["-d", many.uri(), "-D", folder / "d", "-R", "-c", "fast"]
+        subprocess.run([programs / "pg_basebackup", *copy], check=True, cwd="/", **own)
+        with (folder / "d" / "postgresql.auto.conf").open("a") as settings:
+            settings.write(f"max_standby_streaming_delay = 0\nunix_socket_directories = '{folder}'\n")
+            settings.write("listen_addresses = ''\n")
+        control = [programs / "pg_ctl", "-w", "-D", folder / "d", "-l", folder / "log"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/", **own}
+        subprocess.run([*control, "start"], check=True, **quiet)
+        yield f"postgresql:///postgres?user=postgres&host={folder}"
+        subprocess.run([*control, "-m", "immediate", "stop"], check=True, **quiet)
+
+
+def test_a_read_that_a_hot_standby_cancels_is_tried_again(many, standby):
+    batches = read(make_contract("postgres"), data_source=None, dsn=standby)
+    next(batches)
+    many.sql("TRUNCATE member")
+    with pytest.raises(SourceUnavailableError, match="canceling statement due to conflict with recovery"):
         list(batches)
 
 
