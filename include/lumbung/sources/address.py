@@ -87,7 +87,7 @@ def _of_json(text: str) -> dict[str, str]:
         extra = _extra(connection.get("extra"))
     except json.JSONDecodeError:
         raise ValueError("its JSON cannot be understood") from None
-    kind = connection.get("conn_type")
+    kind = connection.get("conn_type") or "postgres"
     if kind not in ("postgres", "postgresql"):
         raise ValueError(f"it is of the type {kind}, not postgres")
     fields = {ours: str(connection[name]) for name, ours in _FIELDS.items() if connection.get(name)}
@@ -102,6 +102,8 @@ def _of_json(text: str) -> dict[str, str]:
 def _extra(extra: str | Mapping[str, Any] | None) -> dict[str, str]:
     """The parameters of libpq among the extra ones of an Airflow connection."""
     values = json.loads(extra) if isinstance(extra, str) and extra else extra or {}
+    if not isinstance(values, Mapping):
+        raise ValueError("its extra field is no JSON object")  # noqa: TRY004 - a wrong value, of a text
     for name in _TOKENS & values.keys():
         if str(values[name]).lower() not in ("", "0", "false", "none"):
             raise ValueError(f"it asks for a token ({name}), where a user and a password are needed")

@@ -34,6 +34,7 @@ _PASSING_TEXT = re.compile(
     r"canceling statement due to|terminating (background worker|connection)|deadlock detected|could not serialize"
     r"|snapshot too old|out of memory|No space left|temporary file size exceeds|could not (read|write|connect)"
 )
+_RIGHTS = {"function": "EXECUTE", "procedure": "EXECUTE"}
 _KINDS = "'r', 'p', 'v', 'm', 'f'"  # tables, partitioned tables, views, materialized views, foreign tables
 
 
@@ -73,7 +74,7 @@ def refusal(contract: Contract, connection: dbapi.Connection, error: Error) -> S
                     f" sees: row_security: allow in {contract.path.name}"
                 )
             case "42501":
-                what, remedy = _no_permission(source, message)
+                what, remedy = _no_permission(connection, source, message)
             case _:
                 what = f"the query failed, {message}"
                 remedy = f"fix what the server reports, or the {part} in {contract.path.name}"
@@ -153,22 +154,22 @@ def _missing_columns(connection: dbapi.Connection, contract: Contract) -> list[s
     return [name for name in names if name not in existing]
 
 
-def _no_permission(source: Source, message: str) -> tuple[str, str]:
+def _no_permission(connection: dbapi.Connection, source: Source, message: str) -> tuple[str, str]:
     """Whom to grant what: the server names what it refused, which may lie behind a view."""
     named = re.search(r"permission denied for (\w[\w ]*?) (\S+)$", message)
-    schema, _, table = (source.table or "").rpartition(".")
-    match named and named.groups():
-        case ("schema", name):
-            remedy = f"GRANT USAGE ON SCHEMA {name} to the user"
-            if name != schema:
-                remedy += ", or to the owner of the view whose tables are there"
-        case (_, name) if name == table:
-            remedy = f"GRANT SELECT ON {source.table} to the user"
-        case (kind, name) if source.table:
-            right = "EXECUTE" if kind in ("function", "procedure") else "SELECT"
-            remedy = f"GRANT {right} ON {name} to the owner of the view {source.table}, with whose rights it reads"
-        case (_, name):
-            remedy = f"GRANT the right to {name} to the user"
-        case _:
-            remedy = "GRANT the right to the user, or to the owner of the view that asks for it"
-    return message, remedy
+    if named is None:
+        return message, "GRANT the right to the user, or to the owner of the view that asks for it"
+    kind, name = named.groups()
+    own_schema, _, own = (source.table or "").rpartition(".")
+    if kind == "schema":
+        who = "the user" if name == own_schema else "the user, or to the owner of the view whose tables are there"
+        return message, f"GRANT USAGE ON SCHEMA {name} to {who}"
+    right = "SELECT" if kind.endswith(("table", "view", "relation")) else _RIGHTS.get(kind, "USAGE")
+    if source.query:
+        return message, f"GRANT {right} ON {name} to the user, or to the owner of the view that reads it"
+    if name == own and not ask(connection, f"SELECT has_table_privilege('{relation(source)}', 'SELECT')")[0][0]:
+        return message, f"GRANT SELECT ON {source.table} to the user"
+    return message, (
+        f"GRANT {right} ON {name} to the owner of the view {source.table}, with whose rights it reads, or to the user"
+        " if it is a security_invoker view"
+    )

@@ -249,6 +249,12 @@ def test_a_view_whose_table_is_denied_names_the_table(database):
     )
     message = database.refusal(table="seen")
     assert "shop.seen: permission denied for table member. GRANT SELECT ON member to the owner of the view" in message
+    database.sql("CREATE SCHEMA other; ALTER VIEW seen SET SCHEMA other; ALTER VIEW other.seen RENAME TO member;")
+    database.sql("GRANT USAGE ON SCHEMA other TO guest")
+    message = database.refusal(table="other.member")
+    assert "GRANT SELECT ON member to the owner of the view other.member" in message, "the same name, another table"
+    message = database.refusal(query="SELECT * FROM other.member")
+    assert "GRANT SELECT ON member to the user, or to the owner of the view that reads it" in message
 
 
 def test_a_schema_that_may_not_be_used_is_named(database):
