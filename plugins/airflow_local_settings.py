@@ -9,7 +9,6 @@ import importlib
 import sys
 
 TASK_MODULES = (
-    "airflow.providers.postgres.hooks.postgres",
     "airflow.providers.standard.operators.empty",
     "jinja2.ext",
     "lumbung.pipeline.build",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import (
@@ -290,18 +290,20 @@ def _warehouse(settings: Settings) -> Warehouse:
 
 
 def _dsn(connection: str) -> str | None:
-    from airflow.providers.postgres.hooks.postgres import PostgresHook
+    """A connection's address as it was set, see `lumbung.sources.address`; None: there is none."""
+    from airflow.sdk import Connection
+    from airflow.sdk.log import mask_secret
 
-    hook = PostgresHook(postgres_conn_id=connection)
-    try:
-        extra = hook.get_connection(connection).extra_dejson
-    except AirflowNotFoundException:
-        return None
-    # The hook's address names SQLAlchemy's driver, which PostgreSQL's own library does not know, and lacks what
-    # follows the `?` of the connection's, such as sslmode.
-    address = urlsplit(hook.get_uri())
-    options = {name: value for name, value in extra.items() if name not in hook.ignored_extra_options}
-    return address._replace(scheme="postgresql", query=urlencode(options, quote_via=quote)).geturl()
+    from lumbung.sources.address import parameters, secrets, variable
+
+    address = os.environ.get(variable(connection))
+    if not address:
+        try:
+            address = str(Connection.get(connection).as_json())
+        except AirflowNotFoundException:
+            return None
+    mask_secret(secrets(parameters(connection, address)))
+    return address
 
 
 def _airflow_error(error: LumbungError) -> AirflowException:

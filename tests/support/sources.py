@@ -22,7 +22,7 @@ NAMES = ("id", "name", "city")
 def make_contract(kind, columns=COLUMNS, key=("id",), **source):
     """The contract of a source of members; its file is `member.<kind>`, its table `shop.member`."""
     if kind == "postgres":
-        source = {"connection": "shop", "table": "member", **source}
+        source = {"connection": "shop", **({} if "query" in source else {"table": "member"}), **source}
     else:
         source = {"path": f"member.{kind}", **source}
     return Contract.model_validate(

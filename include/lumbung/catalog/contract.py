@@ -29,6 +29,7 @@ Severity = Literal["fail", "warn"]
 Kind = Literal["csv", "json", "postgres"]
 Type = Literal["STRING", "INT64", "NUMERIC", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "JSON", "ARRAY<STRING>"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+QualifiedName = Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class Strict(BaseModel):
@@ -47,12 +48,18 @@ class Column(Strict):
 
 
 class Source(Strict):
-    """Where a staging table's rows come from: a file, or a table of PostgreSQL."""
+    """Where a staging table's rows come from: a file, or a table or query of PostgreSQL."""
 
     kind: Kind
     path: str | None = Field(default=None, description="Of csv and json: the file, under LUMBUNG_DATA_SOURCE.")
     connection: str | None = Field(default=None, description="Of postgres: the Airflow connection.")
-    table: Name | None = Field(default=None, description="Of postgres: the table.")
+    table: QualifiedName | None = Field(default=None, description="Of postgres: the table, or <schema>.<table>.")
+    query: str | None = Field(default=None, description="Of postgres, instead of a table: a SELECT.")
+    row_security: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        description="Of postgres: whether a policy of row-level security that hides rows from the user refuses the day,"
+        " or is allowed and noted.",
+    )
     min_rows: int = Field(default=1, ge=0, description="Fewer rows refuse the day.")
     max_rejects: float = Field(
         default=0.01,
@@ -63,17 +70,19 @@ class Source(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        needed = ("connection", "table") if self.kind == "postgres" else ("path",)
-        if missing := [name for name in needed if getattr(self, name) is None]:
-            raise ValueError(f"a {self.kind} source needs {' and '.join(missing)}")
+        needed = "connection" if self.kind == "postgres" else "path"
+        if getattr(self, needed) is None:
+            raise ValueError(f"a {self.kind} source needs {needed}")
+        if self.kind == "postgres" and (self.table is None) == (self.query is None):
+            raise ValueError("a postgres source needs either table or query")
         if self.path is not None and (Path(self.path).is_absolute() or ".." in Path(self.path).parts):
             raise ValueError(f"path {self.path!r} must stay inside the data source folder")
         return self
 
     @property
     def label(self) -> str:
-        """What people call the source: the file's name or the table's."""
-        return self.path or f"{self.connection}.{self.table}"
+        """What people call the source: the file's name or the table's, or that it is a query of a connection."""
+        return self.path or f"{self.connection}.{self.table or '(query)'}"
 
 
 class Reference(Strict):

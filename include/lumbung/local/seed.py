@@ -1,14 +1,14 @@
 """The tables of the embedded PostgreSQL's source databases, loaded from CSV files in the data source folder.
 
-The contracts say which: each with a source of kind `postgres` has a table `source.table` in the database
-`source.connection`, loaded from `<table>.csv`.
+The contracts say which: each with a source of kind `postgres` and a table has it in the database `source.connection`,
+loaded from `<table>.csv`. A query reads tables that others bring.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ BLOCK_BYTES = 1 << 20
 
 
 def source_tables() -> dict[str, list[Contract]]:
-    """The contracts of all tables that come from PostgreSQL, by the name of their Airflow connection."""
+    """The contracts of all sources in PostgreSQL, by the name of their Airflow connection."""
     tables: dict[str, list[Contract]] = {}
     for contract in Catalog().contracts.values():
         if contract.source and contract.source.kind == "postgres":
@@ -37,20 +37,22 @@ def seed_file(contract: Contract, folder: Path) -> Path:
     return folder / f"{_table(contract)}.csv"
 
 
-def seed(postgres: Postgres, folder: Path) -> None:
-    """Load each source database, when the contents of its files are not what was loaded last.
+def seed(postgres: Postgres, folder: Path, databases: Collection[str] | None = None) -> None:
+    """Load source databases, when the contents of their files are not what was loaded last.
 
     The tables have no constraints: repeats and nulls in a file must reach the pipeline, which rejects them.
 
     Args:
         postgres: the running server; databases that it lacks are created.
         folder: the data source folder.
+        databases: those that are not elsewhere; None: all.
 
     Raises:
         SourceError: a file is missing or cannot be loaded; what was loaded before stays.
     """
-    for database, tables in source_tables().items():
-        _seed(postgres, database, tables, folder)
+    for database, contracts in source_tables().items():
+        if databases is None or database in databases:
+            _seed(postgres, database, [contract for contract in contracts if _table(contract)], folder)
 
 
 def _seed(postgres: Postgres, database: str, tables: Sequence[Contract], folder: Path) -> None:
@@ -69,6 +71,8 @@ def _seed(postgres: Postgres, database: str, tables: Sequence[Contract], folder:
     # and not beside it, so that it cannot outlive or precede what it stands for.
     with postgres.connect(database) as connection:
         for contract in tables:
+            if schema := _table(contract).rpartition(".")[0]:
+                connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
             connection.execute(_create_table(contract))
         connection.execute("CREATE TABLE IF NOT EXISTS lumbung_seed (sha256 text NOT NULL)")
         if connection.execute("SELECT 1 FROM lumbung_seed WHERE sha256 = %s", [digest]).fetchone():
@@ -103,12 +107,12 @@ def _header(file: Path, contract: Contract) -> list[str]:
 
 def _create_table(contract: Contract) -> sql.Composed:
     columns = [sql.SQL("{} text").format(sql.Identifier(column.name)) for column in contract.business_columns]
-    table = sql.Identifier(_table(contract))
+    table = sql.Identifier(*_table(contract).split("."))
     return sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(table, sql.SQL(", ").join(columns))
 
 
 def _load(connection: psycopg.Connection[Any], file: Path, contract: Contract, header: list[str]) -> None:
-    table, columns = sql.Identifier(_table(contract)), sql.SQL(", ").join(map(sql.Identifier, header))
+    table, columns = sql.Identifier(*_table(contract).split(".")), sql.SQL(", ").join(map(sql.Identifier, header))
     connection.execute(sql.SQL("TRUNCATE {}").format(table))
     copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, HEADER true)").format(table, columns)
     try:
@@ -126,5 +130,4 @@ def _load(connection: psycopg.Connection[Any], file: Path, contract: Contract, h
 
 
 def _table(contract: Contract) -> str:
-    assert contract.source and contract.source.table  # the contract's validator sees to it
-    return contract.source.table
+    return (contract.source and contract.source.table) or ""

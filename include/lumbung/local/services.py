@@ -11,6 +11,7 @@ from lumbung.local import sharing
 from lumbung.local.bigquery import BigQuery
 from lumbung.local.postgres import METADATA, Postgres
 from lumbung.local.seed import seed, source_tables
+from lumbung.sources.address import configured
 
 LOCK = "parts"  # services were once called parts; `sharing` says why the files keep the name
 METADATA_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
@@ -74,7 +75,7 @@ def _running(settings: Settings, *, source: bool) -> Iterator[tuple[Postgres | N
             bigquery.launch()
         if postgres and source:
             postgres.start()
-            seed(postgres, settings.data_source)
+            seed(postgres, settings.data_source, [name for name in source_tables() if not configured(name, settings)])
         if bigquery:
             bigquery.wait()
 
@@ -92,13 +93,13 @@ def _stop(postgres: Postgres | None, bigquery: BigQuery | None) -> None:
 
 
 def _addresses(settings: Settings, postgres: Postgres | None, bigquery: BigQuery | None) -> Services:
-    if postgres:
-        connections = {name: postgres.url(name) for name in source_tables()}
-        metadata_url = postgres.url(METADATA, "+psycopg2")
-    else:
-        assert settings.source_dsn
-        connections = dict.fromkeys(source_tables(), settings.source_dsn.get_secret_value())
-        metadata_url = f"sqlite:///{settings.home}/airflow/airflow.db"
+    connections = {}
+    for name in source_tables():
+        if elsewhere := configured(name, settings):
+            connections[name] = elsewhere[1]
+        elif postgres:
+            connections[name] = postgres.url(name)
+    metadata_url = postgres.url(METADATA, "+psycopg2") if postgres else f"sqlite:///{settings.home}/airflow/airflow.db"
     return Services(
         connections=connections,
         emulator_host=bigquery.address if bigquery else settings.emulator_host,

@@ -93,6 +93,7 @@ class _Attempt:
         self.rejects = RejectWriter(self.folder / "rejects.parquet")
         self.read = self.kept = 0
         self.first_reject: Reject | None = None
+        self.notes: list[str] = []
 
     def run(self, batches: Iterable[Batch]) -> SourceError | None:
         """Read all batches; the error, if the contract does not allow what came."""
@@ -104,6 +105,8 @@ class _Attempt:
                 writer.write_batch(pa.RecordBatch.from_arrays([*rows.columns, stamp], schema=self.schema))
                 if batch.lines is not None:
                     lines.extend(batch.lines)
+                if batch.note:
+                    self.notes.append(batch.note)
                 self._reject(batch.rejects)
                 self.kept += rows.num_rows
                 self.read += rows.num_rows + len(batch.rejects)
@@ -188,6 +191,7 @@ class _Attempt:
         unique = uuid.uuid4().hex[:12]
         rejects = self.rejects.close()
         is_over = self.extracted_at >= business_day.ends_at(self.day)
+        taken = [f"rows of {self.extracted_at:%Y-%m-%d %H:%M} UTC"] if is_over else []
         return Snapshot(
             system=self.contract.system,
             entity=self.contract.table,
@@ -203,5 +207,5 @@ class _Attempt:
             source=self.contract.source.label if self.contract.source else "",
             extracted_at=self.extracted_at,
             provisional=not is_over,
-            note=str(refusal) if refusal else f"rows of {self.extracted_at:%Y-%m-%d %H:%M} UTC" if is_over else "",
+            note=str(refusal) if refusal else "; ".join([*taken, *self.notes]),
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from lumbung.catalog.contract import Contract
+from lumbung.catalog.contract import Contract, Reference
 from lumbung.catalog.references import order
 from lumbung.core.errors import LumbungError, SourceError
 from lumbung.pipeline import snapshot
@@ -68,6 +68,12 @@ def make_version(contracts: Sequence[Contract], system: str, day: date, lake: La
     return version
 
 
+_ONE_SPELLING = (
+    "spell the keys alike in both sources (PostgreSQL prints a uuid in lower case and an integer without leading zeros;"
+    " a query: in the contract may say upper(id::text))"
+)
+
+
 class _Unchanged(Exception):  # noqa: N818 - not an error: it leaves the loop that looks for a generation
     def __init__(self, version: Version) -> None:
         self.version = version
@@ -96,9 +102,16 @@ def _check(
             if contract.references:
                 file, rejects = _drop_dangling(db, contract, taken, source, folder, lake)
                 if rejects:
-                    first = db.execute("SELECT reason FROM dangling ORDER BY n LIMIT 1").fetchall()[0][0]
+                    first, alike = db.execute("SELECT reason, alike FROM dangling ORDER BY n LIMIT 1").fetchall()[0]
                     total = taken.rows_rejected + rejects.rows
-                    refusal = too_many(contract, taken.day, rejected=total, read=taken.rows_read, reason=first)
+                    refusal = too_many(
+                        contract,
+                        taken.day,
+                        rejected=total,
+                        read=taken.rows_read,
+                        reason=first,
+                        remedy=_ONE_SPELLING if alike else "",
+                    )
                     refusals += [refusal] if refusal else []
             members[contract.table] = Member(
                 generation=taken.generation,
@@ -132,13 +145,15 @@ def _drop_dangling(
     db.execute(f"""
         CREATE OR REPLACE TEMP TABLE dangling AS
         SELECT * FROM (
-            SELECT file_row_number AS n, to_json(struct_pack({row}))::VARCHAR AS raw,
-                concat_ws('; ', {", ".join(reasons)}) AS reason
+            SELECT file_row_number AS n, struct_pack({row}) AS source, to_json(source)::VARCHAR AS raw,
+                concat_ws('; ', {", ".join(reasons)}) AS reason, false AS alike
             FROM {parquet(source)} r
         ) WHERE reason <> ''
     """)
     if db.execute("SELECT count(*) FROM dangling").fetchall() == [(0,)]:
         return taken.file, None
+    for reference in contract.references:
+        _say_what_differs(db, reference)
     where = snapshot.folder(contract.system, contract.table, taken.day)
     unique = uuid.uuid4().hex[:12]
     rejects = RejectWriter(folder / f"{contract.table}-rejects.parquet")
@@ -159,3 +174,26 @@ def _drop_dangling(
         store(lake, kept, f"{where}/kept-{unique}.parquet"),
         store(lake, rejects.close(), f"{where}/dangling-{unique}.parquet"),
     )
+
+
+def _say_what_differs(db: duckdb.DuckDBPyConnection, reference: Reference) -> None:
+    """Add to the reasons of dangling rows the key that differs from theirs in case, blanks or leading zeros only."""
+    ours = [f"source.{quote(name)}" for name in reference.columns]
+    keys = [quote(name) for name in reference.key]
+    value, key = (" || ', ' || ".join(columns) for columns in (ours, keys))
+    folded, folded_key = (
+        " || ', ' || ".join(f"ltrim(lower(trim({column})), '0')" for column in columns) for columns in (ours, keys)
+    )
+    missing = f"'{', '.join(reference.columns)} ' || {value} || ' is not in {reference.table}'"
+    db.execute(f"""
+        UPDATE dangling SET
+            alike = true,
+            reason = replace(reason, {missing}, {missing} || ', which has ' || near.key || ': only '
+                || CASE WHEN lower({value}) = lower(near.key) THEN 'the case differs'
+                    WHEN trim({value}) = trim(near.key) THEN 'blanks differ'
+                    ELSE 'case, blanks or leading zeros differ' END)
+        FROM (
+            SELECT {folded_key} AS folded, min({key}) AS key FROM {quote(reference.table)} GROUP BY folded
+        ) near
+        WHERE near.folded = {folded} AND contains(reason, {missing})
+    """)

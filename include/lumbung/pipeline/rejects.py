@@ -61,7 +61,7 @@ class RejectWriter:
 
 
 def too_many(
-    contract: Contract, day: date, *, rejected: int, read: int, reason: str, line: int | None = None
+    contract: Contract, day: date, *, rejected: int, read: int, reason: str, line: int | None = None, remedy: str = ""
 ) -> SourceError | None:
     """The error, if more of the rows read are rejected than the contract allows (one always is).
 
@@ -72,6 +72,7 @@ def too_many(
         read: rows read.
         reason: why the first of them was rejected.
         line: its line in the source, from 1.
+        remedy: what to do, if it is not to fix the source or to allow more.
     """
     assert contract.source
     allowed = max(1, int(contract.source.max_rejects * read))
@@ -80,7 +81,8 @@ def too_many(
     return SourceError(
         f"{rejected} of {read} rows are rejected, {allowed} allowed; the first: {reason}",
         where=place(contract.source.label, day, line),
-        remedy=f"fix the source (the rejects are in {TABLE}), or raise max_rejects in"
+        remedy=remedy
+        or f"fix the source (the rejects are in {TABLE}), or raise max_rejects in"
         f" {contract.dataset}/{contract.path.name}",
     )
 

@@ -66,20 +66,22 @@ class Batch:
         rows: the business columns in the contract's order, all STRING.
         lines: 1-based line of the file each row starts on; None where rows have no line.
         rejects: the rows that were left out, in the source's order.
+        note: what a person should know about the source's rows.
     """
 
     rows: pa.RecordBatch
     lines: list[int] | None
     rejects: list[Reject]
+    note: str = ""
 
 
 def read(contract: Contract, *, data_source: Path, dsn: str | None) -> Iterator[Batch]:
-    """Read a contract's source, batch by batch; a source without rows yields no batch.
+    """Read a contract's source, batch by batch; a source without rows yields none, or one that has a note.
 
     Args:
         contract: a staging table's contract.
         data_source: folder of the CSV and JSON sources.
-        dsn: address of the source database; only a `postgres` source needs it.
+        dsn: address of the source database, see `lumbung.sources.address`; only a `postgres` source needs it.
 
     Raises:
         SourceError: the source cannot be read as a whole. It may come after some batches, so nothing read is

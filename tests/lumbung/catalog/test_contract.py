@@ -5,8 +5,9 @@ import json
 import jsonschema
 import pytest
 import yaml
+from pydantic import ValidationError
 
-from lumbung.catalog.contract import SCHEMA, SCHEMA_LINE, SQL_ROOT, json_schema, parse
+from lumbung.catalog.contract import SCHEMA, SCHEMA_LINE, SQL_ROOT, Source, json_schema, parse
 from lumbung.core.errors import LumbungError
 
 CONTRACTS = sorted(SQL_ROOT.glob("*/*.yaml"))
@@ -42,6 +43,8 @@ def test_each_contract_keeps_to_the_schema(path):
         {"columns": [{"name": "the id", "description": "-"}]},
         {"checks": [{"uniq": ["id"]}]},
         {"source": {"kind": "xml"}},
+        {"source": {"kind": "postgres", "connection": "c", "table": "a.b.c"}},
+        {"source": {"kind": "postgres", "connection": "c", "table": "t", "row_security": "off"}},
     ],
 )
 def test_what_the_model_refuses_for_its_form_the_schema_refuses(change):
@@ -51,6 +54,24 @@ def test_what_the_model_refuses_for_its_form_the_schema_refuses(change):
     if "dataset" not in change:  # that is the folder's name
         with pytest.raises(LumbungError):
             parse(SQL_ROOT / "staging" / "x.yaml", yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"table": "t"}, "a postgres source needs connection"),
+        ({"connection": "c"}, "needs either table or query"),
+        ({"connection": "c", "table": "t", "query": "SELECT 1"}, "needs either table or query"),
+        ({"connection": "c", "table": "school.course"}, None),
+        ({"connection": "c", "query": "SELECT 1"}, None),
+    ],
+)
+def test_a_postgres_source_is_a_table_or_a_query_of_a_connection(source, message):
+    if message:
+        with pytest.raises(ValidationError, match=message):
+            Source(kind="postgres", **source)
+    else:
+        assert Source(kind="postgres", **source).label == f"c.{source.get('table', '(query)')}"
 
 
 def test_all_that_is_inconsistent_is_said_at_once():

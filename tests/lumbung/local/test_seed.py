@@ -9,10 +9,12 @@ import pytest
 
 from lumbung.core.errors import SourceError
 from lumbung.core.settings import Settings
+from lumbung.local import seed as seeds
 from lumbung.local import services
 from lumbung.local.postgres import Postgres
 from lumbung.local.seed import seed
 from support.source_database import SOURCE, enrollments
+from support.sources import make_contract
 
 ROWS = "course_id,student_id\nc1,s1\nc1,s1\nc2,\n"
 
@@ -57,5 +59,32 @@ def test_a_bad_seed_is_refused_and_what_was_loaded_stays(settings: Settings) -> 
         with pytest.raises(SourceError, match="LUMBUNG_DATA_SOURCE"):
             seed(postgres, settings.data_source)
         assert len(enrollments(postgres.url(SOURCE))) == 3
+    finally:
+        postgres.stop()
+
+
+def test_each_connection_has_a_database_with_its_tables_and_their_schemas(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contracts = {
+        "shop": [make_contract("postgres", table="one.member"), make_contract("postgres", query="SELECT 1")],
+        "school": [make_contract("postgres", connection="school")],
+        "elsewhere": [make_contract("postgres", connection="elsewhere", table="missing")],
+        "asked": [make_contract("postgres", connection="asked", query="SELECT 1")],
+    }
+    monkeypatch.setattr(seeds, "source_tables", lambda: contracts)
+    (settings.data_source / "one.member.csv").write_text("id,name,city\n1,a,b\n")
+    (settings.data_source / "member.csv").write_text("id,name,city\n2,c,d\n")
+    postgres = Postgres(settings.home)
+    postgres.start()
+    try:
+        seed(postgres, settings.data_source, ["shop", "school", "asked"])
+        for database, table, key in (("shop", "one.member", "1"), ("school", "member", "2")):
+            with psycopg.connect(postgres.url(database)) as connection:
+                assert connection.execute(f"SELECT id FROM {table}").fetchall() == [(key,)]
+        with psycopg.connect(postgres.url("asked")):
+            pass
+        with pytest.raises(psycopg.OperationalError, match="does not exist"):
+            psycopg.connect(postgres.url("elsewhere"))
     finally:
         postgres.stop()

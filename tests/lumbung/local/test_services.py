@@ -165,6 +165,16 @@ def test_a_source_of_ones_own_needs_no_embedded_postgres(settings: Settings, mon
         assert running.metadata_url == "postgresql+psycopg2://mine"
 
 
+def test_a_connection_of_a_source_s_own_is_not_seeded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = "postgresql://reader:secret@db.example.com:1,db2.example.com:2/source"
+    monkeypatch.setenv("AIRFLOW_CONN_PINTER_SKUY", own)
+    (settings.data_source / "course_enrollment.csv").unlink()
+    ours = settings.replace(emulator_host="http://127.0.0.1:9050")
+    with services.running(ours) as running:
+        assert running.connections == {SOURCE: own}
+        assert "postgresql+psycopg2://" in running.metadata_url, "Airflow's database is here"
+
+
 def test_a_server_that_does_not_start_says_why(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     package = settings.data_source / "bigquery"
     package.mkdir()

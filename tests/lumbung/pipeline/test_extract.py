@@ -1,5 +1,6 @@
 """Extract on real files, a real database and a real lake folder."""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +12,7 @@ from lumbung.core.errors import SourceError, SourceUnavailableError
 from lumbung.pipeline import snapshot
 from lumbung.pipeline.extract import extract
 from lumbung.storage.lake import sha256
+from support.pipeline import sources
 
 pytestmark = pytest.mark.midnight
 
@@ -74,6 +76,27 @@ def test_a_manifest_says_what_the_files_are(harness, take, read):
         assert {row["snapshot_date"] for row in rows} == {PAST}
     assert [row["first_name"] for row in read(take("mentor")[0].file)] == ["Sri", "Ika"]
     assert take("mentor")[0].source == "mentor.csv"
+
+
+def test_a_part_that_row_level_security_leaves_is_noted(harness, take):
+    harness.sql(
+        "CREATE ROLE part LOGIN PASSWORD 'part'; ALTER TABLE course_enrollment ENABLE ROW LEVEL SECURITY;"
+        f"GRANT USAGE ON SCHEMA {harness.schema} TO part; GRANT SELECT ON course_enrollment TO part;"
+        "CREATE POLICY mine ON course_enrollment USING (student_id = 's1')"
+    )
+    contract = harness.catalog.contracts["staging.course_enrollment"]
+    try:
+        dsn = re.sub(r"postgres:\w+@", "part:part@", harness.settings.source_dsn.get_secret_value())
+        with pytest.raises(SourceError, match="row-level security hides rows"):
+            take("course_enrollment", dsn=dsn)
+        allowed = contract.source.model_copy(update={"row_security": "allow"})
+        harness.catalog.contracts[contract.address] = contract.model_copy(update={"source": allowed})
+        taken, _ = take("course_enrollment", dsn=dsn)
+        assert 0 < taken.rows_kept < len(sources()["course_enrollment"])
+        assert "row-level security hides rows from the user: what is read is a part" in taken.note
+    finally:
+        harness.catalog.contracts["staging.course_enrollment"] = contract
+        harness.sql("DROP OWNED BY part; DROP ROLE part")
 
 
 def test_a_committed_snapshot_is_reused_whatever_became_of_the_source(harness, take):

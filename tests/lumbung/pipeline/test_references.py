@@ -75,11 +75,29 @@ def test_a_row_may_miss_more_than_one(harness, read):
     assert reject["reason"] == "student_id s9 is not in student; course_id c9 is not in course"
 
 
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("A0EEBC99-9C0B", "which has a0eebc99-9c0b: only the case differs"),  # as PostgreSQL prints a uuid
+        (" a0eebc99-9c0b", "which has a0eebc99-9c0b: only blanks differ"),
+        ("00a0eebc99-9c0b", "which has a0eebc99-9c0b: only case, blanks or leading zeros differ"),
+    ],
+)
+def test_keys_that_are_spelled_in_two_ways_are_told_and_not_allowed_for(harness, key, says):
+    students = [{**student, "id": "a0eebc99-9c0b"} for student in sources()["student"][:1]]
+    harness.fill({"student": students, **many(3), "course_enrollment": [enrollment(key, f"c{n}") for n in range(3)]})
+    with pytest.raises(SourceError) as refused:
+        version(harness)
+    assert f"the first: student_id {key} is not in student, {says}" in str(refused.value)
+    assert "Spell the keys alike in both sources" in str(refused.value)
+    assert "max_rejects" not in str(refused.value)
+
+
 def test_a_reference_is_compared_byte_by_byte(harness, read):
     harness.fill(many(2, [], [enrollment("S1", "c1")]))
     made = version(harness)
     assert [row["reason"] for row in read(made.members["course_enrollment"].rejects)] == [
-        "student_id S1 is not in student"
+        "student_id S1 is not in student, which has s1: only the case differs"
     ]
 
 

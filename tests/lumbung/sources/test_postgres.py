@@ -110,7 +110,7 @@ def test_no_column(member):
 
 def test_permission_denied(member):
     message = refusal(make_contract("postgres"), member.uri("guest", "hush"))
-    assert "shop.member: permission denied. GRANT SELECT ON member" in message
+    assert "shop.member: permission denied for table member. GRANT SELECT ON member to the user." in message
 
 
 def test_columns_alone_may_be_granted(member):

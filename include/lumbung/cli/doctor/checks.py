@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator
 from dataclasses import replace
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 from lumbung.core.errors import LumbungError, first_line
-from lumbung.core.settings import Settings
+from lumbung.core.settings import Settings, environment
 from lumbung.serving.schema import Finding
 
 # The module and function of each check: imported one by one, so that a broken installation is a finding, too.
@@ -26,6 +27,11 @@ CHECKS = (
     ("tweets", "stream", "check"),
     ("notification", "notifications", "check"),
 )
+# A password in an address, whether it can be understood or not: user:password@, a parameter, a key of JSON.
+_PASSWORD = re.compile(
+    r"""//[^:/]*:(.*)@|password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^&\s']+))|"password"\s*:\s*"((?:[^"\\]|\\.)*)\""""
+)
+SHORTEST_SECRET = 6
 
 
 def checks(settings: Settings) -> Iterator[Finding]:
@@ -45,16 +51,20 @@ def checks(settings: Settings) -> Iterator[Finding]:
 
 def _without_secrets(finding: Finding, settings: Settings) -> Finding:
     """The finding with secrets replaced, as messages of libraries may hold them; a remedy only where it is not ok."""
-    dsn = settings.source_dsn.get_secret_value() if settings.source_dsn else ""
-    webhook = settings.notify.webhook.get_secret_value() if settings.notify.webhook else ""
-    airflow_url = settings.airflow_url.get_secret_value() if settings.airflow_url else ""
-    passwords = [
-        urlsplit(dsn).password or "",
-        urlsplit(airflow_url).password or "",
-        *(value for name, value in parse_qsl(urlsplit(dsn).query) if name == "password"),
-    ]
-    found, remedy = finding.found, "" if finding.ok else finding.remedy
-    for secret in (dsn, webhook, *passwords, *map(unquote, passwords)):
-        if secret:
-            found, remedy = found.replace(secret, "***"), remedy.replace(secret, "***")
-    return replace(finding, found=found, remedy=remedy)
+    given = (settings.source_dsn, settings.notify.webhook, settings.airflow_url)
+    connections = [value for name, value in environment().items() if name.startswith("AIRFLOW_CONN_")]
+    addresses = [*(secret.get_secret_value() for secret in given if secret), *connections]
+    passwords = {found for address in addresses for match in _PASSWORD.finditer(address) for found in match.groups("")}
+    texts = [finding.found, "" if finding.ok else finding.remedy]
+    for address in addresses:
+        texts = [text.replace(address, "***") for text in texts]
+    for password in filter(None, {*passwords, *map(unquote, passwords)}):
+        texts = [_masked(text, password) for text in texts]
+    return replace(finding, found=texts[0], remedy=texts[1])
+
+
+def _masked(text: str, password: str) -> str:
+    """The text without a password; a short one is replaced only where an address has it, as any word may hold it."""
+    if len(password) >= SHORTEST_SECRET:
+        return text.replace(password, "***")
+    return re.sub(rf"(?<=:){re.escape(password)}(?=@)|(?<=password=){re.escape(password)}(?!\w)", "***", text)

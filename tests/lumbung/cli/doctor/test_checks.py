@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -197,6 +198,49 @@ def test_a_source_database_is_read(find, postgres, sources):
     with psycopg.connect(postgres.url(SOURCE)) as connection:
         connection.execute("TRUNCATE course_enrollment, lumbung_seed")
     assert "is empty" in find(source_dsn=postgres.url(SOURCE))["source pinter_skuy.course_enrollment"].found
+
+
+def test_a_source_s_own_connection_is_read(find, postgres, sources, monkeypatch):
+    """It goes before the setting for all sources, and is written as Airflow keeps a connection."""
+    seed(postgres, sources)
+    own = urlsplit(postgres.url(SOURCE))
+    kept = {"host": own.hostname, "port": own.port, "login": own.username, "password": own.password, "schema": SOURCE}
+    monkeypatch.setenv("AIRFLOW_CONN_PINTER_SKUY", json.dumps({"conn_type": "postgres", **kept}))
+    findings = find(source_dsn=f"postgresql://reader:{PASSWORD}@no-such-host.invalid/shop")
+    assert "can be read" in findings["source pinter_skuy.course_enrollment"].found
+    assert own.password not in json.dumps([vars(finding) for finding in findings.values()])
+    findings = find()
+    assert {"embedded PostgreSQL", "source pinter_skuy.course_enrollment"} < findings.keys(), "Airflow's database"
+    assert "seed of PostgreSQL" not in findings
+    monkeypatch.setenv("AIRFLOW_CONN_PINTER_SKUY", '{"conn_type": "mysql"}')
+    finding = find()["source pinter_skuy.course_enrollment"]
+    assert "of the type mysql" in finding.found
+
+
+@pytest.mark.parametrize("password", ["a", "e", "shop", "%20", "a%20b"])
+def test_a_short_password_does_not_blot_out_the_words(find, password):
+    findings = find(source_dsn=f"postgresql://reader:{password}@127.0.0.1:{closed_port()}/shop")
+    finding = findings["source pinter_skuy.course_enrollment"]
+    assert finding.found == "127.0.0.1/shop: no connection, Connection refused"
+    assert finding.remedy == "start the server, or fix LUMBUNG_SOURCE_DSN's host and port"
+
+
+def test_a_password_is_hidden_wherever_an_address_may_hold_it(monkeypatch):
+    texts = {
+        "postgresql://u:a@h/d": "no route to u:a@h or password=a, as a was said",
+        "postgresql://h/d?password=s3cr%40t": "s3cr@t and s3cr%40t",
+        "host=h password='s3 cr@t'": "s3 cr@t",
+        '{"conn_type": "postgres", "password": "s3cr@t"}': "s3cr@t",
+        "postgresql://u:s3/cr@t@h/d": "s3/cr@t",  # it is not an address, and a message may quote it
+    }
+    for address, text in texts.items():
+        monkeypatch.setenv("AIRFLOW_CONN_SHOP", address)
+        shown = doctor._without_secrets(Finding("x", False, f"{address} {text}", text), Settings.of())
+        expected = "no route to u:***@h or password=***, as a was said" if ":a@" in address else text
+        if expected == text:
+            assert "cr" not in f"{shown.found} {shown.remedy}", address
+        else:
+            assert (shown.found, shown.remedy) == (f"*** {expected}", expected)
 
 
 def test_a_server_given_by_address_is_asked(find, bigquery_server):
