@@ -26,7 +26,7 @@ OWN_SYSTEM = "lumbung"
 """The system of the tables that the program writes about its own work."""
 
 Severity = Literal["fail", "warn"]
-Kind = Literal["csv", "json", "postgres"]
+Kind = Literal["csv", "json", "postgres", "xlsx"]
 Type = Literal["STRING", "INT64", "NUMERIC", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "JSON", "ARRAY<STRING>"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -47,12 +47,22 @@ class Column(Strict):
 
 
 class Source(Strict):
-    """Where a staging table's rows come from: a file, or a table of PostgreSQL."""
+    """Where a staging table's rows come from: a file, a sheet of a workbook, or a table of PostgreSQL."""
 
     kind: Kind
-    path: str | None = Field(default=None, description="Of csv and json: the file, under LUMBUNG_DATA_SOURCE.")
+    path: str | None = Field(default=None, description="Of csv, json and xlsx: the file, under LUMBUNG_DATA_SOURCE.")
+    sheet: str | None = Field(default=None, description="Of xlsx: the sheet's name.")
+    header_row: int | None = Field(
+        default=None, ge=1, description="Of xlsx: the row that names the columns; default: the first of the range."
+    )
+    range: str | None = Field(
+        default=None,
+        pattern=r"^[A-Z]{1,3}([1-9]\d*)?:[A-Z]{1,3}([1-9]\d*)?$",
+        description="Of xlsx: the cells that are read, such as B3:F200 or B:F; default: all of the sheet.",
+    )
     connection: str | None = Field(default=None, description="Of postgres: the Airflow connection.")
     table: Name | None = Field(default=None, description="Of postgres: the table.")
+    optional: bool = Field(default=False, description="Of a file: it may be missing, which counts as no rows.")
     min_rows: int = Field(default=1, ge=0, description="Fewer rows refuse the day.")
     max_rejects: float = Field(
         default=0.01,
@@ -63,16 +73,22 @@ class Source(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        needed = ("connection", "table") if self.kind == "postgres" else ("path",)
+        needed = {"postgres": ("connection", "table"), "xlsx": ("path", "sheet")}.get(self.kind, ("path",))
         if missing := [name for name in needed if getattr(self, name) is None]:
             raise ValueError(f"a {self.kind} source needs {' and '.join(missing)}")
         if self.path is not None and (Path(self.path).is_absolute() or ".." in Path(self.path).parts):
             raise ValueError(f"path {self.path!r} must stay inside the data source folder")
+        if self.optional and self.path is None:
+            raise ValueError("optional: only of a file")
+        if self.kind != "xlsx" and (given := self.model_fields_set & {"sheet", "header_row", "range"}):
+            raise ValueError(f"{' and '.join(sorted(given))}: only of an xlsx source")
         return self
 
     @property
     def label(self) -> str:
-        """What people call the source: the file's name or the table's."""
+        """What people call the source: the name of the file, the sheet or the table."""
+        if self.sheet:
+            return f"{self.path}!{self.sheet}"
         return self.path or f"{self.connection}.{self.table}"
 
 
