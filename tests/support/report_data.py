@@ -1,5 +1,6 @@
 """Report data that the report's tests share."""
 
+from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from lumbung.serving.schema import (
     Accounting,
     Author,
     CategoryCount,
+    CityCount,
     DailyCount,
     Freshness,
     HourlyCount,
@@ -37,7 +39,7 @@ HOSTILE = [
 
 def courses(**fields: Any) -> Section:
     """The section of courses; what is not given is empty."""
-    names = ("students_per_city", "category_counts", "top_mentors", "enrollments_per_mentor", "enrollments_per_day")
+    names = [field.name for field in dataclass_fields(pinter_skuy.Courses)]
     return pinter_skuy.section(pinter_skuy.Courses(**{name: fields.get(name, []) for name in names}), "pinter-skuy")
 
 
@@ -82,6 +84,7 @@ def clean() -> ReportData:
                 enrollments_per_day=[
                     (DAY - timedelta(days=n), name, 46 - n) for n in range(3) for name in ("data", "akuntansi")
                 ],
+                branches_per_city=[CityCount("Bandung", 1200, 2, 240), CityCount("", 1, 0, 0)],
             ),
             cilvest.section(tweets("sintetis_a", "sintetis_b"), "Cilvest"),
         ],
@@ -123,6 +126,7 @@ def hostile() -> ReportData:
                 top_mentors=[TopMentor(1, text, text, 20) for text in HOSTILE for _ in range(2)],
                 enrollments_per_mentor=[(text, 20) for text in HOSTILE],
                 enrollments_per_day=[(DAY - timedelta(days=n), text, n) for n in range(30) for text in HOSTILE],
+                branches_per_city=[CityCount(text, 9000, 2, 80) for text in HOSTILE],
             ),
             cilvest.section(tweets(*HOSTILE), "Cilvest"),
         ],

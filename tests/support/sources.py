@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import ClassVar
 
+import xlsxwriter
+
 from lumbung.catalog.contract import Contract
 from lumbung.sources import read
 
@@ -20,11 +22,11 @@ NAMES = ("id", "name", "city")
 
 
 def make_contract(kind, columns=COLUMNS, key=("id",), **source):
-    """The contract of a source of members; its file is `member.<kind>`, its table `shop.member`."""
+    """The contract of members: the file `member.<kind>`, its sheet `Members`, or the table `shop.member`."""
     if kind == "postgres":
         source = {"connection": "shop", **({} if "query" in source else {"table": "member"}), **source}
     else:
-        source = {"path": f"member.{kind}", **source}
+        source = {"path": f"member.{kind}", **({"sheet": "Members"} if kind == "xlsx" else {}), **source}
     return Contract.model_validate(
         {
             "dataset": "staging",
@@ -61,6 +63,7 @@ class FileSource:
     """A file of members: `write` fills it, `read` reads it by the contract."""
 
     kind: ClassVar[str]
+    many = 200_000  # rows that are more than a batch
     missing_message = r"the file cannot be read \(No such file.*LUMBUNG_DATA_SOURCE"
     empty_text = ""  # what an empty text is read as
 
@@ -120,10 +123,34 @@ class JsonLinesSource(JsonArraySource):
         return "\n" + "".join(records)
 
 
+class XlsxSource(FileSource):
+    """A sheet below its header, every value in a text cell."""
+
+    kind = "xlsx"
+    many = 60_000
+    empty_text = None
+
+    def write(self, rows, names=NAMES):
+        self.records = [self.record(row, names) for row in rows]
+        with xlsxwriter.Workbook(self.file) as workbook:
+            sheet = workbook.add_worksheet("Members")
+            sheet.xls_strmax = 1 << 20  # others write longer texts than Excel allows
+            for number, row in enumerate([names, *rows]):
+                for column, value in enumerate(row):
+                    sheet.write_string(number, column, value or "")
+
+    def record(self, row, names):
+        return json.dumps({name: value or None for name, value in zip(names, row, strict=True)}, ensure_ascii=False)
+
+    def lines(self):
+        return list(range(2, len(self.records) + 2))
+
+
 class PostgresSource:
     """A table of members, filled by COPY."""
 
     kind = "postgres"
+    many = 200_000
     missing_message = "there is no such table"
     where = "shop.member"
     empty_text = ""

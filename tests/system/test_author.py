@@ -18,6 +18,7 @@ NEW = (
     ("system", "toko_buku"),
     ("source", "toko_buku.voucher", "--kind", "json"),
     ("source", "toko_buku.visit", "--kind", "csv"),
+    ("source", "toko_buku.branch", "--kind", "xlsx"),
     ("source", "toko_buku.order_line", "--kind", "postgres"),
     ("table", "dwh.dim_voucher"),
     ("table", "dwh.fact_order_line", "--from", "staging.order_line"),
@@ -89,13 +90,14 @@ def test_the_system_runs_and_its_tables_are_built(home) -> None:
     counts = [{"name": name, "row_count": 1} for name in ("Dua", "Satu", "Tiga")]
     for table in ("voucher_count", "order_line_by_name"):
         assert home.query(f"SELECT * FROM datamart.{table} ORDER BY name") == counts, table
-    assert home.query("SELECT COUNT(*) AS n FROM staging.visit") == [{"n": 3}]
+    for table in ("visit", "branch"):
+        assert home.query(f"SELECT id, name FROM staging.{table} ORDER BY id") == items, table
     (fresh,) = home.query("SELECT system, published_day FROM datamart.freshness")
     assert fresh == {"system": "toko_buku", "published_day": DAY}
     page = Path(home.run("report").rpartition("Report: ")[2].strip()).read_text(encoding="utf-8")
     assert "Toko Buku report" in page
     assert '<p class="answer">3 rows.</p>' in page
-    assert "All 12 source rows were loaded, none rejected" in page
+    assert "All 15 source rows were loaded, none rejected" in page
 
 
 def test_the_test_cases_pass_on_a_real_server(home) -> None:

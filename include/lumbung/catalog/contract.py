@@ -26,7 +26,7 @@ OWN_SYSTEM = "lumbung"
 """The system of the tables that the program writes about its own work."""
 
 Severity = Literal["fail", "warn"]
-Kind = Literal["csv", "json", "postgres"]
+Kind = Literal["csv", "json", "postgres", "xlsx"]
 Type = Literal["STRING", "INT64", "NUMERIC", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "JSON", "ARRAY<STRING>"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 QualifiedName = Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$")]
@@ -48,10 +48,19 @@ class Column(Strict):
 
 
 class Source(Strict):
-    """Where a staging table's rows come from: a file, or a table or query of PostgreSQL."""
+    """Where a staging table's rows come from: a file, a sheet of a workbook, or a table or query of PostgreSQL."""
 
     kind: Kind
-    path: str | None = Field(default=None, description="Of csv and json: the file, under LUMBUNG_DATA_SOURCE.")
+    path: str | None = Field(default=None, description="Of csv, json and xlsx: the file, under LUMBUNG_DATA_SOURCE.")
+    sheet: str | None = Field(default=None, description="Of xlsx: the sheet's name.")
+    header_row: int | None = Field(
+        default=None, ge=1, description="Of xlsx: the row that names the columns; default: the first of the range."
+    )
+    range: str | None = Field(
+        default=None,
+        pattern=r"^[A-Z]{1,3}([1-9]\d*)?:[A-Z]{1,3}([1-9]\d*)?$",
+        description="Of xlsx: the cells that are read, such as B3:F200 or B:F; default: all of the sheet.",
+    )
     connection: str | None = Field(default=None, description="Of postgres: the Airflow connection.")
     table: QualifiedName | None = Field(default=None, description="Of postgres: the table, or <schema>.<table>.")
     query: str | None = Field(default=None, description="Of postgres, instead of a table: a SELECT.")
@@ -60,6 +69,7 @@ class Source(Strict):
         description="Of postgres: whether a policy of row-level security that hides rows from the user refuses the day,"
         " or is allowed and noted.",
     )
+    optional: bool = Field(default=False, description="Of a file: it may be missing, which counts as no rows.")
     min_rows: int = Field(default=1, ge=0, description="Fewer rows refuse the day.")
     max_rejects: float = Field(
         default=0.01,
@@ -70,18 +80,24 @@ class Source(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        needed = "connection" if self.kind == "postgres" else "path"
-        if getattr(self, needed) is None:
-            raise ValueError(f"a {self.kind} source needs {needed}")
+        needed = {"postgres": ("connection",), "xlsx": ("path", "sheet")}.get(self.kind, ("path",))
+        if missing := [name for name in needed if getattr(self, name) is None]:
+            raise ValueError(f"a {self.kind} source needs {' and '.join(missing)}")
         if self.kind == "postgres" and (self.table is None) == (self.query is None):
             raise ValueError("a postgres source needs either table or query")
         if self.path is not None and (Path(self.path).is_absolute() or ".." in Path(self.path).parts):
             raise ValueError(f"path {self.path!r} must stay inside the data source folder")
+        if self.optional and self.path is None:
+            raise ValueError("optional: only of a file")
+        if self.kind != "xlsx" and (given := self.model_fields_set & {"sheet", "header_row", "range"}):
+            raise ValueError(f"{' and '.join(sorted(given))}: only of an xlsx source")
         return self
 
     @property
     def label(self) -> str:
-        """What people call the source: the file's name or the table's, or that it is a query of a connection."""
+        """What people call the source: the name of the file, the sheet or the table, or that it is a query."""
+        if self.sheet:
+            return f"{self.path}!{self.sheet}"
         return self.path or f"{self.connection}.{self.table or '(query)'}"
 
 

@@ -152,6 +152,13 @@ def _enrollment_answers(answers: EnrollmentAnswers) -> None:
         [(mentor.rank, mentor.mentor_name, mentor.enrollments) for mentor in answers.top_mentors],
         numbers=("rank", "enrollments"),
     )
+    if answers.branches_per_city:
+        table(
+            "Campus branches per city, beside the students of question 1",
+            ("city", "students", "branches", "seats"),
+            [(count.city, count.students, count.branches, count.seats) for count in answers.branches_per_city],
+            numbers=("students", "branches", "seats"),
+        )
 
 
 @show.register

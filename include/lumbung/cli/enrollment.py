@@ -84,7 +84,7 @@ def answers(as_json: Json = False) -> None:
 
 
 def generate(
-    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the five files.")],
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the six files.")],
     enrollments: Annotated[int, typer.Option(min=1, help="Enrollments; the other sources are in proportion.")] = 10_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
 ) -> None:

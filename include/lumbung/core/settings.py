@@ -203,7 +203,7 @@ class Settings(Group):
 
     Attributes:
         home: folder of all local state.
-        data_source: folder with the CSV and JSON sources and the seed of the embedded PostgreSQL.
+        data_source: folder with the source files and the seed of the embedded PostgreSQL.
         source_dsn: the source PostgreSQL; None: the embedded one.
         lake_uri: `file://` or `gs://` address of the lake; default: `lake` under `home`.
         project: the BigQuery project; None: the local server.

@@ -22,7 +22,7 @@ from lumbung.core.errors import SourceError
 from lumbung.pipeline import snapshot
 from lumbung.pipeline.rejects import RejectWriter, place, too_many
 from lumbung.pipeline.snapshot import Snapshot
-from lumbung.sources import Batch, Reject, read
+from lumbung.sources import Batch, Reject, is_absent, read
 from lumbung.storage.duck import engine, literal, parquet, quote, store
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import commit
@@ -47,7 +47,7 @@ def extract(
         contract: the staging table's contract, with its source.
         day: the business day.
         lake: where the snapshot goes.
-        data_source: folder of the CSV and JSON files.
+        data_source: folder of the files.
         dsn: the PostgreSQL of a `postgres` source.
         started_at: when the run started.
         refresh: take the source again whatever is there.
@@ -56,17 +56,18 @@ def extract(
         The snapshot, and whether it was taken now.
 
     Raises:
-        SourceError: the source is missing, empty or unreadable, or has more rejects than its contract allows. The
-            rejects are in the lake; no snapshot is committed.
+        SourceError: the source is missing and not optional, empty or unreadable, or has more rejects than its contract
+            allows. The rejects are in the lake; no snapshot is committed.
     """
     folder = snapshot.folder(contract.system, contract.table, day)
     previous = snapshot.committed(lake, contract.system, contract.table, day)
     if previous and (previous.extracted_at >= started_at or not (refresh or _is_due(previous, started_at))):
         return previous, False
     with tempfile.TemporaryDirectory(prefix="lumbung-") as local:
-        attempt = _Attempt(contract, day, lake, Path(local))
+        absent = is_absent(contract, data_source)
+        attempt = _Attempt(contract, day, lake, Path(local), absent=absent)
         try:
-            refusal = attempt.run(read(contract, data_source=data_source, dsn=dsn))
+            refusal = attempt.run(() if absent else read(contract, data_source=data_source, dsn=dsn))
         except SourceError as error:
             refusal = error
         document = attempt.document(folder, refusal)
@@ -84,8 +85,9 @@ def _is_due(previous: Snapshot, started_at: datetime) -> bool:
 class _Attempt:
     """One attempt at a source: rows and rejects on local disk, then in the lake."""
 
-    def __init__(self, contract: Contract, day: date, lake: Lake, folder: Path) -> None:
+    def __init__(self, contract: Contract, day: date, lake: Lake, folder: Path, *, absent: bool) -> None:
         self.contract, self.day, self.lake, self.folder = contract, day, lake, folder
+        self.absent = absent
         self.columns = [column.name for column in contract.business_columns]
         self.schema = pa.schema([*((name, pa.string()) for name in self.columns), ("snapshot_date", pa.date32())])
         self.extracted_at = datetime.now(UTC)
@@ -177,7 +179,7 @@ class _Attempt:
             )
         ):
             return refusal
-        if self.kept < source.min_rows:
+        if self.kept < source.min_rows and not self.absent:
             rejected = f"; {self.rejects.count} rejected, the first: {first.reason}" if first else ""
             return SourceError(
                 f"{self.kept} rows, where the contract expects at least {source.min_rows}{rejected}",
@@ -191,7 +193,8 @@ class _Attempt:
         unique = uuid.uuid4().hex[:12]
         rejects = self.rejects.close()
         is_over = self.extracted_at >= business_day.ends_at(self.day)
-        taken = [f"rows of {self.extracted_at:%Y-%m-%d %H:%M} UTC"] if is_over else []
+        notes = [f"rows of {self.extracted_at:%Y-%m-%d %H:%M} UTC"] if is_over else []
+        notes += ["the file is missing, which the contract allows"] if self.absent else []
         return Snapshot(
             system=self.contract.system,
             entity=self.contract.table,
@@ -207,5 +210,5 @@ class _Attempt:
             source=self.contract.source.label if self.contract.source else "",
             extracted_at=self.extracted_at,
             provisional=not is_over,
-            note=str(refusal) if refusal else "; ".join([*taken, *self.notes]),
+            note=str(refusal) if refusal else "; ".join([*notes, *self.notes]),
         )

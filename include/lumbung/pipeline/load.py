@@ -16,6 +16,7 @@ from lumbung.pipeline import snapshot
 from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.target import Target
 from lumbung.storage import job_config
+from lumbung.storage.columns import arrow_schema
 from lumbung.storage.duck import engine, literal, parquet, quote
 from lumbung.storage.state import Marker
 from lumbung.storage.warehouse import Job
@@ -93,10 +94,13 @@ def replace(run: Run, contract: Contract, day: date, source: Path | Sequence[str
 
 def _load(run: Run, contract: Contract, day: date) -> Step:
     version = snapshot.version_of(run.lake, run.system, day)
-    where = f"{contract.address}, day {day}"
-    if version is None or contract.table not in version.members:
+    member = version.members.get(contract.table) if version else None
+    if version is None or (member is None and not (contract.source and contract.source.optional)):
+        where = f"{contract.address}, day {day}"
         raise LumbungError("no committed version", where=where, remedy="run the day again")
-    member = version.members[contract.table]
+    marker = Marker(generation=version.generation)
+    if member is None:
+        return _load_nothing(run, contract, day, marker)
     with ExitStack() as stack:
         source: Path | list[str]
         if set(member.columns) != {column.name for column in contract.business_columns}:
@@ -107,7 +111,6 @@ def _load(run: Run, contract: Contract, day: date) -> Step:
             source = stack.enter_context(run.lake.local(member.file.path))
         else:
             source = [run.lake.address(member.file.path)]
-        marker = Marker(generation=version.generation)
         job = replace(run, contract, day, source, rows=member.file.rows, marker=marker)
     return Step.written(
         contract.address,
@@ -118,6 +121,25 @@ def _load(run: Run, contract: Contract, day: date) -> Step:
         seconds=job.seconds,
         job_id=job.job_id,
         note=member.note,
+    )
+
+
+def _load_nothing(run: Run, contract: Contract, day: date, marker: Marker) -> Step:
+    """A partition without rows: the day's version is from before there was the contract of this optional source."""
+    with tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
+        file = Path(folder) / "nothing.parquet"
+        pq.write_table(arrow_schema(contract).empty_table(), file)
+        job = replace(run, contract, day, file, rows=0, marker=marker)
+    note = "the day was taken before this source was added"
+    return Step.written(
+        contract.address,
+        rows_in=0,
+        rows_out=0,
+        rows_rejected=0,
+        bytes=0,
+        seconds=job.seconds,
+        job_id=job.job_id,
+        note=note,
     )
 
 

@@ -51,8 +51,21 @@ class TopMentor(Result):
 
 
 @dataclass(frozen=True)
+class CityCount(Result):
+    """A city with its students who take at least one course, its campus branches and their seats."""
+
+    city: str
+    students: int
+    branches: int
+    seats: int
+
+
+@dataclass(frozen=True)
 class EnrollmentAnswers(Result):
-    """The answers to the three questions about enrollments; counts are by name, most first."""
+    """The answers to the three questions about enrollments; counts are by name, most first.
+
+    `branches_per_city` is empty where the source of branches is missing.
+    """
 
     day: datetime.date
     students_per_city: dict[str, int]
@@ -60,6 +73,7 @@ class EnrollmentAnswers(Result):
     enrollments_per_category: dict[str, int]
     enrollments_per_mentor: dict[str, int]
     top_mentors: list[TopMentor]
+    branches_per_city: list[CityCount]
 
 
 @dataclass(frozen=True)

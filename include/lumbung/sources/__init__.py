@@ -26,6 +26,7 @@ READERS = {
     "csv": "lumbung.sources.csv_file",
     "json": "lumbung.sources.json_file",
     "postgres": "lumbung.sources.postgres",
+    "xlsx": "lumbung.sources.xlsx_file",
 }
 
 
@@ -34,7 +35,7 @@ class Reject:
     """A row that cannot be read by its contract.
 
     Attributes:
-        line: 1-based line of the file the row starts on; None where rows have no line.
+        line: 1-based line of the file the row starts on, or row of the sheet; None where rows have no line.
         raw: the row as it stands in the source, at most `MAX_RAW` characters.
         reason: why it was rejected.
     """
@@ -64,7 +65,7 @@ class Batch:
 
     Attributes:
         rows: the business columns in the contract's order, all STRING.
-        lines: 1-based line of the file each row starts on; None where rows have no line.
+        lines: 1-based line of the file each row starts on, or row of the sheet; None where rows have no line.
         rejects: the rows that were left out, in the source's order.
         note: what a person should know about the source's rows.
     """
@@ -75,12 +76,26 @@ class Batch:
     note: str = ""
 
 
+def is_absent(contract: Contract, data_source: Path) -> bool:
+    """Whether the file of an optional source is missing, which counts as no rows."""
+    source = contract.source
+    if source is None or not source.optional or source.path is None:
+        return False
+    try:
+        (data_source / source.path).lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass  # reading it says what is wrong
+    return False
+
+
 def read(contract: Contract, *, data_source: Path, dsn: str | None) -> Iterator[Batch]:
     """Read a contract's source, batch by batch; a source without rows yields none, or one that has a note.
 
     Args:
         contract: a staging table's contract.
-        data_source: folder of the CSV and JSON sources.
+        data_source: folder of the files.
         dsn: address of the source database, see `lumbung.sources.address`; only a `postgres` source needs it.
 
     Raises:

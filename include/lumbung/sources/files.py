@@ -40,8 +40,13 @@ class Row(NamedTuple):
 
 
 @contextmanager
-def opened(contract: Contract, data_source: Path) -> Iterator[tuple[Path, BinaryIO]]:
+def opened(contract: Contract, data_source: Path, *, is_text: bool = True) -> Iterator[tuple[Path, BinaryIO]]:
     """Open the contract's file, positioned after its byte order mark.
+
+    Args:
+        contract: a contract whose source is a file.
+        data_source: folder of the files.
+        is_text: whether it must be UTF-8.
 
     Raises:
         SourceError: the file is missing, unreadable, empty or in another encoding.
@@ -54,7 +59,7 @@ def opened(contract: Contract, data_source: Path) -> Iterator[tuple[Path, Binary
         with path.open("rb") as file:
             head = file.read(4)
             for bom, encoding in _BOMS.items():
-                if head.startswith(bom):
+                if is_text and head.startswith(bom):
                     raise SourceError(f"the file is {encoding}", where=str(path), remedy="save it as UTF-8")
             file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
             if not first_byte(file):

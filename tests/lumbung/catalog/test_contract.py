@@ -45,6 +45,8 @@ def test_each_contract_keeps_to_the_schema(path):
         {"source": {"kind": "xml"}},
         {"source": {"kind": "postgres", "connection": "c", "table": "a.b.c"}},
         {"source": {"kind": "postgres", "connection": "c", "table": "t", "row_security": "off"}},
+        {"source": {"kind": "xlsx", "path": "x.xlsx", "sheet": "S", "range": "A1"}},
+        {"source": {"kind": "xlsx", "path": "x.xlsx", "sheet": "S", "header_row": 0}},
     ],
 )
 def test_what_the_model_refuses_for_its_form_the_schema_refuses(change):
@@ -81,3 +83,18 @@ def test_all_that_is_inconsistent_is_said_at_once():
     assert "columns named twice: id; no such columns: code, course_category_id, mentor_id, snapshot_date" in str(
         refusal.value
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ({"kind": "xlsx", "path": "x.xlsx"}, "a xlsx source needs sheet"),
+        ({"kind": "csv", "path": "x.csv", "sheet": "S", "range": "A:B"}, "range and sheet: only of an xlsx source"),
+        ({"kind": "postgres", "connection": "c", "table": "t", "optional": True}, "optional: only of a file"),
+    ],
+)
+def test_what_a_source_of_a_kind_takes(source, says):
+    columns = [*VALID["columns"], {"name": "snapshot_date", "type": "DATE", "description": "-"}]
+    content = {**VALID, "columns": columns, "partition": "snapshot_date", "source": source}
+    with pytest.raises(LumbungError, match=says):
+        parse(SQL_ROOT / "staging" / "x.yaml", yaml.safe_dump(content))

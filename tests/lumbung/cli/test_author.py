@@ -3,12 +3,13 @@
 import shutil
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 from lumbung.catalog import check as checks
-from lumbung.catalog.contract import Catalog
+from lumbung.catalog.contract import Catalog, Kind
 from lumbung.cli.main import app
 from lumbung.cli.new import source, system, table
 from lumbung.cli.new.files import write
@@ -87,9 +88,9 @@ def test_a_source_needs_a_system_that_takes_snapshots(arguments, message):
 
 
 def test_a_source_has_the_columns_of_its_sample(tmp_path):
-    for kind in ("csv", "json", "postgres"):
+    for kind in get_args(Kind):
         contract, sample = source.files("pinter_skuy", "voucher", kind, tmp_path)
-        assert (contract.name, sample.name) == ("voucher.yaml", f"voucher.{'json' if kind == 'json' else 'csv'}")
+        assert (contract.name, sample.name) == ("voucher.yaml", f"voucher.{'csv' if kind == 'postgres' else kind}")
 
 
 @pytest.mark.parametrize("name", ["pinter_skuy", "tweets", "registry", "lumbung", "class", "Toko", "a-b", "x" * 41])

@@ -12,6 +12,7 @@ from lumbung.core.errors import SourceError, SourceUnavailableError
 from lumbung.pipeline import snapshot
 from lumbung.pipeline.extract import extract
 from lumbung.storage.lake import sha256
+from lumbung.systems.pinter_skuy.generate import workbook
 from support.pipeline import sources
 
 pytestmark = pytest.mark.midnight
@@ -254,6 +255,34 @@ def test_one_percent_and_always_one_row_may_be_rejected(harness, take, committed
     refused = attempted()
     assert (refused.state, refused.file, refused.rejects.rows, refused.rows_kept) == ("refused", None, bad, 0)
     assert refused.note == str(error.value)
+
+
+def test_an_optional_source_whose_file_is_missing_has_no_rows(harness, take):
+    taken, _ = take("campus_branch")
+    assert (taken.state, taken.rows_read, taken.rows_kept, taken.file.rows) == ("committed", 0, 0, 0)
+    assert taken.note.endswith("UTC; the file is missing, which the contract allows")
+    assert take("campus_branch", day=business_day.today())[0].note == "the file is missing, which the contract allows"
+    harness.file("campus.xlsx", workbook([("001", "Kampus Dago", "Bandung", date(2021, 2, 1), 120)]))
+    assert take("campus_branch") == (taken, False)
+    assert take("campus_branch", refresh=True)[0].rows_kept == 1
+
+
+def test_an_optional_source_whose_file_is_there_is_as_strict_as_others(harness, take, attempted, read):
+    harness.file("campus.xlsx", workbook([]))
+    with pytest.raises(SourceError, match=r"campus\.xlsx!Cabang, day .*0 rows, where the contract expects at least 1"):
+        take("campus_branch")
+    harness.file("campus.xlsx", workbook([("001", "A", "Ambon", None, "#N/A"), ("002", "B", "Solo", None, "=C5*2")]))
+    with pytest.raises(SourceError, match=r"campus\.xlsx!Cabang:4, day .*2 of 2 rows are rejected, 1 allowed"):
+        take("campus_branch")
+    reasons = [(reject["line"], reject["reason"]) for reject in read(attempted("campus_branch").rejects)]
+    assert [(line, reason.split(" is ")[0]) for line, reason in reasons] == [(4, "Cabang!E4"), (5, "Cabang!E5")]
+    harness.file("campus.xlsx", b"branch_code;city\n")
+    with pytest.raises(SourceError, match="text, such as CSV, not an Excel workbook"):
+        take("campus_branch")
+    (harness.settings.data_source / "campus.xlsx").unlink()
+    (harness.settings.data_source / "campus.xlsx").symlink_to("gone.xlsx")
+    with pytest.raises(SourceError, match="the file cannot be read"):
+        take("campus_branch")
 
 
 @pytest.mark.parametrize("entity", ["mentor", "student", "course_enrollment"])

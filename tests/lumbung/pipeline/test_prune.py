@@ -189,7 +189,7 @@ def test_older_generations_of_a_day_that_stays_go(harness):
 
     pruned = harness.prune(1)
     assert pruned.days == {SYSTEM: []}
-    assert pruned.files == 11  # a version, five manifests, five files
+    assert pruned.files == 13  # a version, six manifests, six files
     assert not pruned.partitions
     for table in SOURCES:
         generations = [

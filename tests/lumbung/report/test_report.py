@@ -81,6 +81,7 @@ def test_hostile_values_add_no_element_and_no_attribute() -> None:
             ],
             enrollments_per_mentor=[clean_row(row) for row in courses.enrollments_per_mentor],
             enrollments_per_day=[clean_row(row) for row in courses.enrollments_per_day],
+            branches_per_city=[replace(row, city=names[row.city]) for row in courses.branches_per_city],
         ),
         project="harmless",
         freshness=[replace(f, system=names[f.system], state=names.get(f.state, f.state)) for f in bad.freshness],

@@ -2,9 +2,12 @@
 
 import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 
+import openpyxl
 import pytest
+import xlsxwriter
 
 from support import sources
 
@@ -53,12 +56,70 @@ def json_lines_source(tmp_path):
 
 
 @pytest.fixture
+def xlsx_source(tmp_path):
+    return sources.XlsxSource(tmp_path)
+
+
+@pytest.fixture
 def postgres_source(postgres):
     yield sources.PostgresSource(postgres)
     postgres.sql("DROP TABLE IF EXISTS member")
 
 
-@pytest.fixture(params=["csv", "json_array", "json_lines", "postgres"])
+@pytest.fixture(params=["csv", "json_array", "json_lines", "xlsx", "postgres"])
 def source(request):
     """A source of each kind, still missing; `write` makes it."""
     return request.getfixturevalue(f"{request.param}_source")
+
+
+@pytest.fixture
+def read_sheet(tmp_path):
+    """Read `member.xlsx` of the test's folder; options as those of the contract's source."""
+    return lambda **source: sources.Content(sources.make_contract("xlsx", **source), tmp_path)
+
+
+@pytest.fixture
+def by_openpyxl(tmp_path):
+    """Write `member.xlsx` with openpyxl: rows of values below the header, then what the test changes."""
+
+    def write(*rows, change=lambda _sheet: None, header=sources.NAMES, **properties):
+        workbook = openpyxl.Workbook()
+        for name, value in properties.items():
+            setattr(workbook, name, value)
+        sheet = workbook.active
+        sheet.title = "Members"
+        for row in [header, *rows]:
+            sheet.append(row)
+        change(sheet)
+        workbook.save(tmp_path / "member.xlsx")
+
+    return write
+
+
+@pytest.fixture
+def by_xlsxwriter(tmp_path):
+    """Write `member.xlsx` with XlsxWriter: the header, then what the test writes; options are the workbook's."""
+
+    def write(fill, **options):
+        with xlsxwriter.Workbook(tmp_path / "member.xlsx", options) as workbook:
+            sheet = workbook.add_worksheet("Members")
+            sheet.write_row(0, 0, sources.NAMES)
+            fill(workbook, sheet)
+
+    return write
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """Change a part of `member.xlsx`: its name, and a function of its text."""
+
+    def edit(name, change):
+        file = tmp_path / "member.xlsx"
+        with zipfile.ZipFile(file) as archive:
+            parts = {part: archive.read(part) for part in archive.namelist()}
+        parts[name] = change(parts[name])
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for part, content in parts.items():
+                archive.writestr(part, content)
+
+    return edit

@@ -49,6 +49,8 @@ def expected(rows, source):
     """The rows that are kept and the rejects, by the rules of the contract read plainly."""
     kept, lines, rejects = [], [], []
     for number, (row, line) in enumerate(zip(rows, source.lines(), strict=True)):
+        if source.kind == "xlsx" and not any(row):
+            continue  # a blank row
         key, name, city = (source.empty_text if value == "" else value for value in row)
         if key is None:
             reason = "key column id is null"
@@ -65,7 +67,8 @@ def expected(rows, source):
 
 
 def test_every_kind_of_source_is_in_this_suite():
-    classes = (sources.CsvSource, sources.JsonArraySource, sources.JsonLinesSource, sources.PostgresSource)
+    files = (sources.CsvSource, sources.JsonArraySource, sources.JsonLinesSource, sources.XlsxSource)
+    classes = (*files, sources.PostgresSource)
     assert {source.kind for source in classes} == set(READERS)
 
 
@@ -147,7 +150,9 @@ def test_reading_twice_gives_the_same(source):
     assert len(first.rejects) == 1
 
 
-@pytest.mark.parametrize("source", ["csv", "json_array", "postgres"], indirect=True)  # JSON lines: an empty file
+@pytest.mark.parametrize(
+    "source", ["csv", "json_array", "xlsx", "postgres"], indirect=True
+)  # JSON lines: an empty file
 def test_a_source_without_rows_has_no_batch(source):
     source.write([])
     assert source.read().batches == []
@@ -178,16 +183,16 @@ def test_no_row_is_read_without_a_column_of_the_contract(source, names):
 
 
 def test_many_rows_come_in_bounded_batches(source):
-    source.write([[f"{number}", "n" * 40, "c" * 20] for number in range(1, 200_001)])
+    source.write([[f"{number}", "n" * 40, "c" * 20] for number in range(1, source.many + 1)])
     got = source.read()
-    assert sorted(int(row[0]) for row in got.rows) == list(range(1, 200_001))
+    assert sorted(int(row[0]) for row in got.rows) == list(range(1, source.many + 1))
     assert len(got.batches) > 1
     assert max(batch.rows.num_rows for batch in got.batches) <= 100_000
     assert got.rejects == []
 
 
 def test_reading_may_stop_early(source):
-    source.write([[f"{number}", "n" * 100, "c"] for number in range(200_000)])
+    source.write([[f"{number}", "n" * 100, "c"] for number in range(source.many)])
     batches = read(source.contract, data_source=source.folder, dsn=source.dsn)
     assert next(batches).rows.num_rows
     batches.close()

@@ -14,20 +14,22 @@ from lumbung.core.settings import Settings
 from lumbung.core.settings import variable as setting
 from lumbung.local.postgres import Postgres
 from lumbung.serving.schema import Finding
-from lumbung.sources import read
+from lumbung.sources import is_absent, read
 from lumbung.sources.address import configured, parameters, variable
-from lumbung.sources.files import opened
 
 
 def files(settings: Settings) -> Iterator[Finding]:
-    """Each source file: whether it is there and can be read."""
+    """Each source file: whether it is there and its first rows can be read, as the pipeline does."""
     for contract in Catalog().contracts.values():
         if contract.source is None or contract.source.path is None:
             continue
-        name = f"source {contract.source.path}"
+        name, path = f"source {contract.source.label}", settings.data_source / contract.source.path
+        if is_absent(contract, settings.data_source):
+            yield Finding(name, True, f"{path} is missing, which its contract allows")
+            continue
         try:
-            with opened(contract, settings.data_source) as (path, _):
-                yield Finding(name, True, f"{path} ({path.stat().st_size:,} bytes)")
+            next(read(contract, data_source=settings.data_source, dsn=None), None)
+            yield Finding(name, True, f"{path} ({path.stat().st_size:,} bytes)")
         except LumbungError as error:
             yield Finding(name, False, f"{error.where}: {error.what}", error.remedy)
 

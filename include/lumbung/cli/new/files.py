@@ -14,8 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lumbung.catalog.contract import SCHEMA_LINE, Column
 from lumbung.core.errors import LumbungError
 
-Files = dict[Path, str]
-"""The text of each file to write."""
+Files = dict[Path, str | bytes]
+"""The content of each file to write."""
 
 # No longer, so that the lines of generated Python keep to the limit.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -40,7 +40,7 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(schema_line=SCHEMA_LINE, **values)
 
 
-def write(files: Mapping[Path, str]) -> None:
+def write(files: Mapping[Path, str | bytes]) -> None:
     """Write all files.
 
     Raises:
@@ -51,11 +51,11 @@ def write(files: Mapping[Path, str]) -> None:
             f"there already {'is' if len(existing) == 1 else 'are'} {', '.join(existing)}",
             remedy="nothing was written; choose another name, or move the files away",
         )
-    for path, text in files.items():
+    for path, content in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with path.open("xb") as file:
+                file.write(content if isinstance(content, bytes) else content.encode())
         except OSError as error:
             raise LumbungError(
                 f"cannot be written ({error.strerror})", where=str(path), remedy="use a checkout that is yours"

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.serving import published
-from lumbung.serving.schema import EnrollmentAnswers, TopMentor
+from lumbung.serving.schema import CityCount, EnrollmentAnswers, TopMentor
 from lumbung.storage.warehouse import Warehouse
 
 SYSTEM = "pinter_skuy"
@@ -40,6 +40,7 @@ def answers(warehouse: Warehouse) -> EnrollmentAnswers:
         enrollments_per_category=_by_name((key, name, enrollments) for key, name, _, enrollments in categories),
         enrollments_per_mentor=enrollments_per_mentor(warehouse),
         top_mentors=top_mentors(warehouse),
+        branches_per_city=branches_per_city(warehouse),
     )
 
 
@@ -69,6 +70,16 @@ def top_mentors(warehouse: Warehouse) -> list[TopMentor]:
     return [
         TopMentor(row["rank"], row["mentor_id"], _named(row["mentor_name"]), row["enrollment_count"]) for row in rows
     ]
+
+
+def branches_per_city(warehouse: Warehouse) -> list[CityCount]:
+    """Students beside campus branches, most branches first; none where no city has a branch."""
+    address = "datamart.student_and_branch_count_by_city"
+    if not warehouse.exists(warehouse.table(address)):  # what is published is from before there were branches
+        return []
+    rows = published.rows(warehouse, "SELECT * FROM {0} ORDER BY branch_count DESC, student_count DESC, city", address)
+    counts = [CityCount(row["city"], row["student_count"], row["branch_count"], row["seat_count"]) for row in rows]
+    return counts if any(count.branches for count in counts) else []
 
 
 def enrollments_per_mentor(warehouse: Warehouse) -> dict[str, int]:

@@ -6,27 +6,35 @@ only and memory stays flat. Only exact arithmetic takes part: a seed gives the s
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from openpyxl import Workbook
 
 from lumbung.core.errors import LumbungError
 
 Ids = NDArray[np.uint8]  # one id of 36 ASCII bytes per row
 
-FILES = ("student.json", "mentor.csv", "course_category.csv", "course.json", "course_enrollment.csv")
+FILES = ("student.json", "mentor.csv", "course_category.csv", "course.json", "course_enrollment.csv", "campus.xlsx")
 ENROLLMENTS_PER = {"student": 10, "mentor": 500, "course": 100}
 # Few courses would leave too few pairs for a student to be in many of them.
 LEAST = {"student": 10, "mentor": 5, "course": 40}
 BLOCK_STUDENTS = 10_000
 BLOCK_ROWS = 10_000
+BRANCHES = 12
 
 HEX = np.frombuffer(b"0123456789ABCDEF", np.uint8)
 DIGITS = [place for place in range(36) if place not in (8, 13, 18, 23)]
+BRANCH_COLUMNS = ("branch_code", "branch_name", "city", "opened_on", "seat_count")
+_MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 ENTITIES = ("student", "mentor", "course", "course_category")
 
 WORDS = {
@@ -64,21 +72,21 @@ TITLES = ["Dasar-dasar", "Praktik", "Studi kasus", "Kelas lanjut:", "Belajar", "
 def sizes(enrollments: int) -> dict[str, int]:
     """Rows of each source for a number of enrollments: 10 million have 1 million students and 100,000 courses.
 
-    Categories do not shrink with the rest.
+    Categories and campus branches do not shrink with the rest.
     """
     scaled = {name: max(LEAST[name], enrollments // per) for name, per in ENROLLMENTS_PER.items()}
-    return {**scaled, "course_category": len(CATEGORY_TYPES), "course_enrollment": enrollments}
+    return {**scaled, "course_category": len(CATEGORY_TYPES), "course_enrollment": enrollments, "campus": BRANCHES}
 
 
 def generate(
     out: Path, *, enrollments: int, seed: int = 1, progress: Callable[[str, int, int], None] | None = None
 ) -> dict[str, int]:
-    """Write the five sources: no dangling reference, no repeat, popular courses and big cities.
+    """Write the six sources: no dangling reference, no repeat, popular courses and big cities.
 
     All files are written under temporary names first, so a killed run leaves what was there.
 
     Args:
-        out: the folder; made if it is not there. It may hold these five files, which are replaced, and no other.
+        out: the folder; made if it is not there. It may hold these six files, which are replaced, and no other.
         enrollments: rows of course_enrollment.csv.
         seed: the same seed and number give the same bytes.
         progress: is given the file, its rows written so far, and all its rows.
@@ -138,6 +146,7 @@ def _write(
     stream("course_category.csv", _csv("id,type", len(CATEGORY_TYPES), lambda a, b: _categories(a, b, seed)))
     stream("course.json", _json(size["course"], lambda start, stop: _courses(start, stop, seed, size)))
     stream("course_enrollment.csv", _enrollments(size, seed))
+    stream("campus.xlsx", [(size["campus"], workbook(_branches(size["campus"], seed)))])
     return rows
 
 
@@ -210,6 +219,33 @@ def _courses(start: int, stop: int, seed: int, size: dict[str, int]) -> Iterator
             "mentor_id": mentor,
             "course_category_id": category_ids[category],
         }
+
+
+def _branches(count: int, seed: int) -> Iterator[tuple[Any, ...]]:
+    random = _random(seed, "campus", 0)
+    columns = (
+        _choose(random, STREETS, count, 20),
+        _choose(random, CITIES, count, 2),
+        (random.random(count) * 2000).astype(int).tolist(),
+        (random.random(count) * 20 + 4).astype(int).tolist(),
+    )
+    for number, (street, city, day, rooms) in enumerate(zip(*columns, strict=True), 1):
+        yield f"{number:03}", f"Kampus {street}", city, date(2020, 1, 1) + timedelta(days=day), rooms * 10
+
+
+def workbook(branches: Iterable[tuple[Any, ...]]) -> bytes:
+    """A workbook of campus branches, the same bytes for the same rows: without moments, and not compressed."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("Cabang")
+    for row in (["Cabang kampus (data sintetis)"], [], BRANCH_COLUMNS, *branches):
+        sheet.append(list(row))
+    packed, content = io.BytesIO(), io.BytesIO()
+    book.save(packed)
+    with zipfile.ZipFile(packed) as source, zipfile.ZipFile(content, "w") as target:
+        for name in source.namelist():
+            part = _MOMENT.sub(b"2026-01-01T00:00:00Z", source.read(name))
+            target.writestr(zipfile.ZipInfo(name), part)
+    return content.getvalue()
 
 
 def _enrollments(size: dict[str, int], seed: int) -> Iterator[tuple[int, bytes]]:

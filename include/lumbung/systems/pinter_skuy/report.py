@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from itertools import groupby
 
-from lumbung.serving.schema import CategoryCount, Section, TopMentor
+from lumbung.serving.schema import CategoryCount, CityCount, Section, TopMentor
 from lumbung.storage.warehouse import Warehouse
 from lumbung.systems.pinter_skuy import answers
 
@@ -25,6 +25,7 @@ class Courses:
         top_mentors: mentors with RANK <= 3, all ties kept.
         enrollments_per_mentor: (mentor's name, enrollments), one for each mentor.
         enrollments_per_day: (snapshot day, category, enrollments).
+        branches_per_city: one for each city that has students or branches; empty where no city has a branch.
     """
 
     students_per_city: list[tuple[str, int]]
@@ -32,6 +33,7 @@ class Courses:
     top_mentors: list[TopMentor]
     enrollments_per_mentor: list[tuple[str, int]]
     enrollments_per_day: list[tuple[date, str, int]]
+    branches_per_city: list[CityCount]
 
     @cached_property
     def cities(self) -> list[tuple[str, int]]:
@@ -86,6 +88,21 @@ class Courses:
         return _ranked(self.enrollments_per_mentor)
 
     @cached_property
+    def campuses(self) -> list[CityCount]:
+        """The cities with branches or students, most branches first; a city may be blank."""
+        return sorted(self.branches_per_city, key=lambda row: (-row.branches, -row.students, row.city))
+
+    @property
+    def cities_with_branches(self) -> list[CityCount]:
+        """The cities that have a branch."""
+        return [row for row in self.campuses if row.branches]
+
+    @property
+    def students_without_branch(self) -> int:
+        """The students whose city is known and has no branch."""
+        return sum(row.students for row in self.campuses if not row.branches and row.city.strip())
+
+    @cached_property
     def days(self) -> list[date]:
         """The snapshot days, in order."""
         return sorted({day for day, _, _ in self.enrollments_per_day})
@@ -123,6 +140,10 @@ def read(warehouse: Warehouse) -> Courses:
         top_mentors=answers.top_mentors(warehouse),
         enrollments_per_mentor=list(answers.enrollments_per_mentor(warehouse).items()),
         enrollments_per_day=answers.enrollments_per_day(warehouse),
+        branches_per_city=[
+            replace(row, city="" if row.city == answers.UNKNOWN else row.city)
+            for row in answers.branches_per_city(warehouse)
+        ],
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -115,6 +116,20 @@ def test_each_thing_missing_is_reported(find, monkeypatch, tmp_path):
     }
     assert "LUMBUNG_DATA_SOURCE" in findings["source student.json"].remedy
     assert findings["local BigQuery server"].remedy == "run make install"
+
+
+def test_a_workbook_is_read_and_an_optional_one_may_be_missing(find, sources, tmp_path):
+    folder = tmp_path / "sources"
+    shutil.copytree(sources, folder)
+    name = "source campus.xlsx!Cabang"
+    assert find(data_source=folder)[name].found.endswith(" bytes)")
+    (folder / "campus.xlsx").write_bytes(b"branch_code;city\n")
+    finding = find(data_source=folder)[name]
+    assert (finding.ok, "text, such as CSV" in finding.found) == (False, True)
+    assert "save it as an Excel workbook" in finding.remedy
+    (folder / "campus.xlsx").unlink()
+    finding = find(data_source=folder)[name]
+    assert (finding.ok, finding.found) == (True, f"{folder / 'campus.xlsx'} is missing, which its contract allows")
 
 
 def test_a_local_environment_without_extensions_is_reported(find, monkeypatch):

@@ -98,6 +98,7 @@ def test_the_json_object_is_one_of_plain_values(shop):
         "enrollments_per_category",
         "enrollments_per_mentor",
         "top_mentors",
+        "branches_per_city",
     ]
     assert content["day"] == DAY
 
@@ -105,6 +106,7 @@ def test_the_json_object_is_one_of_plain_values(shop):
 def test_the_accounting_adds_up(shop):
     rows = SYSTEM.accounting(shop.lake, shop.run(DAY).run.day)
     assert [row.source for row in rows] == [
+        "campus.xlsx!Cabang",
         "course.json",
         "course_category.csv",
         "pinter_skuy.course_enrollment",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from lumbung.catalog.contract import SQL_ROOT, Kind
@@ -19,8 +20,22 @@ def files(system: str, table: str, kind: Kind, data_source: Path) -> Files:
     """
     suffix = "csv" if kind == "postgres" else kind
     contract = render("source/contract.yaml.j2", system=system, table=check_name(table), kind=kind)
-    sample = Path(__file__).with_name(f"sample.{suffix}").read_text(encoding="utf-8")
+    text = Path(__file__).with_name(f"sample.{'json' if kind == 'json' else 'csv'}").read_text(encoding="utf-8")
+    sample = _workbook(table, text) if kind == "xlsx" else text
     return {contract_path(table): contract, data_source / f"{table}.{suffix}": sample}
+
+
+def _workbook(sheet: str, csv: str) -> bytes:
+    """The rows of a CSV sample in a sheet of a workbook."""
+    from openpyxl import Workbook
+
+    workbook = Workbook(write_only=True)
+    rows = workbook.create_sheet(sheet)
+    for line in csv.splitlines():
+        rows.append(line.split(","))
+    content = io.BytesIO()
+    workbook.save(content)
+    return content.getvalue()
 
 
 def contract_path(table: str) -> Path:

@@ -40,7 +40,7 @@ def files(name: str, systems: Sequence[System], data_source: Path) -> Files:
         "position": max((system.position for system in systems), default=0) + 1,
         "table": address,
     }
-    written = {
+    written: Files = {
         folder / name / template.removesuffix(".j2"): render(f"system/{template}", **values) for template in TEMPLATES
     }
     written[ROOT / "dags" / f"{name}.py"] = render("system/dag.py.j2", **values)
