@@ -1,7 +1,7 @@
 """Manifests: a chain for each partition, folded so that a reader reads few of them however many there are."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -11,7 +11,6 @@ from lumbung.stream import landing as landing_module
 from lumbung.stream.kafka import Topic
 from lumbung.stream.landing import (
     FOLD_AFTER,
-    LandedFile,
     Landing,
     create,
     fold,
@@ -19,44 +18,15 @@ from lumbung.stream.landing import (
     newest_fold,
     position,
 )
+from lumbung.systems.cilvest.feed import LANDED as FOLDER
 from support.lakes import CountingLake
-
-FOLDER = "landed/cilvest/tweet"
-TOPICS = ("_first-topic", "second-topic")
-PARTITIONS = 3
-NOON = datetime(2026, 11, 25, 5, tzinfo=UTC)
-DAY = date(2026, 11, 25)
+from support.landings import CHAINS, NOON, PARTITIONS, TOPICS, land
 
 
 @pytest.fixture
 def lake(tmp_path, monkeypatch):
     monkeypatch.setattr(folder.os, "fsync", lambda _: None)  # thousands of files
     return CountingLake(f"file://{tmp_path}/lake", tmp_path / "lake")
-
-
-def file(name, rows):
-    return LandedFile(path=f"raw/cilvest/tweet/{name}.parquet", rows=rows, bytes=100, sha256="0" * 64, day=DAY)
-
-
-def land(lake, numbers):
-    """Synthetic landings of ten offsets each, one after the other in all chains."""
-    for number in numbers:
-        chain, place = number % (len(TOPICS) * PARTITIONS), number // (len(TOPICS) * PARTITIONS)
-        topic, partition = TOPICS[chain // PARTITIONS], chain % PARTITIONS
-        landing = Landing(
-            topic="t",
-            topic_id=topic,
-            partition=partition,
-            start_offset=10 * place,
-            next_offset=10 * (place + 1),
-            rows_read=10,
-            rows_kept=9,
-            rows_rejected=1,
-            files=[file(f"{number}", 9)],
-            rejects=file(f"{number}-rejects", 1),
-            landed_at=NOON + timedelta(minutes=number),
-        )
-        assert create(lake, FOLDER, landing)
 
 
 def landings(lake):
@@ -102,7 +72,7 @@ def test_a_reader_reads_few_files_however_many_were_ever_landed(lake, count):
         read, lists, reads = requests(lake, call)
         assert read == expected
         # The folds (once more to write one), the topics, the partitions of each, the chains.
-        assert lists <= times * (2 + 1 + len(TOPICS) + len(TOPICS) * PARTITIONS)
+        assert lists <= times * (2 + 1 + len(TOPICS) + CHAINS)
         assert reads <= times * (2 + FOLD_AFTER + FOLD_AFTER // 2)
     lake.lists = lake.reads = 0
     ends = positions(lake)
