@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,14 @@ def sources_of(moment: str, number: int) -> dict[str, list[dict[str, str | None]
         changed["course_enrollment"].append({"student_id": f"x{more}", "course_id": "c1"})
     changed["course_enrollment"].append({"student_id": "s0", "course_id": "c1"})
     return changed
+
+
+def edited(catalog: Catalog, folder: Path, source: str, change: Callable[[str], str]) -> Catalog:
+    """A copy of a catalog in which the text of one source's contract is changed."""
+    shutil.copytree(catalog.root, folder / "sql")
+    path = folder / f"sql/staging/{source}.yaml"
+    path.write_text(change(path.read_text()))
+    return Catalog(folder / "sql")
 
 
 def _student(key: str, city: str) -> dict[str, str | None]:

@@ -82,4 +82,4 @@ def _flow(value: Any) -> str:
 
 
 def _column(column: Column) -> str:
-    return _flow(column.model_dump(exclude_defaults=True))
+    return _flow(column.model_dump(exclude_defaults=True, exclude={"from_", "decimal"}))
