@@ -19,7 +19,7 @@ HEAD_LINES = 30
 DELIMITERS = (",", ";", "\t", "|")
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "cp1252")  # cp1252 last, as nearly all bytes are text in it
 
-_SEP = re.compile(r'"?sep=(.)"?[;,]*', re.IGNORECASE)
+SEP = re.compile(r'"?sep=(.)"?[;,]*', re.IGNORECASE)
 _SIGNS = re.compile(f"[{''.join(DELIMITERS)}]")
 
 
@@ -67,7 +67,7 @@ def refusal(contract: Contract, path: Path, line: int, what: str, header: str) -
     fit = fitting(contract, path) or own
     fields = _cells(header, own.delimiter)
     remedy = _names(contract, fields)
-    if sep := _SEP.fullmatch(header):
+    if sep := SEP.fullmatch(header):
         what = f"sep={sep[1]} tells Excel the delimiter, and is not the header"
         fit = Dialect(sep[1], own.encoding, line)
     elif header.lstrip()[:1] in ("[", "{"):

@@ -23,6 +23,7 @@ def files(settings: Settings) -> Iterator[Finding]:
             continue
         name = f"source {contract.source.path}"
         try:
+            next(read(contract, data_source=settings.data_source, dsn=None), None)  # as the pipeline does
             with opened(contract, settings.data_source) as (path, _):
                 yield Finding(name, True, f"{path} ({path.stat().st_size:,} bytes)")
         except LumbungError as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -114,6 +115,14 @@ def test_each_thing_missing_is_reported(find, monkeypatch, tmp_path):
     }
     assert "LUMBUNG_DATA_SOURCE" in findings["source student.json"].remedy
     assert findings["local BigQuery server"].remedy == "run make install"
+
+
+def test_a_source_file_is_read_as_the_pipeline_does(find, tmp_path):
+    sources = shutil.copytree(ROOT / "data-source", tmp_path / "sources")
+    (sources / "mentor.csv").write_text("id;first_name;last_name\n1;Ann;Bali\n")
+    findings = find(data_source=sources)
+    assert bad(findings) == {"source mentor.csv"}
+    assert findings["source mentor.csv"].remedy == 'write delimiter: ";" in source: of staging/mentor.yaml'
 
 
 def test_a_local_environment_without_extensions_is_reported(find, monkeypatch):
