@@ -74,7 +74,12 @@ def absent(harness):
 REFUSED = {
     "missing file": (absent, r"mentor\.csv: the file cannot be read \(No such file", []),
     "empty file": (csv(b""), r"mentor\.csv: the file is empty", []),
-    "header only": (csv(b"id,first_name,last_name\n"), r"mentor\.csv, day .*: 0 rows", []),
+    "header only": (csv(b"id,first_name,last_name\n"), r"mentor\.csv, day .*: 0 rows.*\. Fill the source, or", []),
+    "one row, and a bad one": (
+        csv(b"id,first_name,last_name\nm1,A\n"),
+        r"mentor\.csv:2, day .*: 0 rows.*; 1 rejected, the first: expected 3 columns, found 2\. Fix the source",
+        [("mentor", 2, "expected 3 columns, found 2")],
+    ),
     "column missing": (csv(b"id,first_name\nm1,Sri\n"), r"mentor\.csv:1: .*missing: 'last_name'", []),
     "column extra": (csv(b"id,first_name,last_name,age\nm1,A,B,9\n"), r"mentor\.csv:1: .*unexpected: 'age'", []),
     "column renamed": (

@@ -3,6 +3,7 @@
 import pytest
 
 from lumbung.catalog.contract import parse
+from lumbung.cli.new import table
 from lumbung.cli.new.source import contract_path, files
 from lumbung.sources import read
 
@@ -22,6 +23,10 @@ def test_the_contract_that_new_source_writes_reads_the_file(tmp_path, encoding):
     contract = parse(contract_path("price"), written.pop(contract_path("price")))
     assert not written
     assert contract.key == ["column_no"]  # NO is a word of GoogleSQL
+    reader = table.files("dwh.dim_price", contract)
+    text = next(text for path, text in reader.items() if path.suffix == ".yaml")
+    assert "from:" not in text
+    assert "decimal:" not in text
     (batch,) = read(contract, data_source=tmp_path, dsn=None)
     assert batch.rejects == []
     assert batch.rows.to_pydict() == {
