@@ -1,9 +1,9 @@
-"""The CSV file of an Indonesian Excel, taken by words of the contract: from the file to staging."""
+"""The CSV file of an Indonesian Excel, taken by keys of the contract: from the file to staging."""
 
 from support.pipeline import edited
 
 DAY = "2026-11-12"
-WORDS = """
+KEYS = """
   delimiter: ";"
   encoding: cp1252
   skip_rows: 1
@@ -13,9 +13,9 @@ EXPORT = 'Daftar Mentor;;\r\nKode;"Nama\nDepan";Nilai\r\nm1;André;1.234,5\r\nm2
 
 
 def contract(text: str) -> str:
-    text = text.replace("  path: mentor.csv\n", f"  path: mentor.csv{WORDS}")
-    for name, words in COLUMNS.items():
-        text = text.replace(f"name: {name},", f"name: {name}, {words},")
+    text = text.replace("  path: mentor.csv\n", f"  path: mentor.csv{KEYS}")
+    for name, keys in COLUMNS.items():
+        text = text.replace(f"name: {name},", f"name: {name}, {keys},")
     return text
 
 

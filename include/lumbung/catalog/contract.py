@@ -105,8 +105,8 @@ class Source(Strict):
             raise ValueError(f"a {self.kind} source needs {' and '.join(missing)}")
         if self.path is not None and (Path(self.path).is_absolute() or ".." in Path(self.path).parts):
             raise ValueError(f"path {self.path!r} must stay inside the data source folder")
-        if self.kind != "csv" and (words := sorted(self.model_fields_set & {"delimiter", "encoding", "skip_rows"})):
-            raise ValueError(f"only a csv source takes {' and '.join(words)}")
+        if self.kind != "csv" and (keys := sorted(self.model_fields_set & {"delimiter", "encoding", "skip_rows"})):
+            raise ValueError(f"only a csv source takes {' and '.join(keys)}")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""The header of a CSV file: where the contract's columns stand, or which word of the contract would take the file."""
+"""The header of a CSV file: where the contract's columns stand, or which keys of the contract would take the file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIGNS = re.compile(f"[{''.join(DELIMITERS)}]")
 
 
 class Dialect(NamedTuple):
-    """How a CSV file is written: the words of a contract's `source`."""
+    """How a CSV file is written: the keys of a contract's `source`."""
 
     delimiter: str
     encoding: str
@@ -37,7 +37,7 @@ class Dialect(NamedTuple):
 
 
 STRICT = Dialect(",", "utf-8", 0)
-"""What a contract says that has none of the words."""
+"""What a contract says that has none of these keys."""
 
 
 def positions(contract: Contract, fields: list[str]) -> list[int]:
@@ -53,7 +53,7 @@ def positions(contract: Contract, fields: list[str]) -> list[int]:
 
 
 def refusal(contract: Contract, path: Path, line: int, what: str, header: str) -> SourceError:
-    """The error of a header, with the words that would take the file, if there are any.
+    """The error of a header, with the keys of the contract that would take the file, if there are any.
 
     Args:
         contract: the contract.
@@ -134,20 +134,20 @@ def _difference(own: Dialect, fit: Dialect) -> str:
 
 
 def _change(own: Dialect, fit: Dialect) -> str:
-    """The words to write into a contract, or to remove from it."""
+    """The keys to write into a contract, or to remove from it."""
     changed = [
-        (word, after, default)
-        for word, before, after, default in zip(Dialect._fields, own, fit, STRICT, strict=True)
+        (key, after, default)
+        for key, before, after, default in zip(Dialect._fields, own, fit, STRICT, strict=True)
         if before != after
     ]
     written = [
-        f"{word}: {json.dumps(after) if word == 'delimiter' else after}"
-        for word, after, default in changed
+        f"{key}: {json.dumps(after) if key == 'delimiter' else after}"
+        for key, after, default in changed
         if after != default
     ]
-    removed = [word for word, after, default in changed if after == default]
+    removed = [key for key, after, default in changed if after == default]
     verbs = (("write", written), ("remove", removed))
-    return " and ".join(f"{verb} {' and '.join(words)}" for verb, words in verbs if words)
+    return " and ".join(f"{verb} {' and '.join(keys)}" for verb, keys in verbs if keys)
 
 
 def _names(contract: Contract, fields: list[str]) -> str:
@@ -161,11 +161,11 @@ def _names(contract: Contract, fields: list[str]) -> str:
     spelled = {_plain(field): field for field in fields}
     missing = [column for column in contract.business_columns if column.source_name not in fields]
     if missing and all(_plain(column.source_name) in spelled for column in missing):
-        words = [
+        keys = [
             f"from: {json.dumps(spelled[_plain(column.source_name)], ensure_ascii=False)} at the column {column.name}"
             for column in missing
         ]
-        return f"write {', '.join(words)} in {file}"
+        return f"write {', '.join(keys)} in {file}"
     return (
         f"make the header {own.delimiter.join(names)}, in any order,"
         f" or correct the columns in {file} (from: is what the file calls one)"

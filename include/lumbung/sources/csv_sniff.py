@@ -23,7 +23,7 @@ class Layout(NamedTuple):
     """How a file seems to be written.
 
     Attributes:
-        dialect: the words of the contract's source.
+        dialect: the keys of the contract's source.
         header: the names of its columns.
         decimals: of each column its decimal mark, where values show one that is not SQL's.
     """

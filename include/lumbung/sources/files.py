@@ -112,8 +112,8 @@ def _check_text(contract: Contract, path: Path, head: bytes) -> None:
     mark, encoding = byte_order_mark(head)
     if encoding not in ("", "utf-8", source.encoding) and not encoding.startswith(f"{source.encoding}-"):
         name = encoding[:6]
-        word = f"write encoding: {name} in source: of {contract_file(contract)}, or " if source.kind == "csv" else ""
-        raise SourceError(f"the file is {name.upper()}", where=str(path), remedy=f"{word}save it as UTF-8")
+        advice = f"write encoding: {name} in source: of {contract_file(contract)}, or " if source.kind == "csv" else ""
+        raise SourceError(f"the file is {name.upper()}", where=str(path), remedy=f"{advice}save it as UTF-8")
     if markup := _MARKUP.match(head, len(mark)):
         title = _TITLE.search(head)
         named = f" with the title {title[1].decode(errors='replace').strip()!r}" if title else ""

@@ -76,7 +76,7 @@ def test_what_the_model_refuses_for_its_form_the_schema_refuses(change):
         (None, {"from": "Id"}, "from: is for the columns of a file"),
     ],
 )
-def test_words_of_a_source_are_refused_where_they_mean_nothing(source, column, message):
+def test_keys_of_a_source_are_refused_where_they_mean_nothing(source, column, message):
     content = {**VALID, "source": source and {"path": "course.x", **source}}
     content["columns"] = [{**VALID["columns"][0], **column}, *VALID["columns"][1:]]
     if source and source["kind"] == "postgres":

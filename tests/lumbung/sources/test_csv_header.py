@@ -13,20 +13,20 @@ TEXT = "id,name,city\n1,Ann,Bali\n2,Bob,\n"
 SEMICOLONS = TEXT.replace(",", ";")
 
 
-def remedied(words, remedy):
-    """The words of a contract, changed as a remedy says."""
-    words = {**words, "columns": [dict(column) for column in words.get("columns", COLUMNS)]}
+def remedied(keys, remedy):
+    """The keys of a contract, changed as a remedy says."""
+    keys = {**keys, "columns": [dict(column) for column in keys.get("columns", COLUMNS)]}
     for name, column in re.findall(r'from: (".*?") at the column (\w+)', remedy):
-        next(c for c in words["columns"] if c["name"] == column)["from"] = yaml.safe_load(name)
-    for word, value in re.findall(r'(delimiter|encoding|skip_rows): (".*?"|\S+)', remedy):
-        words[word] = yaml.safe_load(value)
-    for word in re.findall(r"\b(delimiter|encoding|skip_rows)\b(?!:)", remedy):
-        del words[word]
-    return words
+        next(c for c in keys["columns"] if c["name"] == column)["from"] = yaml.safe_load(name)
+    for key, value in re.findall(r'(delimiter|encoding|skip_rows): (".*?"|\S+)', remedy):
+        keys[key] = yaml.safe_load(value)
+    for key in re.findall(r"\b(delimiter|encoding|skip_rows)\b(?!:)", remedy):
+        del keys[key]
+    return keys
 
 
 @pytest.mark.parametrize(
-    ("content", "words", "what"),
+    ("content", "keys", "what"),
     [
         (SEMICOLONS.encode(), {}, "member.csv:1: the delimiter looks like ';', not ','."),
         (TEXT.replace(",", "\t").encode(), {}, "the delimiter looks like '\\t', not ','."),
@@ -56,15 +56,15 @@ def remedied(words, remedy):
         (b"sep=;\nID;NAME;CITY\n1;Ann;Bali\n2;Bob;\n", {}, "sep=; tells Excel the delimiter"),
     ],
 )
-def test_the_remedy_leads_to_the_rows(read_text, content, words, what):
+def test_the_remedy_leads_to_the_rows(read_text, content, keys, what):
     said = []
     for _ in range(4):
         try:
-            got = read_text("csv", content, **words)
+            got = read_text("csv", content, **keys)
             break
         except SourceError as error:
             said.append(str(error))
-            words = remedied(words, error.remedy)
+            keys = remedied(keys, error.remedy)
     assert what in said[0]
     assert (got.rows, got.rejects) == (ROWS, [])
 
@@ -90,7 +90,7 @@ def test_a_header_in_another_encoding(read_text):
         (b"id,name\n1,a\n", "missing: 'city'. Make the header id,name,city, in any order, or correct the columns in"),
     ],
 )
-def test_a_header_that_no_word_takes(read_text, content, message):
+def test_a_header_that_no_key_takes(read_text, content, message):
     with pytest.raises(SourceError) as refusal:
         read_text("csv", content)
     assert message in str(refusal.value)

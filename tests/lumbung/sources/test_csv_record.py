@@ -1,4 +1,4 @@
-"""CSV files as Excel and other programs write them, read by the words of the contract."""
+"""CSV files as Excel and other programs write them, read by keys of the contract."""
 
 import codecs
 import csv

@@ -151,7 +151,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, kind, monkeypatch):
     monkeypatch.setattr("lumbung.sources.files.BATCH_ROWS", 500)
     monkeypatch.setattr("lumbung.sources.json_file._CHUNK", 1 << 14)
     kind, _, encoding = kind.partition(" in ")
-    words = {"encoding": encoding} if encoding else {}
+    source = {"encoding": encoding} if encoding else {}
     row = {"csv": b'%d,"name",city\n', "array": b'{"id": "%d", "name": "n", "city": "c"}'}
     row["lines"] = row["array"] + b"\n"
 
@@ -162,7 +162,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, kind, monkeypatch):
         content = wrap[0] + (b", " if kind == "array" else b"").join(rows) + wrap[1]
         file.write_bytes(content.decode().encode(encoding or "utf-8"))
         tracemalloc.start()
-        contract = make_contract(file.suffix[1:], **words)
+        contract = make_contract(file.suffix[1:], **source)
         total = sum(batch.rows.num_rows for batch in read(contract, data_source=tmp_path, dsn=None))
         _, top = tracemalloc.get_traced_memory()
         tracemalloc.stop()

@@ -34,8 +34,8 @@ def files(system: str, table: str, kind: Kind, data_source: Path) -> Files:
     suffix = "csv" if kind == "postgres" else kind
     sample = data_source / f"{check_name(table)}.{suffix}"
     is_there = kind == "csv" and sample.is_file()
-    words, columns = _of_file(sample) if is_there else ({}, _SAMPLE)
-    values = {"system": system, "table": table, "kind": kind, "words": words, "columns": columns}
+    keys, columns = _of_file(sample) if is_there else ({}, _SAMPLE)
+    values = {"system": system, "table": table, "kind": kind, "keys": keys, "columns": columns}
     contract = {contract_path(table): render("source/contract.yaml.j2", **values)}
     if is_there:
         return contract
@@ -48,10 +48,10 @@ def contract_path(table: str) -> Path:
 
 
 def _of_file(path: Path) -> tuple[dict[str, object], list[Column]]:
-    """The words of the source and the columns of a CSV file; the first column is the key."""
+    """The keys of the source and the columns of a CSV file; the first column is the key."""
     dialect, header, decimals = layout(path)
     changed = zip(dialect._fields, dialect, STRICT, strict=True)
-    words: dict[str, object] = {word: value for word, value, default in changed if value != default}
+    keys: dict[str, object] = {key: value for key, value, default in changed if value != default}
     columns: list[Column] = []
     for cell, decimal in zip(header, decimals, strict=True):
         name = _name(cell, [column.name for column in columns])
@@ -59,7 +59,7 @@ def _of_file(path: Path) -> tuple[dict[str, object], list[Column]]:
         columns.append(
             Column.model_validate(described | {"decimal": decimal} | ({"from": cell} if cell != name else {}))
         )
-    return words, columns
+    return keys, columns
 
 
 def _name(cell: str, taken: list[str]) -> str:
