@@ -68,8 +68,13 @@ class Row(NamedTuple):
 
 
 @contextmanager
-def opened(contract: Contract, data_source: Path) -> Iterator[tuple[Path, BinaryIO]]:
+def opened(contract: Contract, data_source: Path, *, is_text: bool = True) -> Iterator[tuple[Path, BinaryIO]]:
     """Open the contract's file, positioned after its byte order mark.
+
+    Args:
+        contract: a contract whose source is a file.
+        data_source: folder of the files.
+        is_text: whether it must be text in the contract's encoding.
 
     Raises:
         SourceError: the file is missing, unreadable, empty, no text, or in another encoding than the contract's.
@@ -81,7 +86,7 @@ def opened(contract: Contract, data_source: Path) -> Iterator[tuple[Path, Binary
             raise SourceError("this is a folder or a device, not a file", where=str(path), remedy="put the file there")
         with path.open("rb") as file:
             head = file.read(1 << 12)
-            if contract.source.kind in ("csv", "json"):
+            if is_text:
                 _check_text(contract, path, head)
             file.seek(len(byte_order_mark(head)[0]))
             if not first_byte(file):
