@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,14 @@ def write_sources(folder: Path, tables: dict[str, list[dict[str, str | None]]]) 
                 writer = csv.DictWriter(file, list(rows[0]))
                 writer.writeheader()
                 writer.writerows(rows)
+
+
+def edited(catalog: Catalog, folder: Path, source: str, change: Callable[[str], str]) -> Catalog:
+    """A copy of a catalog in which the text of one source's contract is changed."""
+    shutil.copytree(catalog.root, folder / "sql")
+    path = folder / f"sql/staging/{source}.yaml"
+    path.write_text(change(path.read_text()))
+    return Catalog(folder / "sql")
 
 
 def _student(key: str, city: str) -> dict[str, str | None]:

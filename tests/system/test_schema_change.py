@@ -1,21 +1,10 @@
 """A source's columns change: the contract is edited, old snapshots stay as they were taken."""
 
 import json
-import shutil
-from pathlib import Path
 
-from lumbung.catalog.contract import Catalog
-from support.pipeline import sources
+from support.pipeline import edited, sources
 
 OLD, NEW = "2026-11-12", "2026-11-13"
-
-
-def edited(catalog: Catalog, folder: Path, change) -> Catalog:
-    """The catalog with the contract of staging.student changed."""
-    shutil.copytree(catalog.root, folder / "sql")
-    path = folder / "sql/staging/student.yaml"
-    path.write_text(change(path.read_text()))
-    return Catalog(folder / "sql")
 
 
 def test_a_column_is_added_and_old_snapshots_go_on_loading(make_harness, small_catalog, tmp_path):
@@ -24,6 +13,7 @@ def test_a_column_is_added_and_old_snapshots_go_on_loading(make_harness, small_c
     harness.catalog = edited(
         small_catalog,
         tmp_path,
+        "student",
         lambda text: text.replace("columns:\n", "columns:\n  - {name: email, description: Where to write to.}\n", 1),
     )
     students = [{**student, "email": f"{student['id']}@example.com"} for student in sources()["student"]]
@@ -43,6 +33,7 @@ def test_a_column_is_taken_out_and_old_snapshots_go_on_loading(make_harness, sma
     harness.catalog = edited(
         small_catalog,
         tmp_path,
+        "student",
         lambda text: "".join(line for line in text.splitlines(keepends=True) if "name: phone_number" not in line),
     )
     # The query still names the column, which the table keeps: it is null from now on.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lumbung.core.errors import LumbungError
 
@@ -25,6 +26,8 @@ FROM_PATH = ("dataset", "table", "path")
 OWN_SYSTEM = "lumbung"
 """The system of the tables that the program writes about its own work."""
 
+NOT_OF_FILES = ("idna", "punycode", "raw-unicode-escape", "unicode-escape", "utf-7")
+"""What Python calls encodings besides those that files are written in."""
 Severity = Literal["fail", "warn"]
 Kind = Literal["csv", "json", "postgres", "xlsx"]
 Type = Literal["STRING", "INT64", "NUMERIC", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "JSON", "ARRAY<STRING>"]
@@ -45,6 +48,18 @@ class Column(Strict):
     type: Type = "STRING"
     required: bool = Field(default=False, description="Never null; a key in a source's row is never blank either.")
     description: str = Field(description="What a value means, for people.")
+    from_: str | None = Field(
+        default=None, alias="from", min_length=1, description="Of a source: what its file calls the column."
+    )
+    decimal: Literal[",", "."] | None = Field(
+        default=None,
+        description="Of csv: the decimal mark of its numbers; the other mark groups thousands. Staging gets 1234.56.",
+    )
+
+    @property
+    def source_name(self) -> str:
+        """What the source calls the column."""
+        return self.from_ or self.name
 
 
 class Source(Strict):
@@ -52,6 +67,9 @@ class Source(Strict):
 
     kind: Kind
     path: str | None = Field(default=None, description="Of csv, json and xlsx: the file, under LUMBUNG_DATA_SOURCE.")
+    delimiter: str = Field(default=",", description="Of csv: the character between two values.")
+    encoding: str = Field(default="utf-8", description="Of csv: utf-8, utf-16, cp1252 or another that Python knows.")
+    skip_rows: int = Field(default=0, ge=0, description="Of csv: lines above the header, which are not read.")
     sheet: str | None = Field(default=None, description="Of xlsx: the sheet's name.")
     header_row: int | None = Field(
         default=None, ge=1, description="Of xlsx: the row that names the columns; default: the first of the range."
@@ -78,6 +96,25 @@ class Source(Strict):
         description="More rejects, as a share of the rows read, refuse the day; one is always allowed.",
     )
 
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str) -> str:
+        if len(delimiter) != 1 or delimiter in '"\r\n':
+            raise ValueError(f"{delimiter!r} is not one character; write ';' or, for a tab, \"\\t\" in double quotes")
+        return delimiter
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str) -> str:
+        try:
+            "id".encode(encoding)
+            name = codecs.lookup(encoding).name
+        except (LookupError, UnicodeError):
+            name = ""
+        if name in ("", *NOT_OF_FILES):
+            raise ValueError(f"{encoding!r} is no encoding of files that Python knows, such as utf-16 or cp1252")
+        return name
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         needed = {"postgres": ("connection",), "xlsx": ("path", "sheet")}.get(self.kind, ("path",))
@@ -91,6 +128,8 @@ class Source(Strict):
             raise ValueError("optional: only of a file")
         if self.kind != "xlsx" and (given := self.model_fields_set & {"sheet", "header_row", "range"}):
             raise ValueError(f"{' and '.join(sorted(given))}: only of an xlsx source")
+        if self.kind != "csv" and (keys := sorted(self.model_fields_set & {"delimiter", "encoding", "skip_rows"})):
+            raise ValueError(f"only a csv source takes {' and '.join(keys)}")
         return self
 
     @property
@@ -184,6 +223,15 @@ class Contract(Strict):
             faults.append(f"no such columns: {', '.join(unknown)}")
         if self.source and self.partition != "snapshot_date":
             faults.append("a table with a source is partitioned by snapshot_date")
+        kind = self.source.kind if self.source else None
+        renamed = [column.name for column in self.columns if column.from_ is not None]
+        if renamed and (kind in (None, "postgres") or self.partition in renamed):
+            faults.append("from: is for the columns of a file; a query of postgres renames by AS")
+        if kind != "csv" and any(column.decimal for column in self.columns):
+            faults.append("decimal: is for the columns of a csv source")
+        source_names = [column.source_name for column in self.business_columns]
+        if repeated := {name for name in source_names if source_names.count(name) > 1} - repeated:
+            faults.append(f"columns taken twice from the source: {', '.join(sorted(repeated))}")
         if self.incremental and self.partition is None:
             faults.append("an incremental table needs a partition")
         if faults:

@@ -46,7 +46,7 @@ def source(
     address: Annotated[str, typer.Argument(metavar="SYSTEM.TABLE", help="The system, and the table in staging.")],
     kind: Annotated[Kind, typer.Option(help="What it is read from.")],
 ) -> None:
-    """Write a source: its contract, and a small sample in the data source folder."""
+    """Write a source: its contract, and a small sample; or the contract of the CSV file TABLE.csv that is there."""
     from lumbung.cli.new import source as sources
 
     name, _, entity = address.partition(".")
@@ -63,9 +63,14 @@ def source(
         if kind == "postgres"
         else "Put your own file where the sample is."
     )
+    columns = (
+        "Correct what the contract guesses from your file: the key, each column's name and what it means."
+        if len(files) == 1
+        else f"Name your source's columns in the contract. {advice}"
+    )
     _write(
         files,
-        f"Name your source's columns in the contract. {advice}",
+        columns,
         f"Check it: lumbung check staging.{entity}",
         f"Add a table that reads it: lumbung new table dwh.dim_{entity} --from staging.{entity}",
     )

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import BufferedIOBase
-from typing import BinaryIO
+from typing import Protocol
 
 
-def bounded_lines(file: BinaryIO | BufferedIOBase, limit: int) -> Iterator[tuple[int, bytes]]:
-    """Read lines without ever holding much more than `limit` bytes, however long a line is.
+class Readable[T](Protocol):
+    """A file of bytes, compressed or not, or of text whose lines end in a line feed only."""
+
+    def readline(self, limit: int, /) -> T:
+        """The next line, or its first `limit` bytes or characters."""
+
+
+def bounded_lines[T: (bytes, str)](file: Readable[T], limit: int) -> Iterator[tuple[int, T]]:
+    """Read lines without ever holding much more than `limit` bytes or characters, however long a line is.
 
     Args:
-        file: any binary file, compressed or not; read from where it stands.
-        limit: bytes of a line, its end included. Of a longer one the first `limit` + 1 bytes are given, so that its
-            length shows that it is cut; the rest is skipped.
+        file: read from where it stands.
+        limit: bytes or characters of a line, its end included. Of a longer one the first `limit` + 1 are given, so
+            that its length shows that it is cut; the rest is skipped.
 
     Yields:
         The line's number, from 1, and the line with its end.
@@ -22,5 +28,5 @@ def bounded_lines(file: BinaryIO | BufferedIOBase, limit: int) -> Iterator[tuple
     while line := file.readline(limit + 1):
         number += 1
         yield number, line
-        while len(line) > limit and not line.endswith(b"\n"):
+        while len(line) > limit and line[-1:] not in ("\n", b"\n"):
             line = file.readline(limit + 1)

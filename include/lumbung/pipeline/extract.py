@@ -20,7 +20,7 @@ from lumbung.catalog.contract import Contract
 from lumbung.core import day as business_day
 from lumbung.core.errors import SourceError
 from lumbung.pipeline import snapshot
-from lumbung.pipeline.rejects import RejectWriter, place, too_many
+from lumbung.pipeline.rejects import TABLE, RejectWriter, place, too_many
 from lumbung.pipeline.snapshot import Snapshot
 from lumbung.sources import Batch, Reject, is_absent, read
 from lumbung.storage.duck import engine, literal, parquet, quote, store
@@ -181,10 +181,11 @@ class _Attempt:
             return refusal
         if self.kept < source.min_rows and not self.absent:
             rejected = f"; {self.rejects.count} rejected, the first: {first.reason}" if first else ""
+            remedy = f"fix the source (the rejects are in {TABLE})" if first else "fill the source"
             return SourceError(
                 f"{self.kept} rows, where the contract expects at least {source.min_rows}{rejected}",
                 where=place(source.label, self.day, first.line if first else None),
-                remedy=f"fill the source, or lower min_rows in {self.contract.dataset}/{self.contract.path.name}",
+                remedy=f"{remedy}, or lower min_rows in {self.contract.dataset}/{self.contract.path.name}",
             )
         return None
 

@@ -78,12 +78,13 @@ def too_many(
     allowed = max(1, int(contract.source.max_rejects * read))
     if rejected <= allowed:
         return None
+    # A higher limit does not help where nothing would be left.
+    instead = "correct" if rejected == read else "raise max_rejects in"
     return SourceError(
         f"{rejected} of {read} rows are rejected, {allowed} allowed; the first: {reason}",
         where=place(contract.source.label, day, line),
         remedy=remedy
-        or f"fix the source (the rejects are in {TABLE}), or raise max_rejects in"
-        f" {contract.dataset}/{contract.path.name}",
+        or f"fix the source (the rejects are in {TABLE}), or {instead} {contract.dataset}/{contract.path.name}",
     )
 
 

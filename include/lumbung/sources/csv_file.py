@@ -1,14 +1,14 @@
-"""CSV files: UTF-8, comma, RFC 4180 quotes, one header line; columns in any order.
+"""CSV files: RFC 4180 quotes, one header line, columns in any order; UTF-8 and commas, unless the contract says else.
 
-An empty value is NULL, quoted or not. Python's `csv` accepts stray quotes silently and lets a missing quote swallow the
-rest of the file, hence this small strict parser.
+An empty value is NULL, quoted or not.
 """
 
 from __future__ import annotations
 
-import re
+import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +16,11 @@ from lumbung.catalog.contract import Contract
 from lumbung.core.errors import SourceError
 from lumbung.core.lines import bounded_lines
 from lumbung.sources import Batch, Reject
-from lumbung.sources.files import MAX_RECORD, Row, RowError, batches, check_utf8, opened, too_long
-from lumbung.sources.rows import mismatch
+from lumbung.sources.csv_header import positions, refusal
+from lumbung.sources.csv_record import ESCAPE, escaped, is_utf8_instead, not_text, number, splitter, without_end
+from lumbung.sources.files import MAX_RECORD, Row, RowError, batches, byte_order_mark, opened
 
-_FIELD = re.compile(r'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]*+))(,|\Z)')
-_PLAIN = re.compile(r'[^",\r\n]*+')
+_UNMARKED = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}  # without a byte order mark: as Windows writes them
 
 
 class _Record(NamedTuple):
@@ -31,102 +31,114 @@ class _Record(NamedTuple):
 
 def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Batch]:
     """Read a CSV file, see `lumbung.sources.read`."""
+    source = contract.source
+    assert source  # `opened` needs it too
     with opened(contract, data_source) as (path, file):
-        records = _records(bounded_lines(file, MAX_RECORD))
-        order = _header(contract, path, next(records))
-        yield from batches(contract, (_row(order, record) for record in records))
+        file.seek(0)
+        mark, marked = byte_order_mark(file.read(4))
+        file.seek(len(mark))
+        encoding = marked or _UNMARKED.get(source.encoding, source.encoding)
+        # A record's text ends in a line feed only: a carriage return may stand in quotes.
+        lines = bounded_lines(io.TextIOWrapper(file, encoding, ESCAPE, newline="\n"), MAX_RECORD)
+        records = _records(islice(lines, source.skip_rows, None), splitter(source.delimiter), encoding)
+        header = next(records, None)
+        if header is None:
+            raise SourceError(
+                f"there is no header after the {source.skip_rows} lines that the contract skips",
+                where=str(path),
+                remedy="export the source again, or correct skip_rows",
+            )
+        row = _row_of(contract, path, header)
+        yield from batches(contract, map(row, records))
 
 
-def _records(lines: Iterator[tuple[int, bytes]]) -> Iterator[_Record | Reject]:
+def _records(
+    lines: Iterator[tuple[int, str]], split: Callable[[str], list[str]], encoding: str
+) -> Iterator[_Record | Reject]:
     """Join lines into records.
 
     Of a record with a broken quote only the first line is rejected; the other lines are put back and read as records of
     their own. A record takes lines until its number of quotes is even, so a line that is put back has been in one other
     record only, and the cost stays linear.
-    """
-    put_back: deque[tuple[int, bytes]] = deque()
 
-    def next_line() -> tuple[int, bytes] | None:
+    Args:
+        lines: numbers and lines, in which bytes that are not text are escaped.
+        split: splits a record into its values.
+        encoding: what the file is read as.
+    """
+    put_back: deque[tuple[int, str]] = deque()
+
+    def next_line() -> tuple[int, str] | None:
         return put_back.popleft() if put_back else next(lines, None)
 
     while (current := next_line()) is not None:
         number, first = current
-        if first in (b"\n", b"\r\n"):
+        if first in ("\n", "\r\n"):
             continue
         if len(first) > MAX_RECORD:
-            yield too_long(number, first)
+            yield Reject.of(number, escaped(first), f"the row is longer than {MAX_RECORD:,} characters")
             continue
-        taken: list[tuple[int, bytes]] = []
-        size, odd = len(first), first.count(b'"') % 2
+        taken: list[tuple[int, str]] = []
+        size, odd = len(first), first.count('"') % 2
         while odd and size <= MAX_RECORD and (current := next_line()) is not None:
             taken.append(current)
             size += len(current[1])
-            odd ^= current[1].count(b'"') % 2
-        raw = _without_end(b"".join([first, *(line for _, line in taken)]))
-        try:
-            fields = _split(raw.decode("utf-8", "surrogateescape"), closed=not odd and size <= MAX_RECORD)
-        except RowError as error:
+            odd ^= current[1].count('"') % 2
+        record = without_end("".join([first, *(line for _, line in taken)]) if taken else first)
+        fields: list[str] = []
+        fault = "broken quote: it is opened and not closed" if odd or size > MAX_RECORD else ""
+        if not fault:
+            try:
+                fields = split(record)
+            except RowError as error:
+                fault = str(error)
+        if fault:
             put_back.extendleft(reversed(taken))
-            yield Reject.of(number, _without_end(first), str(error))
+            yield Reject.of(number, escaped(without_end(first)), fault)
             continue
         try:
-            check_utf8(raw)
-        except RowError as error:
-            yield Reject.of(number, raw, str(error))
+            raw = record.encode()
+        except UnicodeEncodeError:  # at an escaped byte
+            yield Reject.of(number, escaped(record), not_text(record, encoding))
+            continue
+        if is_utf8_instead(record, encoding):
+            yield Reject.of(number, raw, f"the row is UTF-8, not {encoding.upper()}")
         else:
             yield _Record(number, raw, fields)
 
 
-def _without_end(record: bytes) -> bytes:
-    return record[:-2] if record.endswith(b"\r\n") else record.removesuffix(b"\n")
-
-
-def _split(record: str, *, closed: bool) -> list[str]:
-    if not closed:
-        raise RowError("broken quote: it is opened and not closed")
-    if '"' not in record and "\r" not in record:
-        return record.split(",")
-    fields = []
-    position, comma = 0, ","
-    while comma:
-        match = _FIELD.match(record, position)
-        if match is None:
-            stop = _PLAIN.match(record, position).end()  # type: ignore[union-attr]  # it matches everywhere
-            quote = "broken quote: it does not enclose a whole value"
-            fault = "lone carriage return" if record[stop] == "\r" else quote
-            raise RowError(f"{fault}, at character {stop + 1}")
-        quoted, plain, comma = match.groups()
-        fields.append(plain if quoted is None else quoted.replace('""', '"'))
-        position = match.end()
-    return fields
-
-
-def _header(contract: Contract, path: Path, header: _Record | Reject) -> list[int]:
-    """The position of each business column in a record.
+def _row_of(contract: Contract, path: Path, header: _Record | Reject) -> Callable[[_Record | Reject], Row | Reject]:
+    """A function that makes a row of a record: its values in the order of the contract's columns.
 
     Raises:
         SourceError: the header cannot be read, or its columns differ from the contract's.
     """
-    where = f"{path}:{header.line}"
-    names = [column.name for column in contract.business_columns]
-    remedy = f"the header must be {','.join(names)}, in any order"
     if isinstance(header, Reject):
-        raise SourceError(f"the header cannot be read: {header.reason}", where=where, remedy=remedy)
-    if difference := mismatch(names, header.fields):
-        if len(header.fields) == 1 and (delimiter := re.search(r"[;\t|]", header.fields[0])):
-            raise SourceError(
-                f"the header is one cell: the delimiter looks like {delimiter[0]!r}, not a comma",
-                where=where,
-                remedy="export the file with commas",
-            )
-        raise SourceError(f"the header's columns differ, {difference}", where=where, remedy=remedy)
-    return [header.fields.index(name) for name in names]
+        what = f"the header cannot be read: {header.reason}"
+        raise refusal(contract, path, header.line or 1, what, header.raw)
+    try:
+        order = positions(contract, header.fields)
+    except RowError as error:
+        raise refusal(contract, path, header.line, str(error), header.raw.decode()) from None
+    numbers = [
+        (index, column.name, number(column.decimal))
+        for index, column in enumerate(contract.business_columns)
+        if column.decimal
+    ]
 
+    def row(record: _Record | Reject) -> Row | Reject:
+        if isinstance(record, Reject):
+            return record
+        line, raw, fields = record
+        if len(fields) != len(order):
+            last = "; the line ends in a delimiter" if len(fields) > len(order) and not fields[-1] else ""
+            return Reject.of(line, raw, f"expected {len(order)} columns, found {len(fields)}{last}")
+        values = [fields[index] or None for index in order]
+        for index, name, convert in numbers:
+            try:
+                values[index] = (value := values[index]) and convert(value)
+            except RowError as error:
+                return Reject.of(line, raw, f"column {name}: {error}")
+        return Row(line, raw, values)
 
-def _row(order: list[int], record: _Record | Reject) -> Row | Reject:
-    if isinstance(record, Reject):
-        return record
-    line, raw, fields = record
-    if len(fields) != len(order):
-        return Reject.of(line, raw, f"expected {len(order)} columns, found {len(fields)}")
-    return Row(line, raw, [fields[index] or None for index in order])
+    return row

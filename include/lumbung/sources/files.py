@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import re
 import stat
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +22,37 @@ BATCH_ROWS = 50_000
 BATCH_BYTES = 64 << 20
 MAX_RECORD = 1 << 20  # bytes of a row; bounds the memory that a missing quote or line break can cost
 
-_BOMS = {codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32"}
-_BOMS |= {
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}  # after UTF-32: its mark starts with that of UTF-16
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, whose mark it starts with
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_UNPACK = "unpack it, and put the file that is in it there"
+_WORKBOOK = "save it as an Excel workbook (.xlsx) without a password for kind: xlsx, or its sheet as CSV"
+_SIGNATURES = {
+    b"\x1f\x8b": ("compressed by gzip", _UNPACK),
+    b"BZh": ("compressed by bzip2", _UNPACK),
+    b"\xfd7zXZ\x00": ("compressed by xz", _UNPACK),
+    b"\x28\xb5\x2f\xfd": ("compressed by zstd", _UNPACK),
+    b"7z\xbc\xaf\x27\x1c": ("a 7z archive", _UNPACK),
+    b"Rar!": ("a RAR archive", _UNPACK),
+    b"PK\x03\x04": ("a ZIP archive", _UNPACK),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook (.xls), or one with a password", _WORKBOOK),
+    b"PAR1": ("Parquet", "export the source as text"),
+    b"%PDF": ("PDF", "export the source as text"),
+}
+_PARTS = {  # of a ZIP archive: what a program puts into its workbooks
+    "xl/workbook.xml": (
+        "an Excel workbook (.xlsx)",
+        "write kind: xlsx in the contract's source:, or save its sheet as CSV",
+    ),
+    "xl/workbook.bin": ("an Excel workbook (.xlsb)", _WORKBOOK),
+    "content.xml": ("a LibreOffice document (.ods)", _WORKBOOK),
+}
+_MARKUP = re.compile(rb"\s*<(?:!doctype html|html|(\?xml))\b", re.IGNORECASE)
+_TITLE = re.compile(rb"<title[^>]*>\s*([^<]{1,80})", re.IGNORECASE)
 
 
 class RowError(Exception):
@@ -46,10 +74,10 @@ def opened(contract: Contract, data_source: Path, *, is_text: bool = True) -> It
     Args:
         contract: a contract whose source is a file.
         data_source: folder of the files.
-        is_text: whether it must be UTF-8.
+        is_text: whether it must be text in the contract's encoding.
 
     Raises:
-        SourceError: the file is missing, unreadable, empty or in another encoding.
+        SourceError: the file is missing, unreadable, empty, no text, or in another encoding than the contract's.
     """
     assert contract.source is not None and contract.source.path is not None  # validated with the contract
     path = data_source / contract.source.path
@@ -57,11 +85,10 @@ def opened(contract: Contract, data_source: Path, *, is_text: bool = True) -> It
         if not stat.S_ISREG(path.stat().st_mode):
             raise SourceError("this is a folder or a device, not a file", where=str(path), remedy="put the file there")
         with path.open("rb") as file:
-            head = file.read(4)
-            for bom, encoding in _BOMS.items():
-                if is_text and head.startswith(bom):
-                    raise SourceError(f"the file is {encoding}", where=str(path), remedy="save it as UTF-8")
-            file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
+            head = file.read(1 << 12)
+            if is_text:
+                _check_text(contract, path, head)
+            file.seek(len(byte_order_mark(head)[0]))
             if not first_byte(file):
                 raise SourceError("the file is empty", where=str(path), remedy="export the source again")
             yield path, file
@@ -71,6 +98,42 @@ def opened(contract: Contract, data_source: Path, *, is_text: bool = True) -> It
             where=str(path),
             remedy="put a readable file there, or point LUMBUNG_DATA_SOURCE at its folder",
         ) from error
+
+
+def byte_order_mark(head: bytes) -> tuple[bytes, str]:
+    """The byte order mark that a file begins with, and the encoding it stands for; both empty if there is none."""
+    return next(((mark, encoding) for mark, encoding in _MARKS.items() if head.startswith(mark)), (b"", ""))
+
+
+def contract_file(contract: Contract) -> str:
+    """The contract's file, as errors name it."""
+    return f"{contract.dataset}/{contract.path.name}"
+
+
+def _check_text(contract: Contract, path: Path, head: bytes) -> None:
+    """Raise SourceError if a file is known not to be text, or to be in another encoding than the contract's."""
+    source = contract.source
+    assert source
+    mark, encoding = byte_order_mark(head)
+    if encoding not in ("", "utf-8", source.encoding) and not encoding.startswith(f"{source.encoding}-"):
+        name = encoding[:6]
+        advice = f"write encoding: {name} in source: of {contract_file(contract)}, or " if source.kind == "csv" else ""
+        raise SourceError(f"the file is {name.upper()}", where=str(path), remedy=f"{advice}save it as UTF-8")
+    if markup := _MARKUP.match(head, len(mark)):
+        title = _TITLE.search(head)
+        named = f" with the title {title[1].decode(errors='replace').strip()!r}" if title else ""
+        raise SourceError(
+            f"the file is {'XML' if markup[1] else 'an HTML page'}{named}",
+            where=str(path),
+            remedy="look at it in a browser: it may be the message of a failed download; then export the source again",
+        )
+    for signature, (what, remedy) in _SIGNATURES.items():
+        if head.startswith(signature):
+            if zipfile.is_zipfile(path):
+                with zipfile.ZipFile(path) as archive:
+                    parts = [known for part, known in _PARTS.items() if part in archive.namelist()]
+                what, remedy = parts[0] if parts else (what, remedy)
+            raise SourceError(f"the file is {what}", where=str(path), remedy=remedy)
 
 
 def first_byte(file: BinaryIO) -> bytes:

@@ -13,12 +13,14 @@ from lumbung.catalog.contract import Contract
 from lumbung.core.errors import SourceError
 from lumbung.core.lines import bounded_lines
 from lumbung.sources import Batch, Reject
+from lumbung.sources.csv_header import fitting
 from lumbung.sources.files import (
     MAX_RECORD,
     Row,
     RowError,
     batches,
     check_utf8,
+    contract_file,
     first_byte,
     opened,
     too_long,
@@ -47,13 +49,16 @@ _DECODER = json.JSONDecoder(object_pairs_hook=tuple, parse_int=float)
 
 def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Batch]:
     """Read a JSON file, see `lumbung.sources.read`."""
-    names = [column.name for column in contract.business_columns]
+    names = [column.source_name for column in contract.business_columns]
     with opened(contract, data_source) as (path, file):
         start = first_byte(file)
         if start == b"[":
             yield from batches(contract, _array(names, path, file))
         elif start == b"{":
             yield from batches(contract, _lines(names, path, file))
+        elif fitting(contract, path):
+            remedy = f"write kind: csv in source: of {contract_file(contract)}"
+            raise SourceError("the file looks like CSV", where=str(path), remedy=remedy)
         else:
             raise SourceError("the file is neither an array nor objects", where=str(path), remedy=_SHAPE)
 
@@ -69,7 +74,7 @@ def _lines(names: list[str], path: Path, file: BinaryIO) -> Iterator[Row | Rejec
             continue
         text = line.decode("utf-8", "surrogateescape").strip()
         try:
-            yield _row(names, number, text, _DECODER.decode(text))
+            value = _DECODER.decode(text)
         except json.JSONDecodeError as error:
             if rows == 1:
                 raise SourceError(
@@ -80,6 +85,21 @@ def _lines(names: list[str], path: Path, file: BinaryIO) -> Iterator[Row | Rejec
             yield Reject.of(number, _bytes(text), f"not JSON: {error.msg}, column {error.colno}")
         except RecursionError:
             yield Reject.of(number, _bytes(text), "the row is nested too deeply")
+        else:
+            if rows == 1 and (field := _wrapper(names, value)):
+                raise SourceError(
+                    f"the first line is an object around the rows, which are in its field {field!r}",
+                    where=f"{path}:{number}",
+                    remedy=f"export the array alone; {_SHAPE}",
+                )
+            yield _row(names, number, text, value)
+
+
+def _wrapper(names: list[str], value: Any) -> str | None:
+    """The field of an object that holds an array of objects, if it has none of the contract's fields."""
+    if type(value) is not tuple or not {name for name, _ in value}.isdisjoint(names):
+        return None
+    return next((name for name, rows in value if type(rows) is list and rows and type(rows[0]) is tuple), None)
 
 
 def _array(names: list[str], path: Path, file: BinaryIO) -> Iterator[Row | Reject]:

@@ -145,7 +145,7 @@ def _damaged(path: Path, error: Exception) -> SourceError:
 def _rows(contract: Contract, path: Path, sheet: Sheet) -> Iterator[Row | Reject]:
     source = contract.source
     assert source is not None
-    names = [column.name for column in contract.business_columns]
+    names = [column.source_name for column in contract.business_columns]
     area = _area(source.range)
     header_row = source.header_row or area.first_row
     columns: dict[int, str] = {}

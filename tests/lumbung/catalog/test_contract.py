@@ -76,6 +76,39 @@ def test_a_postgres_source_is_a_table_or_a_query_of_a_connection(source, message
         assert Source(kind="postgres", **source).label == f"c.{source.get('table', '(query)')}"
 
 
+@pytest.mark.parametrize(
+    ("source", "column", "message"),
+    [
+        (
+            {"kind": "csv", "delimiter": ";;"},
+            {},
+            "';;' is not one character; write ';' or, for a tab, \"\\t\" in double",
+        ),
+        ({"kind": "csv", "delimiter": "\\t"}, {}, "is not one character"),
+        ({"kind": "csv", "delimiter": '"'}, {}, "is not one character"),
+        ({"kind": "csv", "encoding": "ansi"}, {}, "'ansi' is no encoding of files that Python knows"),
+        ({"kind": "csv", "encoding": "rot13"}, {}, "'rot13' is no encoding"),
+        ({"kind": "csv", "encoding": "utf-7"}, {}, "'utf-7' is no encoding"),
+        ({"kind": "csv", "skip_rows": -1}, {}, "greater than or equal to 0"),
+        ({"kind": "json", "delimiter": ";", "skip_rows": 1}, {}, "only a csv source takes delimiter and skip_rows"),
+        ({"kind": "json"}, {"decimal": ","}, "decimal: is for the columns of a csv source"),
+        ({"kind": "csv"}, {"decimal": ";"}, "Input should be ',' or '.'"),
+        ({"kind": "csv"}, {"from": "title"}, "columns taken twice from the source: title"),
+        ({"kind": "csv"}, {"from": ""}, "at least 1 character"),
+        ({"kind": "postgres", "connection": "x", "table": "y"}, {"from": "Id"}, "a query of postgres renames by AS"),
+        (None, {"from": "Id"}, "from: is for the columns of a file"),
+    ],
+)
+def test_keys_of_a_source_are_refused_where_they_mean_nothing(source, column, message):
+    content = {**VALID, "source": source and {"path": "course.x", **source}}
+    content["columns"] = [{**VALID["columns"][0], **column}, *VALID["columns"][1:]]
+    if source and source["kind"] == "postgres":
+        del content["source"]["path"]
+    with pytest.raises(LumbungError) as refusal:
+        parse(SQL_ROOT / "staging" / "x.yaml", yaml.safe_dump(content))
+    assert message in str(refusal.value)
+
+
 def test_all_that_is_inconsistent_is_said_at_once():
     columns = [{"name": "id", "description": "-"}, {"name": "id", "description": "-"}]
     with pytest.raises(LumbungError) as refusal:

@@ -14,11 +14,11 @@ from support import sources
 
 @pytest.fixture
 def read_text(tmp_path):
-    """Write a file and read it: `read_text("csv", b"id,...")`."""
+    """Write a file and read it: `read_text("csv", b"id;...", delimiter=";")`; keys as `make_contract`'s."""
 
-    def read(kind, content):
+    def read(kind, content, **keys):
         (tmp_path / f"member.{kind}").write_bytes(content)
-        return sources.Content(sources.make_contract(kind), tmp_path)
+        return sources.Content(sources.make_contract(kind, **keys), tmp_path)
 
     return read
 

@@ -1,10 +1,15 @@
 """What files of every kind share: opening them, and that no damage to one goes unnoticed."""
 
+import bz2
+import gzip
 import importlib
+import io
 import itertools
+import lzma
 import os
 import random
 import tracemalloc
+import zipfile
 
 import pytest
 
@@ -27,6 +32,38 @@ def test_an_unreadable_file(tmp_path):
     (tmp_path / "member.csv").symlink_to("member.csv")
     with pytest.raises(SourceError, match=r"cannot be read \(Too many levels of symbolic links\)"):
         list(read(make_contract("csv"), data_source=tmp_path, dsn=None))
+
+
+def packed(*names):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in names:
+            archive.writestr(name, "text")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<!DOCTYPE html>\n<title>502 Bad Gateway</title>", "an HTML page with the title '502 Bad Gateway'. Look at"),
+        (b"\xef\xbb\xbf\n <HTML lang=id>", "an HTML page. Look at"),
+        (b"<?xml version='1.0'?><rows/>", "XML. Look at"),
+        (gzip.compress(b"id,name,city\n"), "compressed by gzip. Unpack"),
+        (bz2.compress(b"id,name,city\n"), "compressed by bzip2. Unpack"),
+        (lzma.compress(b"id,name,city\n"), "compressed by xz. Unpack"),
+        (packed("member.csv"), "a ZIP archive. Unpack"),
+        (packed("docProps/app.xml", "xl/workbook.xml"), "an Excel workbook (.xlsx). Write kind: xlsx"),
+        (packed("mimetype", "content.xml"), "a LibreOffice document (.ods). Save it as an Excel workbook"),
+        (b"PK\x03\x04 is cut off", "a ZIP archive. Unpack"),
+        (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "an old Excel workbook (.xls), or one with a password. Save"),
+        (b"PAR1", "Parquet. Export"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_what_is_no_text_is_named(read_text, kind, content, message):
+    with pytest.raises(SourceError) as refusal:
+        read_text(kind, content)
+    assert f"the file is {message}" in str(refusal.value)
 
 
 def test_a_forbidden_file(tmp_path):
@@ -109,10 +146,12 @@ def test_a_damaged_file_gives_good_rows_and_rejects_or_is_refused(read_text, lay
     assert rejected > 2
 
 
-@pytest.mark.parametrize("kind", ["csv", "array", "lines"])
+@pytest.mark.parametrize("kind", ["csv", "csv in UTF-16", "array", "lines"])
 def test_memory_does_not_grow_with_the_file(tmp_path, kind, monkeypatch):
     monkeypatch.setattr("lumbung.sources.files.BATCH_ROWS", 500)
     monkeypatch.setattr("lumbung.sources.json_file._CHUNK", 1 << 14)
+    kind, _, encoding = kind.partition(" in ")
+    source = {"encoding": encoding} if encoding else {}
     row = {"csv": b'%d,"name",city\n', "array": b'{"id": "%d", "name": "n", "city": "c"}'}
     row["lines"] = row["array"] + b"\n"
 
@@ -120,11 +159,11 @@ def test_memory_does_not_grow_with_the_file(tmp_path, kind, monkeypatch):
         rows = (row[kind] % n for n in range(count))
         wrap = {"csv": (b"id,name,city\n", b""), "array": (b"[", b"]"), "lines": (b"", b"")}[kind]
         file = tmp_path / f"member.{'csv' if kind == 'csv' else 'json'}"
-        file.write_bytes(wrap[0] + (b", " if kind == "array" else b"").join(rows) + wrap[1])
+        content = wrap[0] + (b", " if kind == "array" else b"").join(rows) + wrap[1]
+        file.write_bytes(content.decode().encode(encoding or "utf-8"))
         tracemalloc.start()
-        total = sum(
-            batch.rows.num_rows for batch in read(make_contract(file.suffix[1:]), data_source=tmp_path, dsn=None)
-        )
+        contract = make_contract(file.suffix[1:], **source)
+        total = sum(batch.rows.num_rows for batch in read(contract, data_source=tmp_path, dsn=None))
         _, top = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert total == count

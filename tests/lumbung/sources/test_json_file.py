@@ -7,6 +7,7 @@ import pytest
 
 from lumbung.core.errors import SourceError
 from lumbung.sources.files import MAX_RECORD
+from support.sources import COLUMNS
 
 ANN = {"id": "1", "name": "Ann", "city": "Bali"}
 BOB = {"id": "2", "name": "Zoë", "city": None}
@@ -33,6 +34,15 @@ DEEP = "[" * 200_000
 def test_good_files(read_text, content, rows, lines):
     got = read_text("json", content.encode())
     assert (got.rows, got.lines, got.rejects) == (rows, lines, [])
+
+
+def test_a_field_is_named_as_the_file_does(read_text):
+    columns = [{**column, "from": column["name"].upper()} for column in COLUMNS[:-1]] + COLUMNS[-1:]
+    got = read_text("json", b'[{"NAME": "Ann", "ID": "1", "CITY": null}, {"name": "Bob"}]', columns=columns)
+    assert got.rows == [["1", "Ann", None]]
+    assert [reject.reason for reject in got.rejects] == [
+        "the fields differ, missing: 'ID', 'NAME', 'CITY'; unexpected: 'name'"
+    ]
 
 
 BAD_ROWS = [
@@ -94,6 +104,11 @@ def test_an_endless_line_is_rejected(read_text):
         ('"text"', "the file is neither an array nor objects"),
         ("17", "the file is neither an array nor objects"),
         ("id,name\n", "the file is neither an array nor objects"),
+        ("id;name;city\n1;a;b\n", "the file looks like CSV. Write kind: csv in source: of staging/member.yaml"),
+        (
+            f'{{"page": 1, "rows": [{A}]}}',
+            "json:1: the first line is an object around the rows, which are in its field 'rows'",
+        ),
         (json.dumps(ANN, indent=2), "json:1: the first line is not a complete object"),
         (json.dumps({"rows": [ANN]}, indent=2), "Expected an array of objects, or one object a line"),
         ("[", "json:1: the file is cut off"),

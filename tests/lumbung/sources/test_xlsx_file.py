@@ -11,7 +11,7 @@ import pytest
 
 from lumbung.core.errors import SourceError
 from lumbung.sources import read
-from support.sources import make_contract
+from support.sources import COLUMNS, make_contract
 
 
 def test_a_wrong_dimension_hides_nothing(by_openpyxl, read_sheet, edited):
@@ -28,6 +28,12 @@ def test_a_range_and_a_header_in_another_row(by_openpyxl, read_sheet):
     assert [row[0] for row in read_sheet(range="B5:D9", header_row=3).rows] == ids
     assert [row[0] for row in read_sheet(range="D9:B3").rows] == ["(text)", *ids]
     assert [row[0] for row in read_sheet(range="B:D", header_row=3).rows] == ["(text)", *ids, "Total"]
+
+
+def test_a_header_with_names_of_its_own(by_openpyxl, read_sheet):
+    by_openpyxl(["Bali", "1", "Ann"], header=["Kota", "No. Anggota", "name"])
+    columns = [{**COLUMNS[0], "from": "No. Anggota"}, COLUMNS[1], {**COLUMNS[2], "from": "Kota"}, *COLUMNS[3:]]
+    assert read_sheet(columns=columns).rows == [["1", "Ann", "Bali"]]
 
 
 def test_a_value_in_a_column_without_a_name_is_not_dropped_silently(by_openpyxl, read_sheet):

@@ -28,7 +28,7 @@ def files(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, True, f"{path} is missing, which its contract allows")
             continue
         try:
-            next(read(contract, data_source=settings.data_source, dsn=None), None)
+            next(read(contract, data_source=settings.data_source, dsn=None), None)  # as the pipeline does
             yield Finding(name, True, f"{path} ({path.stat().st_size:,} bytes)")
         except LumbungError as error:
             yield Finding(name, False, f"{error.where}: {error.what}", error.remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"flow": _flow, "column": _column}
+    environment.filters |= {"flow": _flow, "column": _column, "quoted": _quoted}
     return environment.get_template(template).render(schema_line=SCHEMA_LINE, **values)
 
 
@@ -81,5 +82,11 @@ def _flow(value: Any) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
+def _quoted(value: str | int) -> str:
+    """A value of YAML on one line, within a list or mapping on one line too; line breaks are escaped."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _column(column: Column) -> str:
-    return _flow(column.model_dump(exclude_defaults=True))
+    """A column of a table that reads a source: what is said of the source's file does not matter to it."""
+    return _flow(column.model_dump(exclude_defaults=True, exclude={"from_", "decimal"}))

@@ -118,15 +118,17 @@ def test_each_thing_missing_is_reported(find, monkeypatch, tmp_path):
     assert findings["local BigQuery server"].remedy == "run make install"
 
 
-def test_a_workbook_is_read_and_an_optional_one_may_be_missing(find, sources, tmp_path):
-    folder = tmp_path / "sources"
-    shutil.copytree(sources, folder)
+def test_source_files_are_read_as_the_pipeline_does(find, sources, tmp_path):
+    folder = shutil.copytree(sources, tmp_path / "sources")
     name = "source campus.xlsx!Cabang"
     assert find(data_source=folder)[name].found.endswith(" bytes)")
     (folder / "campus.xlsx").write_bytes(b"branch_code;city\n")
-    finding = find(data_source=folder)[name]
-    assert (finding.ok, "text, such as CSV" in finding.found) == (False, True)
-    assert "save it as an Excel workbook" in finding.remedy
+    (folder / "mentor.csv").write_text("id;first_name;last_name\n1;Ann;Bali\n")
+    findings = find(data_source=folder)
+    assert bad(findings) == {name, "source mentor.csv"}
+    assert "text, such as CSV" in findings[name].found
+    assert "save it as an Excel workbook" in findings[name].remedy
+    assert findings["source mentor.csv"].remedy == 'write delimiter: ";" in source: of staging/mentor.yaml'
     (folder / "campus.xlsx").unlink()
     finding = find(data_source=folder)[name]
     assert (finding.ok, finding.found) == (True, f"{folder / 'campus.xlsx'} is missing, which its contract allows")
