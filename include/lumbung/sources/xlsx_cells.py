@@ -7,6 +7,7 @@ there, and serial numbers become dates here (ECMA-376, part 1, 18.17.4).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
@@ -108,6 +109,8 @@ class Sheet:
                 return "true" if value else "false"
             case "d":
                 return _iso(value)
+            case "n" if isinstance(value, float) and not math.isfinite(value):
+                raise RowError("is no finite number")
             case "n":
                 kind = self._kind(style)
                 return number(value) if kind == "number" else moment(value, kind, is_1904=self._is_1904)

@@ -37,7 +37,7 @@ _DAMAGE = (
     ParseError,
     OSError,
     EOFError,
-    NotImplementedError,
+    RuntimeError,
     LookupError,
     TypeError,
     ValueError,

@@ -37,7 +37,7 @@ from support.source_database import SOURCE
 
 SYSTEM = "pinter_skuy"
 DAYS = [date(2026, 11, 10) + timedelta(days) for days in range(5)]
-SOURCES = ["course", "course_category", "course_enrollment", "mentor", "student"]
+SOURCES = ["campus_branch", "course", "course_category", "course_enrollment", "mentor", "student"]
 
 
 @pytest.fixture(scope="module")

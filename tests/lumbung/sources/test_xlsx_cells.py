@@ -116,6 +116,13 @@ def test_errors_and_formulas_without_a_value_are_rejects_with_the_cell_s_address
     assert [json.loads(reject.raw)["city"] for reject in got.rejects] == ["#N/A", "=B3", "x"]
 
 
+def test_a_number_that_is_not_finite_is_a_reject(by_openpyxl, read_sheet, edited):
+    by_openpyxl(["1", "Ann", 7], ["2", "Bob", 8])
+    edited("xl/worksheets/sheet1.xml", lambda text: text.replace(b"<v>7</v>", b"<v>1e999</v>"))
+    got = read_sheet()
+    assert (got.rows, reasons(got)) == ([["2", "Bob", "8"]], [(2, "Members!C2 is no finite number")])
+
+
 def test_a_formula_with_a_value_is_that_value(by_xlsxwriter, read_sheet, edited):
     def fill(_workbook, sheet):
         for row, value in enumerate(("Solo", 2.5, True, "#DIV/0!", 0), 1):

@@ -123,6 +123,19 @@ def test_a_file_that_is_no_workbook(tmp_path, read_sheet, kind):
     assert "save it as an Excel workbook" in refusal.value.remedy
 
 
+def test_a_workbook_whose_parts_are_encrypted(tmp_path, by_openpyxl, read_sheet):
+    by_openpyxl(["1", "Ann", "Bali"])
+    file = tmp_path / "member.xlsx"
+    content = bytearray(file.read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := content.find(header, at + 1)) >= 0:
+            content[at + flags] |= 1
+    file.write_bytes(content)
+    with pytest.raises(SourceError, match=r"cannot be read \(.*encrypted"):
+        read_sheet()
+
+
 def test_a_strict_workbook(by_openpyxl, read_sheet, edited):
     by_openpyxl(["1", "Ann", "Bali"])
     names = (
