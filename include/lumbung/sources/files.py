@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 import stat
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -33,15 +33,15 @@ _UNPACK = "unpack it, and put the file that is in it there"
 _WORKBOOK = "save it as an Excel workbook (.xlsx) without a password for kind: xlsx, or its sheet as CSV"
 _SIGNATURES = {
     b"\x1f\x8b": ("compressed by gzip", _UNPACK),
-    b"BZh": ("compressed by bzip2", _UNPACK),
+    **{b"BZh%d1AY&SY" % level: ("compressed by bzip2", _UNPACK) for level in range(1, 10)},
     b"\xfd7zXZ\x00": ("compressed by xz", _UNPACK),
     b"\x28\xb5\x2f\xfd": ("compressed by zstd", _UNPACK),
     b"7z\xbc\xaf\x27\x1c": ("a 7z archive", _UNPACK),
-    b"Rar!": ("a RAR archive", _UNPACK),
+    b"Rar!\x1a": ("a RAR archive", _UNPACK),
     b"PK\x03\x04": ("a ZIP archive", _UNPACK),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook (.xls), or one with a password", _WORKBOOK),
-    b"PAR1": ("Parquet", "export the source as text"),
-    b"%PDF": ("PDF", "export the source as text"),
+    b"PAR1\x15": ("Parquet", "export the source as text"),
+    b"%PDF-": ("PDF", "export the source as text"),
 }
 _PARTS = {  # of a ZIP archive: what a program puts into its workbooks
     "xl/workbook.xml": (
@@ -67,7 +67,7 @@ class Row(NamedTuple):
     values: list[str | None]
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened(contract: Contract, data_source: Path, *, is_text: bool = True) -> Iterator[tuple[Path, BinaryIO]]:
     """Open the contract's file, positioned after its byte order mark.
 
@@ -129,10 +129,10 @@ def _check_text(contract: Contract, path: Path, head: bytes) -> None:
         )
     for signature, (what, remedy) in _SIGNATURES.items():
         if head.startswith(signature):
-            if zipfile.is_zipfile(path):
-                with zipfile.ZipFile(path) as archive:
-                    parts = [known for part, known in _PARTS.items() if part in archive.namelist()]
-                what, remedy = parts[0] if parts else (what, remedy)
+            # A broken archive is still one; what is in it does not matter then.
+            with contextlib.suppress(zipfile.BadZipFile, ValueError), zipfile.ZipFile(path) as archive:
+                parts = archive.namelist()
+                what, remedy = next((known for part, known in _PARTS.items() if part in parts), (what, remedy))
             raise SourceError(f"the file is {what}", where=str(path), remedy=remedy)
 
 

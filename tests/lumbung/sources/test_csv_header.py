@@ -96,6 +96,12 @@ def test_a_header_that_no_key_takes(read_text, content, message):
     assert message in str(refusal.value)
 
 
+@pytest.mark.parametrize("name", ["PAR1", "BZh", "PK", "Rar!", "%PDF", "sep=", "[id]", "{id}"])
+def test_a_header_that_begins_like_another_kind_of_file(read_text, name):
+    columns = [{**COLUMNS[0], "from": name}, *COLUMNS[1:]]
+    assert read_text("csv", f"{name},name,city\n1,a,b\n".encode(), columns=columns).rows == [["1", "a", "b"]]
+
+
 def test_a_file_that_ends_before_its_header(read_text):
     with pytest.raises(SourceError, match="no header after the 3 lines that the contract skips"):
         read_text("csv", b"id,name,city\n1,a,b\n", skip_rows=3)

@@ -55,8 +55,9 @@ def packed(*names):
         (packed("docProps/app.xml", "xl/workbook.xml"), "an Excel workbook (.xlsx). Write kind: xlsx"),
         (packed("mimetype", "content.xml"), "a LibreOffice document (.ods). Save it as an Excel workbook"),
         (b"PK\x03\x04 is cut off", "a ZIP archive. Unpack"),
+        (packed("xl/workbook.xml").replace(b"PK\x01\x02", b"PK\x01\x03"), "a ZIP archive. Unpack"),
         (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "an old Excel workbook (.xls), or one with a password. Save"),
-        (b"PAR1", "Parquet. Export"),
+        (b"PAR1\x15\x04\x15\x00", "Parquet. Export"),
     ],
 )
 @pytest.mark.parametrize("kind", ["csv", "json"])
