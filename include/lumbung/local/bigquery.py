@@ -25,7 +25,7 @@ class BigQuery(Server):
     """
 
     name = "the local BigQuery server"
-    start_remedy = "run make install, then the command again"
+    start_remedy = "do what its last line says, or run make install; then run the command again"
     stop_seconds = 1.0  # it keeps its data through a kill
 
     def __init__(self, home: Path) -> None:
