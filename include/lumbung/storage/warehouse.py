@@ -274,9 +274,8 @@ class Warehouse:
             labels: the jobs' labels.
             job_ids: an id for each pair.
         """
-        config = bigquery.CopyJobConfig(
-            write_disposition=WRITE, create_disposition=CREATE, labels=job_config.labels(labels)
-        )
+        labels = job_config.labels(labels)
+        config = bigquery.CopyJobConfig(write_disposition=WRITE, create_disposition=CREATE, labels=labels)
         copy_table = partial(self.client.copy_table, job_config=config, retry=self._retry)
         started = []
         for (source, target), job_id in zip(pairs, job_ids, strict=True):
