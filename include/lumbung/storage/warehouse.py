@@ -274,9 +274,8 @@ class Warehouse:
             labels: the jobs' labels.
             job_ids: an id for each pair.
         """
-        config = bigquery.CopyJobConfig(
-            write_disposition=WRITE, create_disposition=CREATE, labels=job_config.labels(labels)
-        )
+        labels = job_config.labels(labels)
+        config = bigquery.CopyJobConfig(write_disposition=WRITE, create_disposition=CREATE, labels=labels)
 
         def started(pair: tuple[str, str], job_id: str) -> Any:
             with self.translated(pair[1]):
