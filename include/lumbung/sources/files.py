@@ -69,7 +69,7 @@ class Row(NamedTuple):
 
 @contextlib.contextmanager
 def opened(contract: Contract, data_source: Path, *, is_text: bool = True) -> Iterator[tuple[Path, BinaryIO]]:
-    """Open the contract's file, positioned after its byte order mark.
+    """Open the contract's file; a text is positioned after its byte order mark.
 
     Args:
         contract: a contract whose source is a file.
@@ -88,7 +88,7 @@ def opened(contract: Contract, data_source: Path, *, is_text: bool = True) -> It
             head = file.read(1 << 12)
             if is_text:
                 _check_text(contract, path, head)
-            file.seek(len(byte_order_mark(head)[0]))
+            file.seek(len(byte_order_mark(head)[0]) if is_text else 0)
             if not first_byte(file):
                 raise SourceError("the file is empty", where=str(path), remedy="export the source again")
             yield path, file
