@@ -6,6 +6,7 @@ pages. The functions stand here and not in a test, as a spawned process imports 
 
 from __future__ import annotations
 
+import base64
 import email.parser
 import email.policy
 import itertools
@@ -15,10 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+import google_crc32c
 
 from lumbung.storage.lake import BucketLake
 
@@ -51,15 +55,16 @@ class BucketServer:
     requests: list[tuple[str, str]] = field(default_factory=list)
     objects: dict[str, Stored] = field(default_factory=dict)
     generations: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    uploads: dict[str, tuple[dict[str, Any], str | None]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def answer(self, method: str, address: str, kind: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    def answer(self, method: str, address: str, headers: Message, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and content of an answer.
 
         Args:
             method: HTTP's.
             address: path and query.
-            kind: the content type of the body.
+            headers: of the request.
             body: of the request.
         """
         parts = urlsplit(address)
@@ -71,8 +76,10 @@ class BucketServer:
                 return self._fault(503)
             if not is_of_objects:  # the client asks for the bucket itself, in a thread of its own
                 return self._json({"name": BUCKET})
+            if "upload_id" in query:
+                return self._write(*self.uploads[query["upload_id"]], body)
             if method == "POST" and parts.path.startswith("/upload/"):
-                return self._upload(query, kind, body)
+                return self._upload(query, headers, body)
             if method == "GET" and not name:
                 return self._list(query)
             stored = self.objects.get(name := unquote(name.removeprefix("/")))
@@ -88,24 +95,34 @@ class BucketServer:
             del self.objects[name]
             return 204, {}, b""
 
-    def _upload(self, query: dict[str, str], kind: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        assert query["uploadType"] == "multipart", "a lake of tests has no larger files"
-        boundary = kind.partition("boundary=")[2].strip('"').strip("'").encode()
+    def _upload(self, query: dict[str, str], headers: Message, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        condition = query.get("ifGenerationMatch")
+        if query["uploadType"] == "resumable":
+            upload = f"{len(self.uploads)}"
+            self.uploads[upload] = json.loads(body), condition
+            address = f"http://{headers['Host']}/upload/storage/v1/b/{BUCKET}/o?uploadType=resumable&upload_id={upload}"
+            return 200, {"Location": address}, b""
+        boundary = headers["Content-Type"].partition("boundary=")[2].strip('"').strip("'").encode()
         _, head, data, _ = body.split(b"--" + boundary)
         resource = json.loads(
             email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head.lstrip()).get_content()
         )
-        content = data.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n")
+        return self._write(resource, condition, data.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n"))
+
+    def _write(
+        self, resource: dict[str, Any], condition: str | None, content: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
         name, before = resource["name"], self.objects.get(resource["name"])
-        present = before.generation if before else 0
-        if query.get("ifGenerationMatch", f"{present}") != f"{present}":
+        present = f"{before.generation if before else 0}"
+        if condition not in (None, present):
             return self._fault(412)
         self.objects[name] = Stored(next(self.generations), content, resource.get("metadata", {}), datetime.now(UTC))
         if self.mirror:
             file = self.mirror / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        return self._json(self._resource(name, self.objects[name]))
+        checksum = base64.b64encode(google_crc32c.Checksum(content).digest()).decode()
+        return self._json({**self._resource(name, self.objects[name]), "crc32c": checksum})
 
     def _list(self, query: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
@@ -151,9 +168,7 @@ def running(mirror: Path | None = None) -> Iterator[BucketServer]:
 
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, headers, content = bucket.answer(
-                self.command, self.path, self.headers.get("Content-Type") or "", body
-            )
+            status, headers, content = bucket.answer(self.command, self.path, self.headers, body)
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -161,7 +176,7 @@ def running(mirror: Path | None = None) -> Iterator[BucketServer]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_DELETE = do_GET  # noqa: N815
+        do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 
         def log_message(self, *_args: object) -> None:
             pass

@@ -8,8 +8,10 @@ import time
 import pytest
 
 from lumbung.core.errors import LumbungError
-from lumbung.storage.lake import BucketLake, base, bucket
-from support import storage_server
+from lumbung.storage.lake import base, bucket
+from support import bucket_server
+from support.bigquery_recorder import recording
+from support.bucket_server import BUCKET, ServedLake
 from support.discovery import api
 
 # More than the client sends in one request.
@@ -20,8 +22,8 @@ BIG = b"x" * (9 * 1024 * 1024)
 def lake_and_record(monkeypatch):
     monkeypatch.setattr(bucket, "LEASE_SECONDS", 0.6)
     monkeypatch.setattr(bucket, "POLL_SECONDS", 0.02)
-    with storage_server.serving() as (client, recorder):
-        yield BucketLake("gs://granary/home", client), recorder
+    with bucket_server.running() as server, recording(server.url) as (url, recorder):
+        yield ServedLake(f"gs://{BUCKET}/home", url), recorder
 
 
 def faults(recorder):
