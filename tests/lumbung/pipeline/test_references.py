@@ -47,7 +47,8 @@ def many(count, bad_courses=(), bad_enrollments=()):
 def test_a_version_lists_the_newest_snapshots(harness, read):
     made = version(harness)
     assert (made.day, made.generation, made.state) == (DAY, 1, "committed")
-    assert made.generations == dict.fromkeys(("course", "course_category", "course_enrollment", "mentor", "student"), 1)
+    names = ("campus_branch", "course", "course_category", "course_enrollment", "mentor", "student")
+    assert made.generations == dict.fromkeys(names, 1)
     for name, member in made.members.items():
         taken = snapshot.committed(harness.lake, SYSTEM, name, DAY)
         assert (member.file, member.rejects, member.rows_read) == (taken.file, None, taken.rows_read)
@@ -152,7 +153,7 @@ def test_after_a_refused_version_the_old_one_stays(harness):
 
 def test_without_a_snapshot_of_each_source_there_is_no_version(harness):
     run = harness.run(DAY)
-    run.extract("student", "mentor")
+    run.extract("campus_branch", "student", "mentor")
     with pytest.raises(LumbungError, match=r"staging\.course, day 2026-11-10: no snapshot"):
         run.snapshot()
     assert attempt(harness) is None
