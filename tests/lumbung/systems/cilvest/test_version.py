@@ -24,7 +24,13 @@ def make_lake(tmp_path, monkeypatch):
 
 def taken(lake):
     """What a run reads of landings, as its tasks do: the version, the days with rejects, the rejects of a day."""
-    run = SimpleNamespace(lake=lake, day=DAY, state=SimpleNamespace(published=lambda: None))
+    run = SimpleNamespace(
+        lake=lake,
+        day=DAY,
+        state=SimpleNamespace(published=lambda: None),
+        catalog=SimpleNamespace(datasets=list),
+        warehouse=SimpleNamespace(partition_limit_days=lambda _: None),
+    )
     version = make_version(lake)
     days = SYSTEM.days_with_rejects(run)
     return version, days, {rejected.file.path for rejected in SYSTEM.rejects(lake, DAY)}
