@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# local-bigquery records a view's new query and goes on running the old one.
+# local-bigquery records a view's new query and keeps running the old one.
 #
 # Expected: after tables.patch of a view with another query, both the view's resource and its rows follow that query, as
 # in BigQuery. What happens: the resource shows the new query and the old columns, and a SELECT from the view still gives

@@ -56,7 +56,7 @@ def delete(project_id: str, dataset_id: str, table_id: str) -> None:
 def update(project_id: str, dataset_id: str, table_id: str, body: Any, *args: Any) -> Any:
     """Update a table's properties or a view's query; a partition has no properties of its own.
 
-    local-bigquery keeps a view's new query on record only: the view goes on to show what it showed.
+    local-bigquery keeps a view's new query on record only: the view keeps showing what it showed.
 
     Args:
         project_id: the table's project.

@@ -112,7 +112,7 @@ class Source(Strict):
         except (LookupError, UnicodeError):
             name = ""
         if name in ("", *NOT_OF_FILES):
-            raise ValueError(f"{encoding!r} is no encoding of files that Python knows, such as utf-16 or cp1252")
+            raise ValueError(f"{encoding!r} is not a file encoding that Python knows, such as utf-16 or cp1252")
         return name
 
     @model_validator(mode="after")

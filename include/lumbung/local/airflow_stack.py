@@ -135,7 +135,7 @@ def exclusive(home: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_scheduler(home: Path) -> Iterator[IO[str]]:
-    """Keep schedulers off a home for as long as a run goes on without one.
+    """Keep schedulers off a home while a run works without one.
 
     Args:
         home: the folder of all local state.

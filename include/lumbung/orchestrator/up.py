@@ -19,7 +19,7 @@ from lumbung.local.services import Services
 from lumbung.orchestrator.api import Api
 
 NO_SCHEDULE = {"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False"}
-"""Lets a scheduler make no runs of its own: it only carries out those that somebody asked for."""
+"""Lets a scheduler make no runs of its own: it only carries out those that were asked for."""
 READY_SECONDS = 120
 POLL_SECONDS = 0.2
 
@@ -76,7 +76,7 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
 def started(settings: Settings, addresses: Services, say: Callable[[str], None] = print) -> Iterator[Api]:
     """An Airflow for the time of one command, which runs what that command asks for and nothing else.
 
-    It makes no scheduled runs. Runs that an earlier Airflow left unfinished are failed, as it would go on with them;
+    It makes no scheduled runs. Runs that an earlier Airflow left unfinished are failed, as it would continue them;
     so is what is unfinished at its end.
 
     Args:

@@ -26,8 +26,8 @@ def other(view_copy: ViewCopy | None) -> ViewCopy:
 def next_copy(run: Run, pending: Pending) -> ViewCopy | None:
     """The copies that the views read after a publish; None: the run keeps no views.
 
-    A publish that was killed goes on with the copies it began with: its freshness may be loaded, and the views may read
-    them already.
+    A publish that was killed is completed with the copies it began with: its freshness may be loaded, so that the views
+    read them already.
 
     Args:
         run: the run.

@@ -109,7 +109,7 @@ def _message(error: Error) -> str:
 
 
 def _no_table(connection: dbapi.Connection, source: Source, message: str) -> tuple[str, str]:
-    """What to do about a table that is not found: it may stand in a schema that the user may not look into."""
+    """What to do about a table that is not found: it may be in a schema that the user may not use."""
     quoted = re.search(r'"(?:[^".]+\.)?([^".]+)"', message)
     name = source.table or (quoted[1] if quoted else "")
     what = "there is no such table" if source.table else f"the query failed, {message}"
@@ -132,7 +132,7 @@ def _no_table(connection: dbapi.Connection, source: Source, message: str) -> tup
 
 
 def _missing_columns(connection: dbapi.Connection, contract: Contract) -> list[str]:
-    """The contract's columns that the source lacks; none where the query itself is wrong."""
+    """The contract's columns that the source does not have; none where the query itself is wrong."""
     source = contract.source
     assert source is not None
     names = [column.name for column in contract.business_columns]

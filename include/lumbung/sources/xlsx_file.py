@@ -58,7 +58,7 @@ def _sheet(source: Source, path: Path, file: BinaryIO) -> Iterator[Sheet]:
     """Open the contract's sheet.
 
     Raises:
-        SourceError: the file is no workbook, or has no such sheet.
+        SourceError: the file is not a workbook, or has no such sheet.
     """
     if kind := _other_kind(file):
         raise SourceError(f"the file is {kind}, not an Excel workbook (.xlsx)", where=f"{path}", remedy=_SAVE)
@@ -84,7 +84,7 @@ def _sheet(source: Source, path: Path, file: BinaryIO) -> Iterator[Sheet]:
 
 
 def _other_kind(file: BinaryIO) -> str:
-    """What a file is that is no workbook; empty if it may be one. Its position is the start again."""
+    """What a file is that is not a workbook; empty if it may be one. Its position is the start again."""
     head = file.read(4096)
     file.seek(0)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()

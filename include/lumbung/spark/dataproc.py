@@ -114,7 +114,7 @@ def batch(settings: Settings, staged: Staged, labels: dict[str, str]) -> dict[st
     execution: dict[str, Any] = {"ttl": {"seconds": LONGEST_SECONDS}}
     if settings.dataproc.service_account:
         execution["service_account"] = settings.dataproc.service_account
-        # Runtimes from 3.0 on take the credentials of whoever starts the batch, unless the type is given, too.
+        # Runtimes from 3.0 on take the credentials of the caller, unless the type is given, too.
         execution["authentication_config"] = {"user_workload_authentication_type": "SERVICE_ACCOUNT"}
     if settings.dataproc.subnetwork:
         execution["subnetwork_uri"] = _subnetwork(settings, settings.dataproc.subnetwork)

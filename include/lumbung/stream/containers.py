@@ -71,7 +71,7 @@ class Text:
     Attributes:
         name: the file's path, and its name in the container.
         stream: its bytes, from the beginning.
-        export: the variable of X's data export, such as `tweets`; None: it is no such file.
+        export: the variable of X's data export, such as `tweets`; None: it is another file.
         neighbour: gives the beginning of a file beside it.
     """
 
@@ -266,7 +266,7 @@ def _foreign_encoding(head: bytes) -> str | None:
 class _Decompressed(RawIOBase):
     """Streams of bzip2 or xz, one after the other.
 
-    Python's own readers drop what stands behind the last one without a word; here it is an error.
+    Python's own readers silently drop what follows the last one; here it is an error.
     """
 
     def __init__(self, source: BufferedIOBase, make: Callable[[], _Decompressor]) -> None:
@@ -315,7 +315,7 @@ class _Rewound(RawIOBase):
         return len(content)
 
     def _read(self, size: int) -> bytes:
-        """What there is at once, so that an error comes after all that stands before it."""
+        """What there is at once, so that an error comes after all that was read before it."""
         if self.error:
             return b""
         try:

@@ -2,7 +2,7 @@
 
 Most archives have an object a line. Others have several on one, because compressed files were joined, or one over many
 lines, or all of them in an array. So brackets and commas between objects are passed over, and an object that does not
-end on its line goes on in the next ones. A broken line costs itself only: the next line that begins an object is read.
+end on its line continues on the next ones. After a broken line reading resumes at the next line that begins an object.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Broken:
-    """What is no object: the line it begins on, from 1, why, and its bytes as they came."""
+    """Text that is not an object: the line it begins on, from 1, why, and its bytes as they came."""
 
     line: int
     reason: str
@@ -56,7 +56,7 @@ class Objects:
     Args:
         stream: UTF-8, from where it stands.
         limit: bytes of an object at most; a longer one counts as broken.
-        is_wanted: whether an object is of the kind that is looked for; only such a one is taken out of a broken line.
+        is_wanted: whether an object is of the kind that is looked for; only those are taken out of a broken line.
 
     Attributes:
         line: the line that is read, from 1.
@@ -66,11 +66,11 @@ class Objects:
         self.stream, self.limit, self.is_wanted = stream, limit, is_wanted
         self.line = 1
         self._piece_bytes = min(PIECE_BYTES, limit + 1)
-        # What has not ended yet, and at how many bytes it is looked at again: at double the size each time, so that
+        # What has not ended yet, and at how many bytes it is parsed again: at double the size each time, so that
         # a long object is not parsed at each of its lines.
         self._open = bytearray()
         self._look_at = 0
-        self._constants: list[str] = []  # NaN and the like, which are no JSON, in the object that was read last
+        self._constants: list[str] = []  # NaN and the like, which are not JSON, in the object that was read last
         self._decoder = json.JSONDecoder(parse_constant=self._constants.append)
 
     def __iter__(self) -> Iterator[Found | Broken]:
@@ -96,7 +96,7 @@ class Objects:
         return piece
 
     def _take(self, *, is_end: bool) -> Iterator[Found | Broken]:
-        """Read what is there; an object that may go on stays open."""
+        """Read what is there; an object that may be incomplete stays open."""
         text = self._open.decode("utf-8", "surrogateescape")
         self._open.clear()
         self._look_at = position = done = 0
@@ -113,7 +113,7 @@ class Objects:
                     self._open += _bytes(text[start:])
                     self._look_at = 2 * len(self._open)
                     return
-                # What stands between objects belongs to what is broken, if it is on its line.
+                # Text between objects belongs to the broken part, if it is on the same line.
                 begin = max(done, text.rfind("\n", done, start) + 1)
                 place = self._rescue(text, start, is_end=is_end)
                 if place is None and not is_end and "\n" not in text[start:]:
@@ -133,7 +133,7 @@ class Objects:
         return self._decoder.raw_decode(text, start)
 
     def _rescue(self, text: str, start: int, *, is_end: bool) -> int | None:
-        """Where the line is whole again, from a wanted object to its end: half a line may stand before a whole one."""
+        """Where complete objects begin, the first a wanted one, up to the line's end: half a line may precede them."""
         end = text.find("\n", start)
         if end < 0 and is_end:
             end = len(text)
@@ -200,7 +200,7 @@ def _may_go_on(error: Exception, text: str) -> bool:
 
 
 def _end_of_broken(text: str, start: int) -> int:
-    """Where to go on after what is broken: where a line begins an object; after one that is none, at the next line."""
+    """Where to resume after a broken part: at a line that begins an object; after other text, at the next line."""
     if text[start] == "{":
         after = _NEXT_OBJECT.search(text, start)
         return after.end() if after else len(text)

@@ -1,13 +1,13 @@
 """Landings: the manifests of what was landed, a chain for each partition of a topic.
 
 A manifest is named by the topic's id, the partition and the offset that it starts at, which is where the manifest
-before it ends. Manifests are never deleted, and a lander writes some every few minutes. So that nobody has to read all
-of them each time, they are folded: a fold lists the landings of the beginning of each chain in one file, and readers go
+before it ends. Manifests are never deleted, and a lander writes some every few minutes. So that a run need not read all
+of them, they are folded: a fold lists the landings of the beginning of each chain in one file, and readers go
 on from where it ends.
 
 A fold is only a shortcut: the chains say the same without it. Its file is written first and its manifest last, only if
 absent. So a kill leaves nothing that is read, and of two writers both leave a fold that is true; the one that counts
-may end earlier than the other, and what it lacks is read from the chains.
+may end earlier than the other, and the rest is read from the chains.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 from lumbung.stream import envelope
 from lumbung.stream.feed import UnreadableError
 
-# Messages of a v1.1 stream that are no tweets, each an object with this member.
+# Messages of a v1.1 stream that are not tweets, each an object with this member.
 NOTICES = frozenset(
     {
         *("delete", "scrub_geo", "limit", "status_withheld", "user_withheld", "disconnect", "warning"),
@@ -44,7 +44,7 @@ def notice(value: Mapping[str, Any]) -> str | None:
 
 
 def contained(value: Mapping[str, Any]) -> tuple[str, list[object]] | None:
-    """The tweets that an object holds, each with its author, and the member they stand in; None: it is one itself."""
+    """The tweets that an object holds, each with its author, and the member that holds them; None: it is one itself."""
     if "id" in value or "id_str" in value:
         return None
     if (page := envelope.tweets(value)) is not None:

@@ -1,4 +1,4 @@
-"""Sheets and their headers, and files that are no workbook."""
+"""Sheets and their headers, and files that are not workbooks."""
 
 import gc
 import io

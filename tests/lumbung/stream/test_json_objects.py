@@ -1,4 +1,4 @@
-"""Objects one a line, several on one, over many lines, in arrays; what is broken costs itself only."""
+"""Objects one a line, several on one, over many lines, in arrays; after a broken part reading resumes."""
 
 import io
 import json

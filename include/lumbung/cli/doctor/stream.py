@@ -35,7 +35,9 @@ def _spark(settings: Settings) -> str:
     engine, dataproc = settings.spark.engine, settings.dataproc
     if not engine.startswith("dataproc"):
         return f"{engine} cleans tweets"
-    default = "whoever starts the batch" if engine == "dataproc-serverless" else "the project's default account"
+    default = (
+        "the account that starts the batch" if engine == "dataproc-serverless" else "the project's default account"
+    )
     return (
         f"{engine} cleans tweets in {dataproc.region}, as {dataproc.service_account or default}, in the"
         f" {f'subnetwork {dataproc.subnetwork}' if dataproc.subnetwork else 'network default'}"

@@ -49,7 +49,7 @@ class BucketLake(Lake):
     """
 
     def __init__(self, uri: str, client: Any = None) -> None:
-        # For traces that nobody takes, the client would ask for the bucket after each file that is not there.
+        # For traces that are not collected, the client would ask for the bucket after each file that is not there.
         os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         # Here and below: google-cloud-storage is slow to import, and a lake in a folder does not need it.
         from google.cloud import storage  # type: ignore[attr-defined]
@@ -89,7 +89,7 @@ class BucketLake(Lake):
         Args:
             path: the file.
             content: its new content.
-            writer: names who writes; nobody else uses the name.
+            writer: a name for this write that no other write uses.
             generation: the expected one; 0 if the object must not exist.
 
         Returns:

@@ -45,7 +45,7 @@ def test_the_permissions_of_the_engine_are_asked_for(monkeypatch, spark, needed)
     ("given", "words"),
     [
         (settings("dataproc"), "as the project's default account, in the network default"),
-        (settings("dataproc-serverless"), "as whoever starts the batch, in the network default"),
+        (settings("dataproc-serverless"), "as the account that starts the batch, in the network default"),
         (
             settings("dataproc-serverless", dataproc_service_account=ACCOUNT, dataproc_subnetwork="granary"),
             f"in asia-southeast2, as {ACCOUNT}, in the subnetwork granary",
