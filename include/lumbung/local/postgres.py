@@ -83,12 +83,18 @@ class Postgres:
         if not pid:
             return None
         try:
-            # The pid may have been given to another process since; a server works in its folder. The time of its start
-            # is in the file, too, but the clock may have been set since.
-            process = Process.of(pid) if Path(psutil.Process(pid).cwd()) == self.data.resolve() else None
+            process = Process.of(pid) if self._is_server(psutil.Process(pid)) else None
         except psutil.Error:
             return None
         return process if process and process.is_alive else None
+
+    def _is_server(self, process: psutil.Process) -> bool:
+        # The pid may have been given to another process since; a server works in its folder. The time of its start is
+        # in the file, too, but the clock may have been set since.
+        try:
+            return Path(process.cwd()) == self.data.resolve()
+        except psutil.AccessDenied:  # of another user, which even root may not see in a container
+            return str(self.data) in process.cmdline()
 
     def _recorded(self) -> int | None:
         try:

@@ -7,6 +7,7 @@ are not read; then `datamart.freshness`, replaced by one load job, names them as
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from lumbung.catalog.contract import Contract
@@ -45,19 +46,38 @@ def is_shown(run: Run) -> bool:
     return published is not None and published.view_copy is not None
 
 
-def pairs(run: Run, view_copy: ViewCopy) -> list[tuple[str, str]]:
+def shown(run: Run, targets: Collection[str]) -> list[Contract]:
+    """The run's tables that are there after a publish: one that is new, or has expired, may not be among its targets.
+
+    Args:
+        run: the run.
+        targets: full names of the tables that are published.
+    """
+    names = {table.address: run.warehouse.table(table.address) for table in run.tables}
+    return [
+        table for table in run.tables if names[table.address] in targets or run.warehouse.exists(names[table.address])
+    ]
+
+
+def pairs(run: Run, tables: Sequence[Contract], view_copy: ViewCopy) -> list[tuple[str, str]]:
     """Each published table and its copy, as pairs for `Warehouse.copy`.
 
     Args:
         run: the run.
+        tables: those that are there.
         view_copy: which copies.
     """
-    return [(run.warehouse.table(table.address), _copy(run, table, view_copy)) for table in run.tables]
+    return [(run.warehouse.table(table.address), _copy(run, table, view_copy)) for table in tables]
 
 
-def outdated(run: Run) -> list[Contract]:
-    """The tables whose view is missing, or written for other columns than the contract's."""
-    return [table for table in run.tables if views.query(run.warehouse, _view(run, table)) != _query(run, table)]
+def outdated(run: Run, tables: Sequence[Contract]) -> list[Contract]:
+    """The tables whose view is missing, or written for other columns than the contract's.
+
+    Args:
+        run: the run.
+        tables: those that are there.
+    """
+    return [table for table in tables if views.query(run.warehouse, _view(run, table)) != _query(run, table)]
 
 
 def write_views(run: Run, tables: list[Contract]) -> None:

@@ -126,20 +126,24 @@ class _Attempt:
             source = parquet(self.rows)
             # Equal hashes are rare, so only their rows are compared in full.
             db.execute(
-                f"CREATE TEMP TABLE suspect AS SELECT hash({keys}) AS h FROM {source} GROUP BY h HAVING count(*) > 1"
+                f"CREATE TEMP TABLE suspect AS SELECT hash({keys}) AS h FROM {source} GROUP BY 1 HAVING count(*) > 1"
             )
             if db.execute("SELECT count(*) FROM suspect").fetchall() == [(0,)]:
                 return
-            row = ", ".join(f"{quote(name)} := {quote(name)}" for name in self.columns)
+            row, key = (
+                ", ".join(f"{quote(name)} := {quote(name)}" for name in names)
+                for names in (self.columns, self.contract.key)
+            )
             db.execute(f"""
                 CREATE TEMP TABLE repeat AS
                 WITH candidate AS (
-                    SELECT file_row_number AS n, to_json(struct_pack({row}))::VARCHAR AS raw, {keys}
+                    SELECT file_row_number AS n, to_json(struct_pack({row}))::VARCHAR AS raw,
+                        struct_pack({key}) AS key
                     FROM {source} WHERE hash({keys}) IN (SELECT h FROM suspect)
                 ), compared AS (
                     SELECT n, raw, count(*) OVER same AS times, min(raw) OVER same <> max(raw) OVER same AS differs,
                         min(n) OVER same AS first
-                    FROM candidate WINDOW same AS (PARTITION BY {keys})
+                    FROM candidate WINDOW same AS (PARTITION BY key)
                 )
                 SELECT * FROM compared WHERE times > 1 AND (differs OR n > first)
             """)

@@ -113,6 +113,8 @@ def _complete(run: Run) -> Pending | None:
         return None
     if not all(run.warehouse.exists(_table(build)) for build, _ in pending.pairs):
         run.warehouse.settle(pending.jobs)
+        if pending.view_copy:  # it may have ended between the two writes that say which copies are read
+            operations.load_freshness(run)
         return pending
     finish(run, pending)
     return None
@@ -141,11 +143,12 @@ def finish(run: Run, pending: Pending) -> float:
     """
     run.warehouse.settle(pending.jobs)
     view_copy = consistent.next_copy(run, pending)
-    copies = consistent.pairs(run, view_copy) if view_copy else []
+    targets = {_table(target) for _, target in pending.pairs}
+    shown = consistent.shown(run, targets) if view_copy else []
+    copies = consistent.pairs(run, shown, view_copy) if view_copy else []
     jobs, copy_jobs = _job_ids("publish", pending.pairs), _job_ids("consistent", copies)
     pending = pending.model_copy(update={"jobs": [*jobs, *copy_jobs], "view_copy": view_copy})
     run.state.write_pending(pending)
-    targets = {_table(target) for _, target in pending.pairs}
     contracts = [table for table in run.tables if run.warehouse.table(table.address) in targets]
     for contract in contracts:
         if contract.is_daily:
@@ -163,9 +166,9 @@ def finish(run: Run, pending: Pending) -> float:
     if pending.daily:
         run.state.write_published_day(pending.daily.model_copy(update=published_at))
     operations.load_freshness(run)
-    if view_copy and (outdated := consistent.outdated(run)):
+    if view_copy and (outdated := consistent.outdated(run, shown)):
         # The view reads both copies, so both need the contract's columns; the one that is not shown gets them now.
-        copies = consistent.pairs(run, consistent.other(view_copy))
+        copies = consistent.pairs(run, shown, consistent.other(view_copy))
         ids = _job_ids("consistent", copies)
         run.state.write_pending(pending.model_copy(update={"jobs": ids}))
         run.warehouse.copy(copies, run.labels, ids)

@@ -145,7 +145,7 @@ def _drop_dangling(
     db.execute(f"""
         CREATE OR REPLACE TEMP TABLE dangling AS
         SELECT * FROM (
-            SELECT file_row_number AS n, struct_pack({row}) AS source, to_json(source)::VARCHAR AS raw,
+            SELECT file_row_number AS n, struct_pack({row}) AS source, to_json(struct_pack({row}))::VARCHAR AS raw,
                 concat_ws('; ', {", ".join(reasons)}) AS reason, false AS alike
             FROM {parquet(source)} r
         ) WHERE reason <> ''
@@ -193,7 +193,7 @@ def _say_what_differs(db: duckdb.DuckDBPyConnection, reference: Reference) -> No
                     WHEN trim({value}) = trim(near.key) THEN 'blanks differ'
                     ELSE 'case, blanks or leading zeros differ' END)
         FROM (
-            SELECT {folded_key} AS folded, min({key}) AS key FROM {quote(reference.table)} GROUP BY folded
+            SELECT {folded_key} AS folded, min({key}) AS key FROM {quote(reference.table)} GROUP BY 1
         ) near
         WHERE near.folded = {folded} AND contains(reason, {missing})
     """)

@@ -16,7 +16,8 @@ from lumbung.sources.csv_header import DELIMITERS, HEAD_BYTES, HEAD_LINES, SEP, 
 from lumbung.sources.csv_record import number
 from lumbung.sources.files import RowError, byte_order_mark
 
-_COMMA = re.compile(r",|\..*\.")  # a decimal comma, or points that group thousands
+# A decimal comma, or points that group thousands; 1,234 alone may be either, and stays as it is.
+_COMMA = re.compile(r",(?!\d{3}$)|\..*[.,]|^[+-]?0,")
 
 
 class Layout(NamedTuple):
@@ -100,4 +101,4 @@ def _decimal(values: list[str]) -> str | None:
             number(",")(value)
     except RowError:
         return None
-    return "," if any(_COMMA.search(value) for value in given) else None
+    return "," if any(_COMMA.search(value.strip()) for value in given) else None

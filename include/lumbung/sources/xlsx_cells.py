@@ -210,7 +210,8 @@ def moment(serial: float, kind: Kind, *, is_1904: bool) -> str:
     days, rest = divmod(total, MILLISECONDS_A_DAY)
     if kind == "duration":
         return f"{'-' if total < 0 else ''}{_clock(abs(total))}"
-    if kind != "date" and days == 0 and not (is_1904 and kind == "datetime"):
+    is_before_midnight = kind == "time" and 0 <= serial < 1  # rounded it may be midnight of the next day
+    if is_before_midnight or (kind != "date" and days == 0 and not (is_1904 and kind == "datetime")):
         return _clock(rest)
     if is_1904:
         first, in_calendar = date(1904, 1, 1), days >= 0

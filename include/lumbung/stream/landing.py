@@ -128,10 +128,17 @@ def fold(lake: Lake, folder: str) -> None:
     paths = _unfolded(lake, folder, last)
     if len(paths) <= FOLD_AFTER:
         return
-    landings = _read(lake, paths)
+    landings = []
     ends = {topic: dict(partitions) for topic, partitions in last.ends.items()} if last else {}
-    for landing in landings:  # the last of a chain is where it ends
-        ends.setdefault(landing.topic_id, {})[landing.partition] = landing.next_offset
+    for landing in _read(lake, paths):
+        chain = ends.setdefault(landing.topic_id, {})
+        # A folder that is listed while landers write may show a manifest without the one before it: the fold ends
+        # there, as what it passed over would never be read again.
+        if landing.start_offset == chain.get(landing.partition, 0):
+            landings.append(landing)
+            chain[landing.partition] = landing.next_offset
+    if not landings:
+        return
     lines = b"".join(landing.model_dump_json().encode() + b"\n" for landing in landings)
     content += gzip.compress(lines, mtime=0)  # readers of gzip take joined files as one
     file = DataFile(

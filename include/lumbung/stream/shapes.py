@@ -37,10 +37,11 @@ class Missing:
 
 
 def notice(value: Mapping[str, Any]) -> str | None:
-    """The kind of a stream's notice; None where it is none."""
+    """The kind of a stream's notice; None where it is none, as what holds tweets may have such a member too."""
     if "id" in value or "id_str" in value:
         return None
-    return next((name for name in value if name in NOTICES), None)
+    kind = next((name for name in value if name in NOTICES), None)
+    return kind if kind and not contained(value) else None
 
 
 def contained(value: Mapping[str, Any]) -> tuple[str, list[object]] | None:

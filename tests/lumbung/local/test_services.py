@@ -138,6 +138,26 @@ def test_a_killed_server_is_started_again(settings: Settings) -> None:
     assert not servers(settings)
 
 
+def test_a_server_of_another_user_is_known_where_its_folder_may_not_be_seen(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root in a container meets it: the capability to trace is not among those that it has there."""
+
+    def denied(process: psutil.Process) -> str:
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "cwd", denied)
+    with services.running(settings):
+        server = Postgres(settings.home).process()
+        with services.running(settings):
+            assert Postgres(settings.home).process() == server is not None
+        (settings.home / "postgres" / "postmaster.pid").rename(settings.home / "elsewhere")
+        (settings.home / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n")
+        assert Postgres(settings.home).process() is None
+        (settings.home / "elsewhere").rename(settings.home / "postgres" / "postmaster.pid")
+    assert not servers(settings)
+
+
 def test_a_number_that_another_process_got_is_not_taken_for_the_server(settings: Settings) -> None:
     mine = psutil.Process()
     server = BigQuery(settings.home)

@@ -100,6 +100,49 @@ def test_a_publish_killed_after_its_switch_leaves_what_is_read_alone(harness, mo
     assert shown(harness) == (2, {FIRST: 2})
 
 
+def with_another_table(harness, tmp_path):
+    """The catalog of a later release: it has a table more."""
+    root = shutil.copytree(harness.catalog.root, tmp_path / "sql")
+    contract = Catalog(root)[WHOLE]
+    for path in (contract.path, contract.sql_path):
+        shutil.copy(path, path.with_stem("dim_pupil"))
+    return Catalog(root)
+
+
+def test_a_killed_publish_is_completed_by_a_release_with_another_table(harness, monkeypatch, tmp_path):
+    harness.take(FIRST)
+    killed = harness.run(SECOND).up_to("build")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Warehouse, "describe", kill)
+        killed.publish()
+    harness.catalog = with_another_table(harness, tmp_path)
+    harness.take(SECOND)
+    assert shown(harness)[0] == harness.rows(f"SELECT COUNT(*) AS n FROM {view(harness, 'dwh__dim_pupil')}")[0]["n"]
+
+
+def test_a_publish_whose_builds_are_gone_leaves_the_copies_that_are_read_alone(harness, monkeypatch):
+    """It was killed between the two writes that say which those are: the next publish must not fill the ones read."""
+    harness.fill(students("s1"))
+    harness.take(FIRST)
+    killed = harness.run(FIRST, refresh=True).up_to("build")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(operations, "load_freshness", kill)
+        killed.publish()
+    for name, _ in harness.warehouse.build_tables():
+        harness.warehouse.drop(name)
+    filled, copy = [], Warehouse.copy
+
+    def recorded(self, pairs, labels, job_ids):
+        read = harness.rows("SELECT view_copy FROM {datamart.freshness}")[0]["view_copy"]
+        filled.extend((read, target[-1]) for _, target in pairs if "consistent." in target)
+        return copy(self, pairs, labels, job_ids)
+
+    monkeypatch.setattr(Warehouse, "copy", recorded)
+    harness.take(FIRST, refresh=True)
+    assert filled
+    assert all(read != target for read, target in filled)
+
+
 def test_a_contract_with_other_columns_changes_the_view(harness, tmp_path):
     harness.take(FIRST)
     root = shutil.copytree(harness.catalog.root, tmp_path / "sql")

@@ -1,12 +1,14 @@
 """Extract on real files, a real database and a real lake folder."""
 
 import re
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from lumbung.catalog.contract import Catalog
 from lumbung.core import day as business_day
 from lumbung.core.errors import SourceError, SourceUnavailableError
 from lumbung.pipeline import snapshot
@@ -226,6 +228,19 @@ def test_null_and_the_word_null_are_different(harness, take, read, attempted):
 def _student(city):
     names = b'"first_name":"A","last_name":"B","street_address":"C","country":"D","phone_number":"1"'
     return b'{"id":"s1",%s,"city":%s}' % (names, city)
+
+
+@pytest.mark.parametrize("key", ["n", "raw", "h", "times", "first", "key"])
+def test_repeats_are_found_whatever_the_key_is_called(harness, take, read, tmp_path, key):
+    root = shutil.copytree(harness.catalog.root, tmp_path / "sql")
+    contract = Catalog(root)["staging.mentor"]
+    text = contract.path.read_text().replace("key: [id]", f"key: [{key}]").replace("name: id", f"name: {key}")
+    contract.path.write_text(text.replace("name: last_name", f"name: {'n' if key == 'h' else 'h'}"))
+    harness.catalog = Catalog(root)
+    last = "n" if key == "h" else "h"
+    harness.file("mentor.csv", f"{key},first_name,{last}\nm1,Sri,a\nm1,Sri,a\nm2,Ika,b\n".encode())
+    taken, _ = take()
+    assert (taken.rows_kept, [row["line"] for row in read(taken.rejects)]) == (2, [3])
 
 
 def test_a_repeated_row_of_a_table_has_a_number_instead_of_a_line(harness, take, read):

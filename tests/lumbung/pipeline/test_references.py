@@ -1,6 +1,7 @@
 """References between a day's snapshots, and the version they make, on a real lake folder."""
 
 import itertools
+import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -67,6 +68,19 @@ def test_a_row_that_refers_to_nothing_is_rejected_and_so_are_those_that_refer_to
     assert "c8" not in {row["id"] for row in read(courses.file)}
     # The snapshot itself stays as it was taken.
     assert snapshot.committed(harness.lake, SYSTEM, "course", DAY).rows_kept == 5
+
+
+def test_a_reject_is_whole_where_a_column_is_called_source(harness, read, tmp_path):
+    root = shutil.copytree(harness.catalog.root, tmp_path / "sql")
+    contract = Catalog(root)["staging.course"]
+    contract.path.write_text(contract.path.read_text().replace("name: title", "name: source"))
+    harness.catalog = Catalog(root)
+    rows = [("c1", "m1"), ("c8", "m8")]
+    courses = [{"id": key, "source": "web", "mentor_id": mentor, "course_category_id": "k1"} for key, mentor in rows]
+    harness.file("course.json", json.dumps(courses).encode())
+    harness.fill({"course_enrollment": [enrollment("s1", "c1")]})
+    (reject,) = read(version(harness).members["course"].rejects)
+    assert reject["raw"] == '{"id":"c8","source":"web","mentor_id":"m8","course_category_id":"k1"}'
 
 
 def test_a_row_may_miss_more_than_one(harness, read):

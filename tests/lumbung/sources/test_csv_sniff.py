@@ -29,6 +29,9 @@ EXCEL = Layout(Dialect(";", "cp1252", 3), ["No", "Nama\nCabang", "Harga (Rp)", "
         (b"sep=|\nid|a;b\n1|c;d\n", Layout(Dialect("|", "utf-8", 1), ["id", "a;b"], [None, None])),
         (b"id,price\n1,12.5\n2,1.000\n", Layout(Dialect(",", "utf-8", 0), ["id", "price"], [None, None])),
         (b'id,price\n1,"12,5"\n', Layout(Dialect(",", "utf-8", 0), ["id", "price"], [None, ","])),
+        # Thousands of one country, thousandths of another: what is not known is not guessed.
+        (b'id,price\n1,"1,250"\n2,"12,500"\n', Layout(Dialect(",", "utf-8", 0), ["id", "price"], [None, None])),
+        (b"id;part\n1;0,125\n2;1,250\n", Layout(Dialect(";", "utf-8", 0), ["id", "part"], [None, ","])),
         (b"\n\nid|text\n1|a, b; c, d\n2|e\n", Layout(Dialect("|", "utf-8", 0), ["id", "text"], [None, None])),
         (b"id\n1\n2\n", Layout(Dialect(",", "utf-8", 0), ["id"], [None])),
         ("id,é\n".encode() * 30_000, Layout(Dialect(",", "utf-8", 0), ["id", "é"], [None, None])),

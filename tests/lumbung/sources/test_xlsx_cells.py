@@ -49,6 +49,7 @@ VALUES = [
     (time(7, 30), "h:mm", "07:30:00"),
     (time(7, 30, 15, 250000), "mm:ss.0", "07:30:15.250"),
     (time(0, 0), "h:mm", "00:00:00"),
+    (0.9999999999, "h:mm", "00:00:00"),  # as a sum of times may be
     (timedelta(hours=36, minutes=15), "[h]:mm:ss", "36:15:00"),
 ]
 

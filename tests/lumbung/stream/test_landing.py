@@ -153,6 +153,18 @@ def test_a_slow_writer_that_folds_less_loses_nothing(lake, monkeypatch):
     assert positions(lake) == [200] * 6
 
 
+def test_a_manifest_that_a_listing_missed_is_not_passed_over_for_good(lake, monkeypatch):
+    """A folder may be listed while landers write: it may show a later file, and not yet an earlier one."""
+    land(lake, range(70))
+    missed, names = f"{20:020}.json", lake.names
+    with monkeypatch.context() as patch:
+        patch.setattr(lake, "names", lambda *a: [name for name in names(*a) if name != missed])
+        fold(lake, FOLDER)
+        assert newest_fold(lake, FOLDER).ends == {topic: {0: 20, 1: 20, 2: 20} for topic in TOPICS}
+    assert landings(lake) == folded(lake) == all_manifests(lake)
+    assert positions(lake) == [120] * 4 + [110] * 2
+
+
 def test_landers_that_race_over_a_folded_chain_land_a_place_once(lake):
     land(lake, range(60))
     fold(lake, FOLDER)

@@ -163,6 +163,12 @@ def test_tweets_within_tweets_are_not_taken(tmp_path):
     assert refused == []
 
 
+@pytest.mark.parametrize("member", ["data", "statuses", "tweets"])
+def test_tweets_beside_a_member_that_is_named_like_a_notice_are_kept(tmp_path, member):
+    kept, refused = of(tmp_path, {member: [v1(2), v1(3)], "limit": 100, "event": "search", "friends": []})
+    assert ([row["identity"] for row in kept], refused) == (["2", "3"], [])
+
+
 def test_a_file_of_notices_only_is_read(tmp_path):
     (tmp_path / "a.json").write_text('{"delete": {"status": {"id": 1}}}\n')
     kept, refused = rows(tmp_path)
