@@ -61,7 +61,15 @@ class RejectWriter:
 
 
 def too_many(
-    contract: Contract, day: date, *, rejected: int, read: int, reason: str, line: int | None = None, remedy: str = ""
+    contract: Contract,
+    day: date,
+    *,
+    rejected: int,
+    read: int,
+    reason: str,
+    line: int | None = None,
+    remedy: str = "",
+    is_kept: bool = False,
 ) -> SourceError | None:
     """The error, if more of the rows read are rejected than the contract allows (one always is).
 
@@ -73,6 +81,7 @@ def too_many(
         reason: why the first of them was rejected.
         line: its line in the source, from 1.
         remedy: what to do, if it is not to fix the source or to allow more.
+        is_kept: whether the snapshot that has them is committed, and reused when a past day is run again.
     """
     assert contract.source
     allowed = max(1, int(contract.source.max_rejects * read))
@@ -80,11 +89,12 @@ def too_many(
         return None
     # A higher limit does not help where nothing would be left.
     instead = "correct" if rejected == read else "raise max_rejects in"
+    again = " and run the day again with --refresh" if is_kept else ""
     return SourceError(
         f"{rejected} of {read} rows are rejected, {allowed} allowed; the first: {reason}",
         where=place(contract.source.label, day, line),
         remedy=remedy
-        or f"fix the source (the rejects are in {TABLE}), or {instead} {contract.dataset}/{contract.path.name}",
+        or f"fix the source{again} (the rejects are in {TABLE}), or {instead} {contract.dataset}/{contract.path.name}",
     )
 
 

@@ -78,6 +78,8 @@ def _of_address(address: str) -> dict[str, str]:
         given = conninfo.conninfo_to_dict(address)
     except ProgrammingError:
         raise ValueError("its address cannot be understood") from None
+    if any("@" in host and host[0] not in "/@" for host in str(given.get("host", "")).split(",")):
+        raise ValueError("its address cannot be understood")  # what precedes is the rest of a password with an @
     return {**{name: str(value) for name, value in given.items()}, **_extra(own.pop("__extra__", None)), **_extra(own)}
 
 

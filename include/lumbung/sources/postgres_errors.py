@@ -9,7 +9,7 @@ from adbc_driver_postgresql import dbapi
 
 from lumbung.catalog.contract import Contract, Source
 from lumbung.core.errors import SourceError, SourceUnavailableError, first_line
-from lumbung.sources.postgres_session import ask, is_partial, relation
+from lumbung.sources.postgres_session import ask, is_partial, relation, select
 
 # Of the appendix "PostgreSQL Error Codes": classes whose errors may pass (connection lost, transaction rolled back,
 # out of resources, stopped by an operator, system), codes of other classes that may, and those of these that do not.
@@ -74,7 +74,7 @@ def refusal(contract: Contract, connection: dbapi.Connection, error: Error) -> S
                     f" sees: row_security: allow in {contract.path.name}"
                 )
             case "42501":
-                what, remedy = _no_permission(connection, source, message)
+                what, remedy = _no_permission(connection, source, _denied(connection, contract) or message)
             case _:
                 what = f"the query failed, {message}"
                 remedy = f"fix what the server reports, or the {part} in {contract.path.name}"
@@ -152,6 +152,15 @@ def _missing_columns(connection: dbapi.Connection, contract: Contract) -> list[s
                 return []
             existing = {column[0] for column in cursor.description or ()}
     return [name for name in names if name not in existing]
+
+
+def _denied(connection: dbapi.Connection, contract: Contract) -> str:
+    """What the server says where policies may hide rows: it refuses a policy before it looks for a right."""
+    try:
+        ask(connection, f"{select(contract)} LIMIT 0")
+    except Error as error:
+        return _message(error)
+    return ""
 
 
 def _no_permission(connection: dbapi.Connection, source: Source, message: str) -> tuple[str, str]:

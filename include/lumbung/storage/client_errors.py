@@ -40,6 +40,9 @@ class RefusedError(LumbungError):
 
 
 AGAIN, LATER = "run again", "wait, then run again"
+TABLES = (
+    f"correct the name, or run a day to make the tables (those of `consistent` need {variable('consistent_views')})"
+)
 FIX = "fix the query or the data"
 ROLES = "see the roles in docs/cookbooks/google-cloud.md"
 LOGIN = (
@@ -74,7 +77,7 @@ REASONS: dict[str, tuple[type[LumbungError], str]] = {
     "policyViolation": (DeniedError, "ask who administers the organization which policy forbids it"),
     "proxyAuthenticationRequired": (DeniedError, "give the proxy's user and password in HTTPS_PROXY"),
     "required": (DeniedError, LOGIN),
-    "notFound": (MissingError, "run a day to make the tables"),
+    "notFound": (MissingError, TABLES),
     "attributeError": (RefusedError, FIX),
     "badRequest": (RefusedError, FIX),
     "billingTierLimitExceeded": (RefusedError, LESS),
@@ -132,7 +135,7 @@ def _translation(error: Exception, where: str, server: str) -> LumbungError:
         return kind(_message(error), where=where, remedy=remedy)
     match error:
         case api.NotFound():
-            return MissingError(_message(error), where=where, remedy="run a day to make the tables")
+            return MissingError(_message(error), where=where, remedy=TABLES)
         case api.Unauthorized():
             return DeniedError(_message(error), where=where, remedy=LOGIN)
         case api.Forbidden():

@@ -106,6 +106,7 @@ def test_keys_that_are_spelled_in_two_ways_are_told_and_not_allowed_for(harness,
     assert f"the first: student_id {key} is not in student, {says}" in str(refused.value)
     assert "Spell the keys alike in both sources" in str(refused.value)
     assert "max_rejects" not in str(refused.value)
+    assert "with --refresh" in str(refused.value), "a past day has its snapshots still"
 
 
 def test_a_reference_is_compared_byte_by_byte(harness, read):
@@ -121,8 +122,9 @@ def test_rejects_of_both_kinds_count_against_the_limit(harness, read):
     rows = many(3, [], [enrollment("s1", "c1"), enrollment("s9", "c1")])
     harness.fill(rows)
     says = r"course_enrollment, day 2026-11-10: 2 of 5 rows are rejected, 1 allowed; the first: student_id s9 is no"
-    with pytest.raises(SourceError, match=says):
+    with pytest.raises(SourceError, match=says) as raised:
         version(harness)
+    assert "Fix the source and run the day again with --refresh" in str(raised.value), "its snapshots are reused else"
     assert snapshot.version_of(harness.lake, SYSTEM, DAY) is None
     refused = attempt(harness)
     assert refused.state == "refused"

@@ -71,6 +71,7 @@ FORMS = {
         "options": "-csearch_path=one -c geqo=off",
         "application_name": "a+b",
     },
+    "postgresql:///shop?host=/run/pg@18,@abstract": {"host": "/run/pg@18,@abstract", "dbname": "shop"},
     "postgresql://H.example/Shop?connect_timeout=3": {"host": "H.example", "dbname": "Shop", "connect_timeout": "3"},
     "postgresql://h?hostaddr=10.0.0.1&service=shop": {"host": "h", "hostaddr": "10.0.0.1", "service": "shop"},
     "host=h dbname='my shop' password='it\\'s'": {"host": "h", "dbname": "my shop", "password": "it's"},
@@ -108,6 +109,8 @@ REFUSED = {
     "postgresql://u:hush@h/shop?colour=blue": "its address cannot be understood",
     "postgresql://u:a hush@h/shop": "its address cannot be understood",
     "postgresql://u:%zzhush@h/shop": "its address cannot be understood",
+    "postgresql://u:p@hush@h/shop": "its address cannot be understood",  # libpq: the host is hush@h
+    "postgresql://u:p@hush@a:1,b:2/shop": "its address cannot be understood",
     "postgresql://u:hush@h/shop?iam=true": "it asks for a token (iam)",
     '{"conn_type": "postgres", "password": "hush"': "its JSON cannot be understood",
     '{"conn_type": "mysql", "password": "hush"}': "it is of the type mysql, not postgres",

@@ -65,7 +65,7 @@ def refusal(contract, dsn, kind=SourceError):
         (None, "no such connection. Set AIRFLOW_CONN_SHOP", SourceError),
         ("postgresql://u:hush@127.0.0.1:9/x", "no connection, Connection refused. Start", SourceUnavailableError),
         ("postgresql://u:hush@no-host.invalid/x", "no connection, there is no such host", SourceUnavailableError),
-        ("postgresql://u:p@hush@no-host.invalid/x", "no connection, there is no such host", SourceUnavailableError),
+        ("postgresql://u:p@hush@no-host.invalid/x", "no connection, its address cannot be understood", SourceError),
         ("postgresql://u:a hush@h/x", "no connection, its address cannot be understood", SourceError),
         ("hush", "no connection, its address cannot be understood", SourceError),
     ],

@@ -242,6 +242,14 @@ def test_children_and_partitions_are_part_of_a_table(database):
     assert len(database.read(user="postgres", table="parted").rows) == 2
 
 
+def test_a_missing_right_is_named_although_a_policy_is_refused_first(database):
+    database.sql(MEMBER + POLICY + "REVOKE SELECT ON member FROM guest")
+    message = database.refusal()
+    assert "shop.member: permission denied for table member. GRANT SELECT ON member to the user." in message
+    message = database.refusal(query="SELECT * FROM member")
+    assert "GRANT SELECT ON member to the user, or to the owner of the view that reads it" in message
+
+
 def test_a_view_whose_table_is_denied_names_the_table(database):
     database.sql(
         MEMBER + "GRANT CREATE ON SCHEMA public TO guest; SET ROLE guest; CREATE VIEW seen AS SELECT 1 AS id, 'n'::text"

@@ -206,6 +206,14 @@ def test_a_load_or_copy_that_failed_is_not_tried_under_an_id_that_nobody_wrote_d
     assert bigquery.ids == ["lumbung-publish-1"]
 
 
+def test_a_table_that_is_not_there_may_be_misspelled_or_not_wanted(bigquery, warehouse):
+    for reason in ("notFound", "of tomorrow"):
+        bigquery.fail(reason, "insert", 404)
+        remedy = refusal(warehouse.rows, "SELECT * FROM consistent.datamart__top_mentors").remedy
+        assert remedy.startswith("correct the name, or run a day")
+        assert "LUMBUNG_CONSISTENT_VIEWS" in remedy
+
+
 def test_without_a_reason_the_status_decides(bigquery, warehouse):
     for status, kind in ((401, DeniedError), (403, DeniedError), (404, MissingError), (400, RefusedError)):
         bigquery.fail("of tomorrow", "insert", status)
