@@ -104,12 +104,16 @@ def _check(
                 if rejects:
                     first, alike = db.execute("SELECT reason, alike FROM dangling ORDER BY n LIMIT 1").fetchall()[0]
                     total = taken.rows_rejected + rejects.rows
+                    causes = {
+                        reference.table: members[reference.table].rows_rejected for reference in contract.references
+                    }
+                    lost = ", ".join(f"{rows:,} of {table}" for table, rows in causes.items() if rows)
                     refusal = too_many(
                         contract,
                         taken.day,
                         rejected=total,
                         read=taken.rows_read,
-                        reason=first,
+                        reason=f"{first} (rows rejected there: {lost})" if lost else first,
                         remedy=_ONE_SPELLING if alike else "",
                         is_kept=True,
                     )

@@ -70,6 +70,18 @@ def test_a_row_that_refers_to_nothing_is_rejected_and_so_are_those_that_refer_to
     assert snapshot.committed(harness.lake, SYSTEM, "course", DAY).rows_kept == 5
 
 
+def test_a_refusal_names_the_rows_that_were_rejected_in_the_other_source(harness):
+    """The cause is one broken row of another file, which is allowed; what refers to it is not."""
+    course = sources()["course"]
+    harness.fill({"course": [*course, {**course[1], "id": "c3"}]})
+    harness.file("mentor.csv", b"id,first_name,last_name\nm1,Sri,Rahayu\nm2,Ika\n")
+    run = harness.run(DAY)
+    run.start()
+    run.extract()
+    with pytest.raises(SourceError, match=r"mentor_id m2 is not in mentor \(rows rejected there: 1 of mentor\)"):
+        run.snapshot()
+
+
 def test_a_reject_is_whole_where_a_column_is_called_source(harness, read, tmp_path):
     root = shutil.copytree(harness.catalog.root, tmp_path / "sql")
     contract = Catalog(root)["staging.course"]
