@@ -308,8 +308,8 @@ def _ambiguous(query: exp.Query) -> Iterator[tuple[str, str]]:
             for column in clause.find_all(exp.Column):
                 if column.find_ancestor(exp.Select) is select and column.table.lower() in outputs:
                     yield (
-                        f"{column.sql()} after the FROM clause is no column of the table {column.table} on BigQuery, as"
-                        " a selected column has that name",
+                        f"{column.sql()} after the FROM clause is not a column of the table {column.table} on BigQuery,"
+                        " as a selected column has that name",
                         f"give the table another alias than {column.table}",
                     )
         for column in select.args["group"].expressions if "group" in select.args else ():

@@ -110,7 +110,7 @@ class Sheet:
             case "d":
                 return _iso(value)
             case "n" if isinstance(value, float) and not math.isfinite(value):
-                raise RowError("is no finite number")
+                raise RowError("is not a finite number")
             case "n":
                 kind = self._kind(style)
                 return number(value) if kind == "number" else moment(value, kind, is_1904=self._is_1904)
@@ -201,10 +201,10 @@ def moment(serial: float, kind: Kind, *, is_1904: bool) -> str:
     Args:
         serial: days since the calendar's begin.
         kind: what the cell's number format shows.
-        is_1904: whether day 0 is 1904-01-01; else day 1 is 1900-01-01, and day 60 is no day.
+        is_1904: whether day 0 is 1904-01-01; else day 1 is 1900-01-01, and day 60 is not a day.
 
     Raises:
-        RowError: it is no date of the calendar.
+        RowError: it is not a date of the calendar.
     """
     total = round(Decimal(repr(serial)) * MILLISECONDS_A_DAY)
     days, rest = divmod(total, MILLISECONDS_A_DAY)
@@ -218,7 +218,7 @@ def moment(serial: float, kind: Kind, *, is_1904: bool) -> str:
     else:
         first, in_calendar = date(1899, 12, 31 if days < 60 else 30), days > 0 and days != 60
     if not in_calendar or days > (LAST_DAY - first).days:
-        raise RowError(f"is no date: {number(serial)} is outside the calendar")
+        raise RowError(f"is not a date: {number(serial)} is outside the calendar")
     day = first + timedelta(days=days)
     return f"{day}" if kind == "date" and not rest else f"{day} {_clock(rest)}"
 

@@ -135,7 +135,7 @@ def test_what_breaks_the_order_is_refused(tables, queries, contract, message):
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("SELECT id.id FROM dwh.a AS id GROUP BY id.id", "id.id after the FROM clause is no column of the table id"),
+        ("SELECT id.id FROM dwh.a AS id GROUP BY id.id", "id.id after the FROM clause is not a column of the table id"),
         ("SELECT id.id FROM dwh.a AS ID GROUP BY ID.id", "another alias than ID"),
         ("SELECT UPPER(id.n) AS id FROM dwh.a AS id ORDER BY UPPER(id.n)", "another alias than id"),
         ("SELECT id.id FROM dwh.a AS id GROUP BY 1 HAVING MAX(id.n) > 1", "another alias than id"),

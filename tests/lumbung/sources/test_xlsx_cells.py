@@ -96,7 +96,7 @@ def test_day_zero_and_days_outside_the_calendar(by_openpyxl, read_sheet):
     by_openpyxl(change=change)
     got = read_sheet()
     assert got.rows == [["6", "Ann", "1900-03-01"]]
-    assert [reason.split("is no date: ")[1] for _, reason in reasons(got)] == [
+    assert [reason.split("is not a date: ")[1] for _, reason in reasons(got)] == [
         f"{serial} is outside the calendar" for serial in (0, 60, -1, 2958466)
     ]
     by_openpyxl(change=change, epoch=MAC_EPOCH)
@@ -121,7 +121,7 @@ def test_a_number_that_is_not_finite_is_a_reject(by_openpyxl, read_sheet, edited
     by_openpyxl(["1", "Ann", 7], ["2", "Bob", 8])
     edited("xl/worksheets/sheet1.xml", lambda text: text.replace(b"<v>7</v>", b"<v>1e999</v>"))
     got = read_sheet()
-    assert (got.rows, reasons(got)) == ([["2", "Bob", "8"]], [(2, "Members!C2 is no finite number")])
+    assert (got.rows, reasons(got)) == ([["2", "Bob", "8"]], [(2, "Members!C2 is not a finite number")])
 
 
 def test_a_formula_with_a_value_is_that_value(by_xlsxwriter, read_sheet, edited):
