@@ -6,8 +6,10 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from lumbung.core.errors import SourceError, SourceUnavailableError
@@ -144,6 +146,12 @@ def test_a_read_that_a_hot_standby_cancels_is_tried_again(many, standby):
     batches = read(make_contract("postgres"), data_source=None, dsn=standby)
     next(batches)
     many.sql("TRUNCATE member")
+    with psycopg.connect(many.uri()) as primary, psycopg.connect(standby, autocommit=True) as replica:
+        (written,) = primary.execute("SELECT pg_current_wal_lsn()::text").fetchone()
+        # The read is canceled once the truncation has come, and before the rest of the rows is sent.
+        while replica.execute("SELECT pg_last_wal_receive_lsn() < %s::pg_lsn", [written]).fetchone()[0]:
+            time.sleep(0.01)
+    time.sleep(0.2)
     with pytest.raises(SourceUnavailableError, match="canceling statement due to conflict with recovery"):
         list(batches)
 
