@@ -96,11 +96,13 @@ def wait_for(path: Path, command: subprocess.Popen[str]) -> None:
 
 
 def wait_for_end(pid: int) -> None:
-    """Wait until a process has ended."""
+    """Wait until a process has ended, all its threads too: until then a zombie still holds its locks."""
     deadline = time.monotonic() + 60
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        while process.status() != "zombie" or process.num_threads() > 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 def left(sessions: set[int]) -> list[str]:

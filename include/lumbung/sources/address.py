@@ -105,7 +105,7 @@ def _extra(extra: str | Mapping[str, Any] | None) -> dict[str, str]:
     """The parameters of libpq among the extra ones of an Airflow connection."""
     values = json.loads(extra) if isinstance(extra, str) and extra else extra or {}
     if not isinstance(values, Mapping):
-        raise ValueError("its extra field is no JSON object")  # noqa: TRY004 - a wrong value, of a text
+        raise ValueError("its extra field is not a JSON object")  # noqa: TRY004 - a wrong value, of a text
     for name in _TOKENS & values.keys():
         if str(values[name]).lower() not in ("", "0", "false", "none"):
             raise ValueError(f"it asks for a token ({name}), where a user and a password are needed")

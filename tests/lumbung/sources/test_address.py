@@ -115,9 +115,9 @@ REFUSED = {
     '{"conn_type": "postgres", "password": "hush"': "its JSON cannot be understood",
     '{"conn_type": "mysql", "password": "hush"}': "it is of the type mysql, not postgres",
     '{"conn_type": "postgres", "password": "hush", "extra": {"colour": 1}}': "one of its parameters is none",
-    '{"conn_type": "postgres", "password": "hush", "extra": ["hush"]}': "its extra field is no JSON object",
-    '{"conn_type": "postgres", "password": "hush", "extra": "null"}': "its extra field is no JSON object",
-    "postgresql://u:hush@h/shop?__extra__=%5B1%5D": "its extra field is no JSON object",
+    '{"conn_type": "postgres", "password": "hush", "extra": ["hush"]}': "its extra field is not a JSON object",
+    '{"conn_type": "postgres", "password": "hush", "extra": "null"}': "its extra field is not a JSON object",
+    "postgresql://u:hush@h/shop?__extra__=%5B1%5D": "its extra field is not a JSON object",
     '{"conn_type": "postgres", "password": "hush", "extra": "{hush"}': "its JSON cannot be understood",
 }
 
