@@ -36,7 +36,7 @@ def googlesql(sql):
     try:
         with builder.prepare() as query:
             return len(query.execute().content.table_data.row)
-    except Exception as error:  # its class is no part of the finding
+    except Exception as error:  # whatever class the package raises, the text counts
         return str(error)
 
 
