@@ -51,6 +51,8 @@ ORDER = (
     ("include/lumbung/spark", "include/lumbung/search"),
     ("include/lumbung/sources",),
     ("include/lumbung/serving",),
+    ("include/lumbung/serving/api",),
+    ("include/lumbung/models",),
     ("include/lumbung/storage",),
     ("include/lumbung/storage/lake",),
     ("include/lumbung/catalog",),

@@ -15,11 +15,25 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 
 from lumbung.core.errors import SettingError
+from lumbung.core.setting_groups import ROOT as ROOT
+from lumbung.core.setting_groups import (
+    AbsolutePath,
+    Activity,
+    Api,
+    Dataproc,
+    Group,
+    HttpUrl,
+    Kafka,
+    Notify,
+    Search,
+    Spark,
+    X,
+    server_url,
+)
 
-ROOT = Path(__file__).resolve().parents[3]
 PREFIX = "LUMBUNG_"
 LOCAL_PROJECT = "local"
 EMULATOR_VARIABLE = "BIGQUERY_EMULATOR_HOST"
@@ -37,16 +51,6 @@ def _without_path(source: str) -> str:
     return source
 
 
-def _absolute(path: Path) -> Path:
-    return (ROOT / path.expanduser()).resolve()
-
-
-def _existing_file(path: Path) -> Path:
-    if not _absolute(path).is_file():
-        raise ValueError(f"there is no file {path}")
-    return _absolute(path)
-
-
 def _postgres(dsn: SecretStr) -> SecretStr:
     if not re.match(r"^postgres(ql)?://", dsn.get_secret_value()):
         raise ValueError("must look like postgresql://user:password@host:5432/database")
@@ -57,145 +61,6 @@ def _with_login(url: SecretStr) -> SecretStr:
     if not re.match(r"^https?://[^:@/\s]+:[^@/\s]+@[^@/\s]+$", url.get_secret_value()):
         raise ValueError("must look like http://user:password@host:8080")
     return url
-
-
-def _webhook(url: SecretStr) -> SecretStr:
-    if urlsplit(url.get_secret_value()).scheme not in ("http", "https"):
-        raise ValueError("must be an http:// or https:// address")
-    return url
-
-
-def _header(token: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[A-Za-z0-9%._~+/=-]+", token.get_secret_value()):
-        raise ValueError("has characters that no bearer token has")
-    return token
-
-
-def _encrypted(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost"):
-        raise ValueError("must be an https:// address: the token goes there")
-    return url
-
-
-def _server(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("must look like https://host:port")
-    if parts.username is not None:
-        raise ValueError("must hold no user and password; LUMBUNG_SEARCH_USERNAME and _PASSWORD are for that")
-    return url
-
-
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-ExistingFile = Annotated[Path, AfterValidator(_existing_file)]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
-Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
-
-
-class Group(BaseModel):
-    """Settings that belong together."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class Notify(Group):
-    """Who hears of failed runs.
-
-    Attributes:
-        email: address that failed runs are mailed to (Airflow connection `smtp_default`).
-        webhook: address that failed runs are posted to as JSON.
-    """
-
-    email: Email | None = None
-    webhook: Annotated[SecretStr, AfterValidator(_webhook)] | None = None
-
-
-class X(Group):
-    """The X API.
-
-    Attributes:
-        bearer_token: the app's bearer token.
-        max_usd: US dollars it may cost in a calendar month of Jakarta.
-        url: its address.
-    """
-
-    bearer_token: Annotated[SecretStr, AfterValidator(_header)] | None = None
-    max_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5
-    url: Annotated[HttpUrl, AfterValidator(_encrypted)] = "https://api.x.com"
-
-
-class Kafka(Group):
-    """Kafka.
-
-    Attributes:
-        servers: bootstrap servers; None: a broker of this machine's own.
-        username: user of a Kafka that asks for one.
-        password: its password.
-        security_protocol: how Kafka is spoken to; default: SASL_SSL with a user, PLAINTEXT without.
-        sasl_mechanism: how the user is proven.
-        ca: file of the authorities whose certificates Kafka may show; default: the machine's.
-        topic: the topic of tweets; `<topic>.done` and `<topic>.dead` stand beside it.
-    """
-
-    servers: Annotated[str, Field(pattern=r"^[^\s,/]+:\d+(,[^\s,/]+:\d+)*$")] | None = None
-    username: str | None = None
-    password: SecretStr | None = None
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
-    ca: AbsolutePath | None = None
-    topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)] = "investasi"
-
-
-class Search(Group):
-    """Elasticsearch.
-
-    Attributes:
-        url: address of a server; None: tweets are not indexed.
-        username: who signs in there and at Kibana, with `password` or else `api_key`.
-        password: see `username`.
-        api_key: see `username`.
-        ca: file with the certificate authority of a server that has its own.
-        alias: what readers search; put before every index's name, so that a team shares one server.
-    """
-
-    url: Annotated[str, AfterValidator(_server)] | None = None
-    username: str | None = None
-    password: SecretStr | None = None
-    api_key: SecretStr | None = None
-    ca: ExistingFile | None = None
-    alias: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)] = "tweet"
-
-
-class Spark(Group):
-    """Spark.
-
-    Attributes:
-        engine: what cleans tweets: `sail`, `sc://host:port` (Spark Connect), `dataproc`, `dataproc-serverless`.
-    """
-
-    engine: Annotated[str, Field(pattern=r"^(sail|dataproc|dataproc-serverless|sc://[^/;\s]+(/;\S*)?)$")] = "sail"
-
-
-class Dataproc(Group):
-    """Dataproc, where it is the Spark engine.
-
-    Attributes:
-        region: its region.
-        machine_type: machine of the cluster's one node.
-        service_account: account that its machines run as; None: the project's default one, and serverless the account
-            that starts the batch.
-        subnetwork: its network, by the name of a subnetwork of the region or by `projects/…/subnetworks/…`; None: the
-            network `default`, which not every project has.
-    """
-
-    region: Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")] = "asia-southeast2"
-    machine_type: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "e2-standard-2"
-    service_account: Email | None = None
-    subnetwork: (
-        Annotated[str, Field(pattern=r"^(projects/[^/\s]+/regions/[^/\s]+/subnetworks/)?[a-z]([a-z0-9-]*[a-z0-9])?$")]
-        | None
-    ) = None
 
 
 class Settings(Group):
@@ -219,7 +84,9 @@ class Settings(Group):
         notify: who hears of failed runs.
         x: the X API.
         kafka: Kafka.
+        activity: activity of students.
         search: Elasticsearch.
+        api: the API that serves models.
         spark: Spark.
         dataproc: Dataproc.
     """
@@ -237,11 +104,13 @@ class Settings(Group):
     airflow_url: Annotated[SecretStr, AfterValidator(_with_login)] | None = None
     spool: AbsolutePath = Field(default_factory=lambda data: data["home"] / "spool")
     tweet_source: Annotated[Literal[TweetSource, "none"], AfterValidator(_without_path)] = "synthetic"
-    kibana: Annotated[str, AfterValidator(_server)] | None = None
+    kibana: Annotated[str, AfterValidator(server_url)] | None = None
     notify: Notify = Notify()
     x: X = X()
     kafka: Kafka = Kafka()
+    activity: Activity = Activity()
     search: Search = Search()
+    api: Api = Api()
     spark: Spark = Spark()
     dataproc: Dataproc = Dataproc()
 
