@@ -58,8 +58,8 @@ elif [ -n "$local" ]; then
 fi
 for profile in $(value_of COMPOSE_PROFILES | tr , ' '); do
   case $profile in
-    local | stream | connect | spark | search) ;;
-    *) fail "COMPOSE_PROFILES in .env names $profile; there are local, stream, connect, spark and search" ;;
+    local | stream | connect | models | spark | search) ;;
+    *) fail "COMPOSE_PROFILES in .env names $profile; there are local, stream, connect, models, spark and search" ;;
   esac
 done
 if has stream && has connect; then
@@ -68,7 +68,8 @@ fi
 if [ -z "$local" ] && has local; then
   say "LUMBUNG_PROJECT is set: take local out of COMPOSE_PROFILES in .env, nothing uses the local server"
 fi
-if has stream || has connect; then kafka=kafka:9092 source=none; else kafka='' source=''; fi
+if has stream || has connect; then source=none; else source=''; fi
+if has stream || has connect || has models; then kafka=kafka:9092; else kafka=''; fi
 if has spark; then spark=sc://spark:15002; else spark=''; fi
 if has search; then search=http://elasticsearch:9200 kibana=http://kibana:5601; else search='' kibana=''; fi
 set_to SERVICE_BIGQUERY "$bigquery"

@@ -13,11 +13,13 @@ from typing import NoReturn
 import pyarrow.parquet as pq
 import pytest
 import requests
+from selenium import webdriver
 
 from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
 from lumbung.pipeline.snapshot import DataFile
 from support import bigquery_process, elasticsearch_server, source_database, stream
+from support.browser import chromium
 from support.pipeline import PipelineHarness
 from support.tweet_harness import TweetHarness
 
@@ -77,6 +79,13 @@ def missing() -> Callable[[str], NoReturn]:
         pytest.skip(f"{name} is missing")
 
     return absent
+
+
+@pytest.fixture(scope="module")
+def browser(missing: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """A headless Chromium."""
+    with chromium(missing, tmp_path_factory.mktemp("chromium")) as chrome:
+        yield chrome
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,12 @@ PROFILES = {
     "local": {"bigquery"},
     "stream": {"kafka", "collector", "shipper", "lander"},
     "connect": {"kafka", "collector", "connect", "lander"},
+    "models": {"kafka", "models-api"},
     "spark": {"spark"},
     "search": {"elasticsearch", "kibana"},
 }
 # Memory beside that of the services that always run, in GiB.
-MEMORY = {"stream": 2, "connect": 2, "spark": 2, "search": 2.5}
+MEMORY = {"stream": 2, "connect": 2, "models": 1, "spark": 2, "search": 2.5}
 ALL = ",".join(PROFILES)
 
 
@@ -42,9 +43,9 @@ def test_airflow_gets_the_addresses_of_the_profiles_services(stack):
     assert not [name for name in ("KAFKA", "TWEET_SOURCE", "SPARK", "SEARCH", "KIBANA") if without[f"LUMBUNG_{name}"]]
 
 
-def test_what_streams_has_no_secret_of_airflow(stack):
-    for name in ("collector", "shipper", "lander"):
-        environ = stack.config(COMPOSE_PROFILES="stream")["services"][name]["environment"]
+def test_what_streams_or_serves_has_no_secret_of_airflow(stack):
+    for name in ("collector", "shipper", "lander", "models-api"):
+        environ = stack.config(COMPOSE_PROFILES="stream,models")["services"][name]["environment"]
         assert not [
             variable for variable in environ if variable.startswith(("AIRFLOW", "LUMBUNG_SOURCE", "LUMBUNG_SEARCH"))
         ], name
@@ -69,7 +70,7 @@ def test_only_pages_and_kafka_are_published_and_only_here(stack):
     services = stack.config(COMPOSE_PROFILES=ALL)["services"]
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
     addresses = {name: [(port["host_ip"], port["target"]) for port in ports] for name, ports in published.items()}
-    ports = {"airflow-apiserver": 8080, "kafka": 9094, "kibana": 5601}
+    ports = {"airflow-apiserver": 8080, "kafka": 9094, "kibana": 5601, "models-api": 8088}
     assert addresses == {name: [("127.0.0.1", port)] for name, port in ports.items()}
     elsewhere = stack.config(AIRFLOW_ADDRESS="0.0.0.0")["services"]["airflow-apiserver"]["ports"]
     assert elsewhere[0]["host_ip"] == "0.0.0.0"

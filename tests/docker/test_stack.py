@@ -2,16 +2,12 @@
 
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import requests
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -21,26 +17,11 @@ from support.docker_engine import say
 from support.docker_services import SCHEDULER, crash
 
 SERVICES = ("postgres", "bigquery", "airflow-apiserver", SCHEDULER, "airflow-dag-processor")
-FLAGS = "--headless=new --no-sandbox --disable-gpu --no-first-run --window-size=1400,1000 --no-proxy-server"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def up(stack, images):
     stack.up()
-
-
-@pytest.fixture
-def browser(missing, tmp_path) -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        missing("chromium")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path / 'chromium'}"]:
-        options.add_argument(flag)
-    chrome = webdriver.Chrome(options=options, service=Service(driver))
-    yield chrome
-    chrome.quit()
 
 
 def healthy(stack):

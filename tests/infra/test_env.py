@@ -128,6 +128,12 @@ def test_profiles_are_turned_on_and_off(checkout):
     ]
 
 
+def test_models_need_kafka_and_leave_collecting_to_the_dag(checkout):
+    make_env(checkout, "PROFILES=models")
+    written = values(checkout)
+    assert (written["SERVICE_KAFKA"], written["SERVICE_TWEET_SOURCE"]) == ("kafka:9092", "")
+
+
 def test_two_shippers_and_unknown_profiles_are_refused(checkout):
     assert "both would send the spool" in refused(checkout, "PROFILES=connect,stream")
     assert "names kibana; there are local, stream" in refused(checkout, "PROFILES=kibana")
