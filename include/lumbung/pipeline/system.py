@@ -115,8 +115,12 @@ class System(ABC):
         """
 
     @abstractmethod
-    def section(self, warehouse: Warehouse) -> Section:
+    def section(self, warehouse: Warehouse, lake: Lake) -> Section:
         """Its part of the report page.
+
+        Args:
+            warehouse: where its tables are published.
+            lake: for what is not in tables.
 
         Raises:
             LumbungError: nothing of it is published yet.
