@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from lumbung.core.errors import LumbungError
 from lumbung.models.labels import Labels
@@ -72,11 +72,11 @@ _BROKEN = (
 )
 
 
-class Header(BaseModel):
-    """What a model is.
+@dataclass(frozen=True)
+class Header:
+    """What a model is; a plain dataclass, as a Spark worker has no pydantic.
 
     Attributes:
-        format: of the file.
         trainer: what trained it: `arrow` or `mllib`.
         code: the trainer's version.
         parameters: of the training.
@@ -84,11 +84,9 @@ class Header(BaseModel):
         rows: rows it was trained on.
         kinds: which of `KINDS` it has; a kind whose columns the data lacks is left out.
         devices: labels of the device features, in their order.
+        format: of the file.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: int = FORMAT
     trainer: str
     code: int
     parameters: dict[str, float]
@@ -96,6 +94,7 @@ class Header(BaseModel):
     rows: int
     kinds: list[str]
     devices: list[str]
+    format: int = FORMAT
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class Model:
 
 def write(model: Model) -> bytes:
     """The content of a model's file."""
-    header = np.frombuffer(model.header.model_dump_json().encode(), np.uint8)
+    header = np.frombuffer(json.dumps(asdict(model.header)).encode(), np.uint8)
     sink = io.BytesIO()
     arrays = {HEADER: header} | {name: model.arrays[name] for name in sorted(model.arrays)}
     np.savez(sink, allow_pickle=False, **arrays)
@@ -131,17 +130,21 @@ def read(content: bytes, where: str) -> Model:
         LumbungError: it is not a whole model file of this release, or its arrays do not fit each other: a model that is
             read can be served.
     """
+    from pydantic import TypeAdapter  # here, as Spark workers have none: they only write
+
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        header = Header.model_validate_json(arrays.pop(HEADER).tobytes())
+        fields = json.loads(arrays.pop(HEADER).tobytes())
+        given = fields["format"]
+        header = TypeAdapter(Header).validate_python(asdict(Header(**fields))) if given == FORMAT else None
     except _BROKEN as error:
         raise LumbungError(
             "this is not a whole model file", where=where, remedy="train the model again: lumbung models train"
         ) from error
-    if header.format != FORMAT:
+    if header is None:
         raise LumbungError(
-            f"the model file has format {header.format}, and this release reads {FORMAT}",
+            f"the model file has format {given}, and this release reads {FORMAT}",
             where=where,
             remedy="train the model again: lumbung models train",
         )
