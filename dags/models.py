@@ -35,15 +35,21 @@ with daily_dag(
         "dataset": Param(None, type=TEXT, title="Dataset", description="A file; empty: synthetic; none: no replay."),
         "contract": Param(None, type=TEXT, title="Contract", description="Maps the dataset's columns."),
         "by": Param(None, type=TEXT, title="Batches", description="count:5000, window:5m or event:5m."),
-        "scheme": Param("both", enum=["a", "b", "both"], title="Scheme", description="a: each batch alone; b: all up to it."),
-        "delay": Param("0", type="string", title="Pause between rows", description="Milliseconds, such as 20 or 5..50."),
+        "scheme": Param(
+            "both", enum=["a", "b", "both"], title="Scheme", description="a: each batch alone; b: all up to it."
+        ),
+        "delay": Param(
+            "0", type="string", title="Pause between rows", description="Milliseconds, such as 20 or 5..50."
+        ),
         "trainer": Param("arrow", enum=["arrow", "mllib"], title="Trainer"),
     },
     paused=SETTINGS.kafka.servers is None,
 ) as daily:
     replay, land, batch = (OwnStepOperator(task_id=step) for step in ("replay", "land", "batch"))
     features = ListOperator(task_id="features")
-    train = MappedStepOperator.partial(task_id="train", map_index_template="{{ task.item }}").expand(item=features.output)
+    train = MappedStepOperator.partial(task_id="train", map_index_template="{{ task.item }}").expand(
+        item=features.output
+    )
     evaluate = OwnStepOperator(task_id="evaluate", trigger_rule=TriggerRule.NONE_FAILED)
     record = OwnStepOperator(task_id="model_run", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("ops.model_run")])
     with TaskGroup("load"):

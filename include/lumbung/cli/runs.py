@@ -128,7 +128,12 @@ def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str
         day,
         run_id,
         [
-            {"task_id": _task_name(t["task_id"], t["map_index"]), "state": t["state"], "start": t["start_date"], "end": t["end_date"]}
+            {
+                "task_id": _task_name(t["task_id"], t["map_index"]),
+                "state": t["state"],
+                "start": t["start_date"],
+                "end": t["end_date"],
+            }
             for t in instances
         ],
     )

@@ -58,9 +58,7 @@ def _load_activities(run: Run, contract: Contract, target: Target, version: Mode
                 continue
             file = folder / f"{day}.parquet"
             expected = _write_day(file, contract, day, files, version)
-            job = replace(
-                run, contract, day, file, rows=expected, marker=Marker(generation=target.generation, key=key)
-            )
+            job = replace(run, contract, day, file, rows=expected, marker=Marker(generation=target.generation, key=key))
             file.unlink()
             rows, loaded, seconds, job_id = rows + job.rows, loaded + 1, seconds + job.seconds, job.job_id
     return Step.written(TABLE, rows_out=rows, seconds=round(seconds, 3), job_id=job_id, note=f"{loaded} days loaded")
@@ -125,9 +123,7 @@ def _load_version(run: Run, contract: Contract, target: Target, rows: list[dict[
         pq.write_table(pa.Table.from_pylist(stamped, arrow_schema(contract)), file)
         marker = Marker(generation=target.generation)
         job = replace(run, contract, target.day, file, rows=len(rows), marker=marker)
-    return Step.written(
-        contract.address, rows_in=len(rows), rows_out=job.rows, seconds=job.seconds, job_id=job.job_id
-    )
+    return Step.written(contract.address, rows_in=len(rows), rows_out=job.rows, seconds=job.seconds, job_id=job.job_id)
 
 
 def _models(run: Run, version: ModelVersion) -> list[dict[str, Any]]:

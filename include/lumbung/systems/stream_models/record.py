@@ -58,8 +58,12 @@ def model_run(run: Run) -> Step:
     """Rebuild the day's partition of `ops.model_run` from what all of the day's runs have kept."""
     with run.lake.lease(f"load/{TABLE}"):
         folder = _folder(run.day)
-        paths = [f"{folder}/{name}/{file}" for name in run.lake.names(folder) for file in run.lake.names(f"{folder}/{name}")]
-        rows = [Training.model_validate_json(content).model_dump() for path in paths if (content := run.lake.read(path))]
+        paths = [
+            f"{folder}/{name}/{file}" for name in run.lake.names(folder) for file in run.lake.names(f"{folder}/{name}")
+        ]
+        rows = [
+            Training.model_validate_json(content).model_dump() for path in paths if (content := run.lake.read(path))
+        ]
         return load_rows(run, run.catalog[TABLE], rows, run.day)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +20,10 @@ from lumbung.systems.stream_models.activate import activate as activate
 from lumbung.systems.stream_models.batches import default_by, make_batches, newest_batches
 from lumbung.systems.stream_models.by import By
 from lumbung.systems.stream_models.feed import RAW, feed
+from lumbung.systems.stream_models.generate import generate as generate
 from lumbung.systems.stream_models.load import load as load
 from lumbung.systems.stream_models.measure import evaluate as evaluate
+from lumbung.systems.stream_models.prune import prune_models as prune_models
 from lumbung.systems.stream_models.record import model_run as model_run
 from lumbung.systems.stream_models.record import note_training
 from lumbung.systems.stream_models.training import (
@@ -40,11 +43,15 @@ SYNTHETIC_ROWS, SYNTHETIC_SEED = 20_000, 1
 MOST_DELAY_MS = 60_000
 
 
-def replay(run: Run) -> Step:
+def replay(run: Run, progress: Callable[[str, int, int], None] | None = None) -> Step:
     """Send a dataset row by row, each once; nothing where other processes do it.
 
     The run's option `dataset` is a file, `none`, or nothing, for the synthetic one; `contract` maps its columns, and
     `delay` is a pause between two rows in milliseconds, `MIN..MAX`.
+
+    Args:
+        run: the run.
+        progress: is given the dataset's name, its rows in the topic, and all its rows.
     """
     from lumbung.stream.replay import replay as send
 
@@ -59,6 +66,7 @@ def replay(run: Run) -> Step:
         file,
         Path(contract) if contract else None,
         delay=parse_delay(run.options.get("delay") or "0"),
+        progress=progress,
     )
     note = "sent before" if replayed.known else f"replay {replayed.number}"
     return Step(table=topic, rows_in=replayed.rows, rows_out=replayed.sent, note=f"{file.name}: {note}")
@@ -80,7 +88,7 @@ def land(run: Run) -> Step:
 
 def batch(run: Run) -> Step:
     """Cut what is landed into batches, by the run's option `by` or into quarters of the first replay."""
-    batches = make_batches(run.lake, _by(run))
+    batches = make_batches(run.lake, _by(run), csv=bool(run.options.get("csv")))
     return Step(
         table="batches",
         rows_in=sum(each.rows + each.rejected for each in batches),
@@ -193,8 +201,6 @@ def _train(run: Run, plan: Plan, model: Candidate) -> Trained:
 
 def synthetic(settings: Settings) -> Path:
     """The synthetic dataset in the home, made where it is missing."""
-    from lumbung.systems.stream_models.generate import generate
-
     file = settings.home / "activity" / f"activity-{SYNTHETIC_ROWS}-{SYNTHETIC_SEED}.ndjson"
     if not file.exists():
         generate(settings, file, rows=SYNTHETIC_ROWS, seed=SYNTHETIC_SEED)

@@ -13,6 +13,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.models import fit
 from lumbung.models.release import Metric, Scheme
 from lumbung.spark.features import FEATURES_VERSION
+from lumbung.spark.mllib import MLLIB_VERSION
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import DataFile, Document
 from lumbung.systems.stream_models.batches import ActivityBatch
@@ -22,6 +23,7 @@ FEATURES = "features/stream_models"
 EVALUATIONS = "evaluations/stream_models"
 SCHEMES: tuple[Scheme, ...] = ("a", "b")
 Trainer = Literal["arrow", "mllib"]
+VERSIONS: dict[Trainer, int] = {"arrow": fit.FIT_VERSION, "mllib": MLLIB_VERSION}
 
 
 class Trained(Document):
@@ -102,9 +104,7 @@ def parse_trainer(text: str) -> Trainer:
     for name in get_args(Trainer):
         if text == name:
             return name  # type: ignore[no-any-return]
-    raise LumbungError(
-        f"there is no trainer {text}", where="--trainer", remedy=f"use {' or '.join(get_args(Trainer))}"
-    )
+    raise LumbungError(f"there is no trainer {text}", where="--trainer", remedy=f"use {' or '.join(get_args(Trainer))}")
 
 
 def parse_schemes(text: str) -> tuple[Scheme, ...]:
@@ -157,7 +157,7 @@ def key_of(trainer: Trainer, batches: Sequence[str]) -> str:
         batches: sha256 of each batch's file, in order.
     """
     parameters = json.dumps(asdict(fit.Parameters()), sort_keys=True)
-    code = f"{trainer} {fit.FIT_VERSION} {FEATURES_VERSION}"
+    code = f"{trainer} {VERSIONS[trainer]} {FEATURES_VERSION}"
     return hashlib.sha256("\n".join([code, parameters, *batches]).encode()).hexdigest()[:16]
 
 

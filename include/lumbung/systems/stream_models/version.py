@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
-from lumbung.models.release import ReleasedModel, Scheme
+from lumbung.models.release import ReleasedModel, Scheme, with_basis
 from lumbung.pipeline import snapshot
 from lumbung.pipeline.run import Run, is_expired, limit_days
 from lumbung.pipeline.target import Partition, Target
@@ -168,16 +168,11 @@ def released(lake: Lake, plan: Plan) -> list[ReleasedModel]:
     ended, with_file = keys(lake)
     models: list[ReleasedModel] = []
     for scheme in SCHEMES:
-        basis = "popularity"
         for candidate in plan.models([scheme]):
             training = trained(lake, candidate.key) if candidate.key in ended else None
             if training is None:
                 continue
             measured = evaluation(lake, candidate)
-            metrics = measured.metrics if measured else {}
-            # One that is not measured yet is served as the last one that was.
-            if recall := metrics.get("recall_at_20"):
-                basis = "als" if recall.value > recall.baseline else "popularity"
             models.append(
                 ReleasedModel(
                     id=candidate.id,
@@ -187,12 +182,12 @@ def released(lake: Lake, plan: Plan) -> list[ReleasedModel]:
                     file=training.file,
                     batches=[batch.number for batch in candidate.batches],
                     kinds=training.kinds,
-                    metrics=metrics,
-                    basis=basis,  # type: ignore[arg-type]
+                    metrics=measured.metrics if measured else {},
+                    basis="popularity",
                     pruned=candidate.key not in with_file,
                 )
             )
-    return models
+    return with_basis(models)
 
 
 def newest_version(lake: Lake) -> ModelVersion | None:
