@@ -104,7 +104,7 @@ def _ship_all(cluster: Cluster, done: _Done) -> Shipped:
         if not files:
             return shipped
         config = cluster.config(
-            transactional_id=f"lumbung-ship-{cluster.tweets}",
+            transactional_id=f"lumbung-ship-{cluster.name}",
             transaction_timeout_ms=TRANSACTION_SECONDS * 1000,
             queue_buffering_max_kbytes=QUEUE_BYTES >> 10,
             message_timeout_ms=int(2000 * WAIT_SECONDS),
@@ -138,7 +138,7 @@ def _errors(cluster: Cluster) -> Iterator[None]:
             if error.args[0].code() in (KafkaError._FENCED, KafkaError.PRODUCER_FENCED):
                 raise LumbungError(
                     "another shipper has taken over",
-                    where=cluster.tweets,
+                    where=cluster.name,
                     remedy="let one shipper work on a topic at a time; nothing is lost, and nothing was sent twice",
                 ) from error
             raise
@@ -201,16 +201,16 @@ def _send(cluster: Cluster, producer: Producer, file: Path, digest: str) -> Ship
                 try:
                     key = _key(line, size)
                 except RefusedError as error:
-                    _produce(producer, cluster.tweets, str(error).encode(), line)
+                    _produce(producer, cluster.name, str(error).encode(), line)
                     bad += 1
                 except UnreadableError as error:
                     reason = str(error)
                     kept.add(file.name, number, reason, line)
                     refused = envelope.refuse(line, source="spool", file=file.name, line=number, reason=reason)
-                    _produce(producer, cluster.tweets, file.name.encode(), refused)
+                    _produce(producer, cluster.name, file.name.encode(), refused)
                     bad += 1
                 else:
-                    _produce(producer, cluster.tweets, key, line)
+                    _produce(producer, cluster.name, key, line)
                     lines += 1
         record = {"file": file.name, "lines": lines, "bad": bad}
         _produce(producer, cluster.done, digest.encode(), json.dumps(record).encode())

@@ -1,0 +1,1 @@
+"""Models of students' activity, trained on batches of a stream."""
