@@ -51,6 +51,9 @@ class Landing(Document):
         files: rows, a file for each Jakarta day.
         rejects: messages that cannot be read; its day is the Jakarta day of the first one's time in Kafka.
         landed_at: when.
+        appended_to: the latest append time of a message in the range, ticks too; None where the feed does not ask for
+            it, or the range has no message.
+        partitions: how many the topic had; None where the feed does not ask for append times.
     """
 
     topic: str
@@ -64,6 +67,8 @@ class Landing(Document):
     files: list[LandedFile]
     rejects: LandedFile | None
     landed_at: datetime
+    appended_to: datetime | None = None
+    partitions: int | None = None
 
 
 class Fold(Manifest):
@@ -139,7 +144,7 @@ def fold(lake: Lake, folder: str) -> None:
             chain[landing.partition] = landing.next_offset
     if not landings:
         return
-    lines = b"".join(landing.model_dump_json().encode() + b"\n" for landing in landings)
+    lines = b"".join(landing.model_dump_json(exclude_unset=True).encode() + b"\n" for landing in landings)
     content += gzip.compress(lines, mtime=0)  # readers of gzip take joined files as one
     file = DataFile(
         path=f"{folds(folder)}/landings-{uuid.uuid4().hex[:12]}.jsonl.gz",
@@ -177,7 +182,7 @@ def create(lake: Lake, folder: str, landing: Landing) -> bool:
         landing: the manifest.
     """
     path = f"{folder}/{landing.topic_id}/{landing.partition}/{_name(landing.start_offset)}"
-    return lake.create(path, landing.model_dump_json(indent=2).encode())
+    return lake.create(path, landing.model_dump_json(indent=2, exclude_unset=True).encode())
 
 
 def _name(start_offset: int) -> str:
