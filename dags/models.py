@@ -1,16 +1,16 @@
 """Models of what students do: how good does a model become with each batch of their activity?
 
-**Steps.** `replay` (a dataset → Kafka) → `land` → lake → `batch` cuts the stream → `features` (Spark) → `train`, mapped:
-a task for each model that is not trained yet → `evaluate` measures each model on the next batch → `version` decides which
-days changed → `load` → `build` makes and checks each table in private → `publish` replaces all tables → `activate`: from
-then on the API serves the new models. `model_run` writes down what was trained.
+**Steps.** `replay` (a dataset → Kafka) → `land` → lake → `batch` cuts the stream → `features` (Spark) → `train`, a
+mapped task for each model that is not trained yet → `evaluate` measures each model on the next batch → `version`
+decides which days changed → `load` → `build` makes and checks each table in private → `publish` replaces all tables →
+`activate`: from then on the API serves the new models. `model_run` writes down what was trained.
 
 **The day.** At 00:30 the day that just ended; triggered by hand the logical date's day, or today. It decides nothing:
 every run takes all that is there. With `refresh` the day's activities are loaded again.
 
-**Parameters.** `dataset`: a CSV, NDJSON or Parquet file with its `contract`; empty: the synthetic one; `none`: nothing is
-replayed here. `by`: `count:5000`, `window:5m` or `event:5m`; empty: quarters of the first dataset. `scheme`: a (each batch
-alone), b (all batches up to it) or both. Kafka is that of `LUMBUNG_KAFKA`; the DAG is paused until one is set.
+**Parameters.** `dataset`: a CSV, NDJSON or Parquet file with its `contract`; empty: the synthetic one; `none`: nothing
+is replayed here. `by`: `count:5000`, `window:5m` or `event:5m`; empty: quarters of the first dataset. `scheme`: a (each
+batch alone), b (all batches up to it) or both. Kafka is that of `LUMBUNG_KAFKA`; the DAG is paused until one is set.
 
 **When it fails.** The failed task's last log line says what happened, where, and what to do. Nothing of the run is
 published or served then, nothing is lost, and nothing comes twice: run the day again, or clear the failed tasks. Models

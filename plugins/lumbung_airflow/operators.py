@@ -239,7 +239,7 @@ class ListOperator(OwnStepOperator):
         super().execute(context)
         return self.items
 
-    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+    def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
         step, self.items = system(self.system).step(self.task_id)(run)
         return step
 

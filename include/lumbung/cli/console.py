@@ -265,8 +265,10 @@ def _model_answers(answers: ModelAnswers) -> None:
         "Models, measured on the batch after theirs; a: each batch alone, b: all batches up to it",
         ("model", "metric", "value", "without a model", "truth", "better is", "beats it", "served"),
         [
-            (row.model_id, row.metric, *map(_number, (row.value, row.baseline, row.truth)), row.better)
-            + ({True: "yes", False: "no", None: ""}[row.beats_baseline], row.served)
+            (
+                *(row.model_id, row.metric, *map(_number, (row.value, row.baseline, row.truth)), row.better),
+                *({True: "yes", False: "no", None: ""}[row.beats_baseline], row.served),
+            )
             for row in answers.quality
         ],
         numbers=("value", "without a model", "truth"),
@@ -292,20 +294,17 @@ def _models_status(status: ModelsStatus) -> None:
         numbers=("rows", "rejected", "first seq", "last seq"),
     )
     metrics = list(dict.fromkeys(name for model in status.models for name in model.metrics))
-    measured = [(model, [model.metrics.get(name, {}) for name in metrics]) for model in status.models]
     table(
         "Models: each metric beside the same without a model, and the truth's",
         ("model", "rows", *metrics),
-        [
-            (model.id, model.rows)
-            + tuple(
-                " / ".join(_number(values[name]) or "-" for name in ("value", "baseline", "truth")) if values else ""
-                for values in found
-            )
-            for model, found in measured
-        ],
+        [(row.id, row.rows, *(_beside(row.metrics.get(name)) for name in metrics)) for row in status.models],
         numbers=("rows", *metrics),
     )
+
+
+def _beside(metric: dict[str, Any] | None) -> str:
+    """A metric as value / baseline / truth; empty where it is not measured."""
+    return " / ".join(_number(metric[name]) or "-" for name in ("value", "baseline", "truth")) if metric else ""
 
 
 def _number(value: float | None) -> str:

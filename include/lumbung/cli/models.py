@@ -76,7 +76,7 @@ def run(
     delay: DelayOption = "0",
     trainer: TrainerOption = "arrow",
 ) -> None:
-    """Run the whole path through Airflow: replay, land, cut, train, evaluate, build, publish, activate; print the models."""
+    """Run the whole path through Airflow, from the replay to the models that are served; print how good they are."""
     from lumbung.local import services
     from lumbung.orchestrator.up import connect
 

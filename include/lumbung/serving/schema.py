@@ -273,7 +273,7 @@ class TweetStatus(Result):
 
 @dataclass(frozen=True)
 class ModelQuality(Result):
-    """A metric of a model, as `datamart.model_quality` has it; values are None until there is a batch to measure it on."""
+    """A metric of a model, as `datamart.model_quality` has it; values are None until it is measured."""
 
     model_id: str
     scheme: str

@@ -13,7 +13,7 @@ from lumbung.models.truth import Truth
 from lumbung.pipeline.run import Run, Step
 from lumbung.storage.lake import Lake
 from lumbung.stream.replay import replays
-from lumbung.systems.stream_models.batches import ActivityBatch
+from lumbung.systems.stream_models.activity_batch import ActivityBatch
 from lumbung.systems.stream_models.training import (
     EVALUATIONS,
     SCHEMES,

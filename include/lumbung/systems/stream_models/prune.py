@@ -15,7 +15,7 @@ from lumbung.models.release import RELEASES, ReleasedModel, mark_pruned, newest_
 from lumbung.pipeline.retention import Plan
 from lumbung.storage.lake import Lake, Stored
 from lumbung.stream.landing import folds, landings, newest_fold
-from lumbung.systems.stream_models.batches import BATCHES, newest_batches
+from lumbung.systems.stream_models.activity_batch import BATCHES, newest_batches
 from lumbung.systems.stream_models.by import By
 from lumbung.systems.stream_models.feed import LANDED, RAW
 from lumbung.systems.stream_models.titles import TITLES

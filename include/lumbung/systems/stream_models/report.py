@@ -87,8 +87,9 @@ class Curve:
     @property
     def most(self) -> float:
         """The largest value, for the bars."""
-        values = [value for p in self.points for value in (p.baseline, p.truth, p.a and p.a.value, p.b and p.b.value)]
-        return max((value for value in values if value is not None), default=0.0)
+        models = [model.value for point in self.points for model in (point.a, point.b) if model]
+        others = [value for point in self.points for value in (point.baseline, point.truth)]
+        return max((value for value in (*models, *others) if value is not None), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,8 @@ def samples(lake: Lake) -> list[Sample]:
     ]
     shown: list[Sample] = []
     student = ""
-    for model, content in read:
-        predictor, taken = Predictor(content), np.diff(content.arrays["seen_ends"], prepend=0)
+    for model, trained in read:
+        predictor, taken = Predictor(trained), np.diff(trained.arrays["seen_ends"], prepend=0)
         student = student or predictor.students[int(taken.argmax())]
         if (index := predictor.students.find(student)) is not None:
             found = predictor.recommend(student_id=student, limit=SHOWN, basis=model.basis)

@@ -6,12 +6,13 @@ from datetime import date
 
 from lumbung.serving.schema import Accounting, BatchStatus, ModelsStatus, ModelStatus
 from lumbung.storage.lake import Lake
-from lumbung.systems.stream_models.batches import default_by, newest_batches
+from lumbung.stream.landing import landings
+from lumbung.systems.stream_models.activity_batch import newest_batches
+from lumbung.systems.stream_models.batches import default_by
 from lumbung.systems.stream_models.by import By
 from lumbung.systems.stream_models.feed import LANDED
 from lumbung.systems.stream_models.training import SCHEMES, Trainer
 from lumbung.systems.stream_models.version import Plan, newest_version, released
-from lumbung.stream.landing import landings
 
 
 def status(lake: Lake) -> ModelsStatus:

@@ -17,7 +17,8 @@ from lumbung.spark.files import readable
 from lumbung.storage.lake import sha256
 from lumbung.storage.manifest import DataFile
 from lumbung.systems.stream_models.activate import activate as activate
-from lumbung.systems.stream_models.batches import default_by, make_batches, newest_batches
+from lumbung.systems.stream_models.activity_batch import newest_batches
+from lumbung.systems.stream_models.batches import default_by, make_batches
 from lumbung.systems.stream_models.by import By
 from lumbung.systems.stream_models.feed import RAW, feed
 from lumbung.systems.stream_models.generate import generate as generate
@@ -53,7 +54,7 @@ def replay(run: Run, progress: Callable[[str, int, int], None] | None = None) ->
         run: the run.
         progress: is given the dataset's name, its rows in the topic, and all its rows.
     """
-    from lumbung.stream.replay import replay as send
+    from lumbung.systems.stream_models.activity import replay as send
 
     dataset, contract = run.options.get("dataset"), run.options.get("contract")
     topic = run.settings.activity.topic

@@ -16,7 +16,7 @@ from lumbung.spark.features import FEATURES_VERSION
 from lumbung.spark.mllib import MLLIB_VERSION
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import DataFile, Document
-from lumbung.systems.stream_models.batches import ActivityBatch
+from lumbung.systems.stream_models.activity_batch import ActivityBatch
 
 MODELS = "models/stream_models"
 FEATURES = "features/stream_models"
@@ -92,7 +92,7 @@ class Candidate:
     @property
     def evaluation(self) -> str | None:
         """Where its evaluation lies in the lake; None: there is no next batch."""
-        return self.next and f"{EVALUATIONS}/{self.key}-{self.next.file.sha256[:12]}.json"
+        return f"{EVALUATIONS}/{self.key}-{self.next.file.sha256[:12]}.json" if self.next else None
 
 
 def parse_trainer(text: str) -> Trainer:

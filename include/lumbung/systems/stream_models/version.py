@@ -21,7 +21,7 @@ from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import Document, Manifest, commit, newest
 from lumbung.storage.warehouse import short
 from lumbung.stream.landing import landings
-from lumbung.systems.stream_models.batches import ActivityBatch
+from lumbung.systems.stream_models.activity_batch import ActivityBatch
 from lumbung.systems.stream_models.feed import LANDED
 from lumbung.systems.stream_models.training import (
     SCHEMES,

@@ -24,7 +24,6 @@ from lumbung.storage.warehouse import Warehouse
 from lumbung.stream import landing
 from lumbung.stream.landing import folds, landings, newest_fold
 from lumbung.systems import registry
-from lumbung.systems.cilvest import steps
 from lumbung.systems.cilvest import version as versions
 from lumbung.systems.cilvest.feed import LANDED, RAW
 from lumbung.systems.cilvest.status import accounting, cleaning
