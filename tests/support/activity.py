@@ -1,22 +1,27 @@
 """A topic of activity in a lake, without a Kafka: what landers would have landed; and rows to put into either."""
 
+import itertools
 import json
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from confluent_kafka import Producer
 
 from lumbung.core.settings import Settings
 from lumbung.storage.lake import Lake, open_lake
 from lumbung.stream import landing
 from lumbung.stream.batch import Batch
-from lumbung.stream.kafka import Topic
+from lumbung.stream.feed import Feed
+from lumbung.stream.kafka import Cluster, Topic
 from lumbung.stream.replay import REPLAYS, Replay
-from lumbung.stream.ticks import KEY
+from lumbung.stream.ticks import KEY, tick
 from lumbung.systems.stream_models.activity_batch import ActivityBatch
 from lumbung.systems.stream_models.feed import LANDED, feed
+from support.stream import Broker, Stream
 
 NOON = datetime(2026, 11, 29, 5, tzinfo=UTC)  # in Jakarta
 FIRST = datetime(2026, 9, 1, 1, tzinfo=UTC)
@@ -122,6 +127,44 @@ class Activity:
             self.land(start // size % len(self.topic.partitions), *values[start : start + size])
 
 
+class ActivityStream(Stream):
+    """A topic of activity in a real broker, and a lake."""
+
+    def __init__(self, broker: Broker, home: Path) -> None:
+        super().__init__(broker, home)
+        self.topic = f"a{uuid.uuid4().hex}"
+        self.settings = self.settings.replace(activity_topic=self.topic)
+
+    @property
+    def cluster(self) -> Cluster:
+        return Cluster(self.settings, self.feed.topic, self.feed.config, sender=self.feed.sender)
+
+    @property
+    def feed(self) -> Feed:
+        return feed(self.settings)
+
+    def landings(self) -> list[landing.Landing]:
+        return list(landing.landings(self.lake, LANDED))
+
+    def tick(self) -> None:
+        cluster = self.cluster
+        tick(cluster, cluster.topic())
+
+    def send(self, *values: bytes) -> None:
+        """Send each to the partition of its student, in a transaction."""
+        producer = Producer({"bootstrap.servers": self.broker.address, "transactional.id": uuid.uuid4().hex})
+        producer.init_transactions(60)
+        producer.begin_transaction()
+        for value in values:
+            producer.produce(self.topic, value=value, key=json.loads(value).get("student_id", "refused"))
+        producer.commit_transaction(60)
+
+
+def files_of(batches: Iterable[ActivityBatch]) -> dict[int, tuple[str, int, int]]:
+    """What batches hold, by their numbers: checksum, rows and rejects."""
+    return {batch.number: (batch.file.sha256, batch.rows, batch.rejected) for batch in batches}
+
+
 def rows_of(lake: Lake, batch: ActivityBatch) -> list[dict]:
     """The rows of a batch's file, which must be as its manifest says."""
     with lake.local(batch.file.path) as path:
@@ -134,3 +177,8 @@ def rows_of(lake: Lake, batch: ActivityBatch) -> list[dict]:
 def seqs_of(lake: Lake, batches: Iterable[ActivityBatch]) -> dict[int, list[int]]:
     """The rows of batches by their numbers."""
     return {batch.number: [row["seq"] for row in rows_of(lake, batch)] for batch in batches}
+
+
+def all_seqs(lake: Lake, batches: Iterable[ActivityBatch]) -> list[int]:
+    """The rows of all batches, in order."""
+    return sorted(itertools.chain(*seqs_of(lake, batches).values()))

@@ -9,7 +9,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.stream import landing
 from lumbung.systems.stream_models.batches import default_by, make_batches, newest_batches
 from lumbung.systems.stream_models.by import By
-from support.activity import FIRST, NOON, Activity, bad, replay, row, rows_of, seqs_of
+from support.activity import FIRST, NOON, Activity, all_seqs, bad, files_of, replay, row, rows_of, seqs_of
 
 TEN = By("count", 10)
 MINUTE = By.parse("window:1m")
@@ -19,10 +19,6 @@ EVENTS = By.parse("event:1m")
 @pytest.fixture
 def activity(tmp_path):
     return Activity(tmp_path)
-
-
-def files(batches):
-    return {batch.number: (batch.file.sha256, batch.rows, batch.rejected) for batch in batches}
 
 
 def test_a_batch_by_count_has_its_seqs(activity):
@@ -61,7 +57,7 @@ def test_the_same_files_whatever_comes_when(tmp_path, seed, by):
     replay(plain.lake, 1, 0, 60)
     replay(plain.lake, 2, 60, 37)
     plain.send(*values)
-    expected = files(make_batches(plain.lake, by))
+    expected = files_of(make_batches(plain.lake, by))
     assert sum(rows + rejected for _, rows, rejected in expected.values()) == 97
     choice = random.Random(seed)
     mixed = Activity(tmp_path / "mixed", partitions=choice.randint(1, 5))
@@ -75,7 +71,7 @@ def test_the_same_files_whatever_comes_when(tmp_path, seed, by):
         mixed.send(*shuffled[part : part + 16], size=choice.randint(1, 9))
         if choice.random() < 0.7:
             make_batches(mixed.lake, by)
-    assert files(make_batches(mixed.lake, by)) == expected
+    assert files_of(make_batches(mixed.lake, by)) == expected
 
 
 def test_the_end_of_a_replay_closes_a_short_batch_and_later_rows_reopen_it(activity):
@@ -158,7 +154,7 @@ def test_all_replays_landed_close_windows_without_a_further_message(activity):
     activity.tick()
     later = make_batches(activity.lake, MINUTE)
     assert (later[-1].number, later[-1].generation) == (batches[-1].number, 2)
-    assert sorted(sum(seqs_of(activity.lake, later).values(), [])) == [*range(99), *range(100, 104)]
+    assert all_seqs(activity.lake, later) == [*range(99), *range(100, 104)]
 
 
 def test_a_topic_made_again_neither_loses_nor_doubles_rows_of_windows(activity):
@@ -172,7 +168,7 @@ def test_a_topic_made_again_neither_loses_nor_doubles_rows_of_windows(activity):
     activity.tick()
     batches = make_batches(activity.lake, MINUTE)
     assert batches[: len(first)] == first
-    assert sorted(sum(seqs_of(activity.lake, batches).values(), [])) == list(range(80))
+    assert all_seqs(activity.lake, batches) == list(range(80))
 
 
 def test_a_broker_s_clock_that_goes_back(activity):
