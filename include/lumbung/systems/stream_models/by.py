@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Self, get_args
 
+import numpy as np
+import numpy.typing as npt
+
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
 
@@ -63,22 +66,18 @@ class By:
         """The name of its folder."""
         return str(self).replace(":", "-")
 
-    @property
-    def microseconds(self) -> int:
-        """The length of a window."""
-        return self.size * 1_000_000
+    def index(self, at: datetime) -> int:
+        """Which window holds a time, counted from 1970."""
+        return int(self.indices(np.array((at - _EPOCH) // timedelta(microseconds=1), np.int64)))
 
-    def index(self, at: int) -> int:
-        """Which window holds a time.
-
-        Args:
-            at: microseconds since 1970 in UTC; an array of them gives an array.
-        """
-        return (at + _JAKARTA_US) // self.microseconds
+    def indices(self, times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Which windows hold times, microseconds since 1970 in UTC."""
+        indices: npt.NDArray[np.int64] = (times + _JAKARTA_US) // (self.size * 1_000_000)
+        return indices
 
     def start(self, index: int) -> datetime:
         """When a window starts, in UTC."""
-        return _EPOCH + timedelta(microseconds=index * self.microseconds - _JAKARTA_US)
+        return _EPOCH + timedelta(microseconds=index * self.size * 1_000_000 - _JAKARTA_US)
 
     def end(self, index: int) -> datetime:
         """When a window has ended, in UTC."""
