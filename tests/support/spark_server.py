@@ -21,7 +21,9 @@ def home() -> Path:
 
 
 def environ() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "JAVA_HOME", "TMPDIR")}
+    names = ("PATH", "HOME", "JAVA_HOME", "TMPDIR")
+    # OPENBLAS_…: the kernels that its workers calculate by; others give other last digits than this process.
+    kept = {name: value for name, value in os.environ.items() if name in names or name.startswith("OPENBLAS_")}
     return {
         **kept,
         "SPARK_HOME": str(home()),
