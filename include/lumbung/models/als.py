@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
+
+if TYPE_CHECKING:  # the API does without scipy: half of its memory
+    from scipy import sparse
 
 type Floats = np.ndarray[Any, np.dtype[np.float64]]
 

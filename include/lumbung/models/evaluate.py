@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,20 +13,13 @@ from lumbung.models import clustering, prediction
 from lumbung.models.als import Floats
 from lumbung.models.labels import Labels
 from lumbung.models.model_file import CLUSTERING, COMPLETION, RATING, RECOMMENDATION, Model
+from lumbung.models.release import BETTER as BETTER
 from lumbung.models.release import Metric
 from lumbung.models.rows import Codes, Rows, encode
 
 TOP = 20
 # Scores that are held at once, of some students times all courses: 16 MB.
 SCORES = 4_000_000
-
-BETTER: dict[str, Literal["higher", "lower"]] = {
-    "recall_at_20": "higher",
-    "completion_log_loss": "lower",
-    "completion_auc": "higher",
-    "rating_rmse": "lower",
-    "cluster_distance": "lower",
-}
 
 
 class Truth(Protocol):

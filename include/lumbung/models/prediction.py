@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from lumbung.models.als import Floats, Side
 from lumbung.models.parameters import Parameters
-from lumbung.models.rows import Codes, Rows
+
+if TYPE_CHECKING:  # the API does without pyarrow and scipy: half of its memory
+    from lumbung.models.rows import Codes, Rows
 
 type Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -49,9 +50,7 @@ def completion(space: Floats, completed: Floats, parameters: Parameters) -> Arra
 
 def sigmoid(odds: Floats) -> Floats:
     """Probabilities of log odds."""
-    from scipy.special import expit
-
-    return np.asarray(expit(odds))
+    return np.asarray(np.exp(-np.logaddexp(0, -odds)))
 
 
 def best_threshold(probability: Floats, completed: Floats) -> float:
@@ -131,6 +130,8 @@ def _bias(code: Codes, residual: Floats, groups: int, shrinkage: float) -> Float
 
 def _factors(rows: Rows, residual: Floats, parameters: Parameters) -> tuple[Any, Any]:
     """Factors of residuals, (S, R) and (C, R), by explicit alternating least squares (Zhou et al. 2008)."""
+    from scipy import sparse
+
     rank = int(parameters.rating_rank)
     shape = len(rows.students), len(rows.courses)
     entries = sparse.coo_array((np.ones(len(residual)), (rows.student, rows.course)), shape=shape).tocsr()

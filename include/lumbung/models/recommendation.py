@@ -7,15 +7,18 @@ small and large batches.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from lumbung.models.als import Floats, Side
 from lumbung.models.model_file import pack
 from lumbung.models.parameters import Parameters
-from lumbung.models.rows import Rows
+
+if TYPE_CHECKING:  # the API does without pyarrow and scipy: half of its memory
+    from scipy import sparse
+
+    from lumbung.models.rows import Rows
 
 type Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -72,6 +75,8 @@ def around(rows: Rows, prior_weight: float) -> Arrays:
 
 def strengths(rows: Rows) -> sparse.csr_array:
     """(students, courses): the sum of the strengths of a student's rows of a course; 1 where a row has none."""
+    from scipy import sparse
+
     strength = rows.numbers["strength"]
     strength = np.where(strength > 0, strength, 1.0)
     shape = len(rows.students), len(rows.courses)

@@ -16,6 +16,15 @@ RELEASES = "releases/stream_models"
 
 Scheme = Literal["a", "b"]
 
+# Which of two values of a metric is the better one.
+BETTER: dict[str, Literal["higher", "lower"]] = {
+    "recall_at_20": "higher",
+    "completion_log_loss": "lower",
+    "completion_auc": "higher",
+    "rating_rmse": "lower",
+    "cluster_distance": "lower",
+}
+
 
 class Metric(Document):
     """How well a model did on the batch after those it was trained on.
