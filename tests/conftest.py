@@ -18,6 +18,7 @@ from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
 from lumbung.pipeline.snapshot import DataFile
 from support import bigquery_process, elasticsearch_server, source_database, stream
+from support.models_harness import ModelsHarness
 from support.pipeline import PipelineHarness
 from support.tweet_harness import TweetHarness
 
@@ -179,6 +180,21 @@ def make_tweet_harness(
             return stack.enter_context(contextlib.closing(harness))
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def new_models_harness(
+    tmp_path_factory: pytest.TempPathFactory, bigquery_server: str, kafka: stream.Broker
+) -> Callable[..., ModelsHarness]:
+    """Make a topic, a lake and a warehouse for models, which the caller closes."""
+    return lambda **options: ModelsHarness(tmp_path_factory.mktemp("models"), bigquery_server, kafka.address, **options)
+
+
+@pytest.fixture
+def make_models_harness(new_models_harness: Callable[..., ModelsHarness]) -> Iterator[Callable[..., ModelsHarness]]:
+    """Make a topic, a lake and a warehouse for models for one test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **options: stack.enter_context(contextlib.closing(new_models_harness(**options)))
 
 
 @pytest.fixture
