@@ -98,8 +98,8 @@ def _ship_all(cluster: Cluster, done: Done) -> Shipped:
         files = sorted((spool / INCOMING).glob("*.jsonl"))
         if not files:
             return shipped
-        with errors(cluster, cluster.tweets, "take tweets", "shipper"):
-            transactional_id = f"lumbung-ship-{cluster.tweets}"
+        with errors(cluster, cluster.name, "take tweets", "shipper"):
+            transactional_id = f"lumbung-ship-{cluster.name}"
             producer = claimed(cluster, transactional_id, message_max_bytes=MAX_TWEET_BYTES + 10_000)
             done.read()
             for file in files:
@@ -123,16 +123,16 @@ def _send(cluster: Cluster, producer: Producer, file: Path, digest: str) -> Ship
                 try:
                     key = _key(line, size)
                 except RefusedError as error:
-                    produce(producer, cluster.tweets, str(error).encode(), line)
+                    produce(producer, cluster.name, str(error).encode(), line)
                     bad += 1
                 except UnreadableError as error:
                     reason = str(error)
                     kept.add(file.name, number, reason, line)
                     refused = envelope.refuse(line, source="spool", file=file.name, line=number, reason=reason)
-                    produce(producer, cluster.tweets, file.name.encode(), refused)
+                    produce(producer, cluster.name, file.name.encode(), refused)
                     bad += 1
                 else:
-                    produce(producer, cluster.tweets, key, line)
+                    produce(producer, cluster.name, key, line)
                     lines += 1
         record = {"file": file.name, "lines": lines, "bad": bad}
         produce(producer, cluster.done, digest.encode(), json.dumps(record).encode())
