@@ -24,12 +24,12 @@ import yaml
 from pydantic import Field, ValidationError
 
 from lumbung.catalog.contract import LOADER, Contract, Source, Strict
-from lumbung.core.errors import LumbungError, SourceError
+from lumbung.core.errors import LumbungError, SourceError, first_line
 from lumbung.core.lines import bounded_lines
 from lumbung.sources import Reject, csv_file, csv_sniff
 from lumbung.sources.csv_header import Dialect
 from lumbung.sources.csv_record import splitter, without_end
-from lumbung.sources.files import MAX_RECORD, RowError, byte_order_mark, too_long
+from lumbung.sources.files import MAX_RECORD, RowError, byte_order_mark, refuse_binary, too_long
 from lumbung.storage.lake import sha256
 
 PARQUET_ROWS = 10_000
@@ -113,10 +113,21 @@ class Dataset:
         """How many rows there are, rejects too; the whole file is read.
 
         Raises:
-            SourceError: see `rows`.
+            SourceError: see `rows`; or there are rows, and none of them can be read.
         """
-        rows = self._lines() if self.format == "ndjson" else self.rows()
-        return sum(1 for _ in rows)
+        reject = None
+        for row in self.rows():
+            if not isinstance(row, Reject):
+                break
+            reject = reject or row
+        else:
+            if reject:
+                raise SourceError(
+                    f"no row can be read; the first one: {reject.reason}",
+                    where=f"{self.file}:{reject.line}",
+                    remedy="give a CSV, NDJSON or Parquet file; the name's ending tells which, or else the content",
+                )
+        return sum(1 for _ in (self._lines() if self.format == "ndjson" else self.rows()))
 
     def rows(self) -> Iterator[Row | Reject]:
         """The rows in the file's order; blank lines are none.
@@ -126,9 +137,9 @@ class Dataset:
         """
         try:
             yield from {"csv": self._csv, "ndjson": self._ndjson, "parquet": self._parquet}[self.format]()
-        except OSError as error:  # of Arrow too, if a Parquet file is damaged
+        except (OSError, pa.ArrowException) as error:
             raise SourceError(
-                f"the file cannot be read ({error.strerror or error})",
+                f"the file cannot be read ({getattr(error, 'strerror', None) or first_line(error)})",
                 where=str(self.file),
                 remedy="put a readable file there",
             ) from error
@@ -295,6 +306,7 @@ def _format(file: Path) -> Format:
         raise SourceError("the file is empty", where=str(file), remedy="export the dataset again")
     if head.startswith(b"PAR1"):
         return "parquet"
+    refuse_binary(file, head)
     if file.suffix.lower() in SUFFIXES:
         return SUFFIXES[file.suffix.lower()]
     if start == b"[":

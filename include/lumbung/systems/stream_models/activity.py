@@ -133,21 +133,19 @@ def _refused(seq: int, reject: Reject) -> tuple[bytes, bytes]:
 
 def _moment(value: Any) -> Any:
     """A time in UTC; text or a number of seconds or milliseconds since 1970 that is none stays as it is."""
+    if isinstance(value, bool):
+        return value
     try:
-        match value:
-            case str():
-                at = datetime.fromisoformat(value.strip())
-            case datetime():
-                at = value
-            case int() | float() if not isinstance(value, bool):
-                at = datetime.fromtimestamp(value / 1000 if abs(value) >= LEAST_MILLISECONDS else value, UTC)
-            case _:
-                return value
+        if isinstance(value, str):
+            at = datetime.fromisoformat(value.strip())
+        elif isinstance(value, datetime):
+            at = value
+        else:
+            at = datetime.fromtimestamp(value / 1000 if abs(value) >= LEAST_MILLISECONDS else value, UTC)
         return (at if at.tzinfo else at.replace(tzinfo=JAKARTA)).astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
-        pass
-    number = _number(value) if isinstance(value, str) else value
-    return value if isinstance(number, str) or number is value else _moment(number)
+    except (TypeError, ValueError, OverflowError, OSError):
+        number = _number(value)
+        return value if number is value else _moment(number)
 
 
 def _number(value: Any) -> Any:
