@@ -49,9 +49,12 @@ class Tastes:
         return self._completion(rows["rating"].to_numpy(), rows["minutes"].to_numpy())
 
     def rating(self, rows):
-        student = [self.student_ids.index(name) for name in rows["student_id"].to_pylist()]
-        course = [self.course_ids.index(name) for name in rows["course_id"].to_pylist()]
-        return np.clip(self._rating(np.array(student), np.array(course)), 1, 5)
+        student, course = (
+            np.array([ids.index(name) if name in ids else -1 for name in rows[column].to_pylist()], int)
+            for ids, column in ((self.student_ids, "student_id"), (self.course_ids, "course_id"))
+        )
+        ratings = np.clip(self._rating(student, course), 1, 5)
+        return np.where((student < 0) | (course < 0), np.nan, ratings)
 
     def _rating(self, student, course):
         return 3.2 + 0.8 * (self.student_tastes[student] * self.course_tastes[course]).sum(axis=1)

@@ -70,7 +70,7 @@ def test_the_error_says_what_to_do():
 
 
 def test_another_format_is_refused(small):
-    newer = replace(small, header=small.header.model_copy(update={"format": 2}))
+    newer = replace(small, header=model_file.Header(**(vars(small.header) | {"format": 2})))
     with pytest.raises(LumbungError, match="has format 2, and this release reads 1"):
         model_file.read(model_file.write(newer), "m")
 
@@ -131,7 +131,7 @@ CONTRADICTIONS = {
 @pytest.mark.parametrize("case", CONTRADICTIONS)
 def test_a_file_that_contradicts_itself_is_refused(small, case):
     change, message = CONTRADICTIONS[case]
-    parts, arrays = small.header.model_dump(), dict(small.arrays)
+    parts, arrays = dict(vars(small.header)), dict(small.arrays)
     change(parts, arrays)
     content = model_file.write(model_file.Model(model_file.Header(**parts), arrays))
     with pytest.raises(LumbungError) as raised:
