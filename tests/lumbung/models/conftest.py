@@ -3,7 +3,7 @@
 import pytest
 
 from lumbung.models.fit import Parameters, fit
-from support.activity import Tastes
+from support.tastes import Tastes
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from lumbung.models import evaluate as evaluation
 from lumbung.models.evaluate import BETTER, evaluate
 from lumbung.models.fit import Parameters, fit
 from lumbung.models.predict import Features, Predictor
-from support.activity import Tastes
+from support.tastes import Tastes
 
 
 @pytest.fixture(scope="module")

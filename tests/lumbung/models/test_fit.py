@@ -14,7 +14,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.models import model_file
 from lumbung.models.fit import FIT_VERSION, Parameters, fit
 from lumbung.models.predict import Features, Predictor
-from support.activity import Tastes
+from support.tastes import Tastes
 
 ROOT = Path(__file__).parents[3]
 ALL = list(model_file.KINDS)
@@ -39,7 +39,7 @@ def test_repeated_rows_do_not_depend_on_their_order(activity):
 
 def test_another_process_with_other_threads_gives_the_same_bytes(model):
     code = (
-        "import hashlib; from support.activity import Tastes; from lumbung.models import fit, model_file;"
+        "import hashlib; from support.tastes import Tastes; from lumbung.models import fit, model_file;"
         "rows = Tastes().draw(3000);"
         "model = fit.fit(rows, fit.Parameters(), ['0a']);"
         "print(hashlib.sha256(model_file.write(model)).hexdigest())"
