@@ -37,7 +37,7 @@ class Truth(Protocol):
         """All courses."""
 
     def scores(self, student_id: str) -> Floats:
-        """Log odds of each course; KeyError: there is no such student."""
+        """Log odds of each course."""
 
     def completion(self, rows: pa.Table) -> Floats:
         """The probability of completion of each row."""
@@ -52,13 +52,15 @@ def evaluate(model: Model, test: pa.Table, truth: Truth | None, batch: int) -> d
     Args:
         model: the model.
         test: features of a batch that it was not trained on.
-        truth: what the data was drawn with; None: not known.
+        truth: what the data was drawn with; None: not known. It is left out where it does not know all rows.
         batch: the batch's number.
     """
     students, courses = (
         pa.array(list(Labels(name, model.arrays)), pa.string()) for name in ("student_ids", "course_ids")
     )
     rows = encode(test, students, courses, pa.array(model.header.devices, pa.string()))
+    if truth is not None and np.isnan(truth.rating(test)).any():
+        truth = None  # rows of another dataset are among them
     metrics: dict[str, Metric] = {}
 
     def add(name: str, value: float, baseline: float, true: float | None, measured: int) -> None:
@@ -84,10 +86,11 @@ def evaluate(model: Model, test: pa.Table, truth: Truth | None, batch: int) -> d
         stars = rows.numbers["rating"][rated]
         predicted = prediction.predicted_ratings(rows.student[rated], rows.course[rated], model.arrays)
         true = None if truth is None else truth.rating(test.filter(pa.array(rated)))
-        true_error = None if true is None or np.isnan(true).any() else _rmse(true, stars)
+        true_error = None if true is None else _rmse(true, stars)
         add("rating_rmse", _rmse(predicted, stars), _rmse(model.arrays["rating_mean"], stars), true_error, len(stars))
-    if CLUSTERING in model.header.kinds and len(rows):
-        space = clustering.scaled(rows.features(), model.arrays)
+    features = rows.features()
+    if CLUSTERING in model.header.kinds and not np.isnan(features).all():
+        space = clustering.scaled(features, model.arrays)
         distances = [((space - centre) ** 2).sum(axis=1) for centre in model.arrays["cluster_centres"]]
         nearest = np.minimum.reduce(distances)
         add("cluster_distance", float(nearest.mean()), float((space**2).sum(axis=1).mean()), None, len(rows))
@@ -104,9 +107,10 @@ def _recall(
     """
     arrays, known = model.arrays, rows.student >= 0
     # Courses of the model, then those that are new.
-    new = pc.drop_null(pc.unique(test["course_id"].filter(pa.array(rows.course < 0))).cast(pa.string())).to_pylist()
+    column = test["course_id"].cast(pa.string())
+    new = pc.drop_null(pc.unique(column.filter(pa.array(rows.course < 0)))).to_pylist()
     courses = [*rows.courses, *sorted(new)]
-    course = np.asarray(pc.index_in(test["course_id"].combine_chunks().cast(pa.string()), value_set=pa.array(courses)))
+    course = np.asarray(pc.index_in(column.combine_chunks(), value_set=pa.array(courses)))
     seen_student = np.repeat(np.arange(len(rows.students)), np.diff(arrays["seen_ends"], prepend=0))
     seen_course = arrays["seen_courses"].astype(np.int64)
     taken = np.unique(rows.student[known] * len(courses) + course[known])
@@ -128,12 +132,8 @@ def _recall(
         popularity = np.tile(arrays["popularity"].astype(np.float32), (len(some), 1))
         by_popularity[part] = _hits(popularity, seen, row, course[part], among, len(courses))
         if truth is not None and order is not None:
-            try:
-                scores = np.array([truth.scores(rows.students[index]) for index in some], np.float32)
-            except KeyError:  # rows of another dataset
-                order = None
-            else:
-                by_truth[part] = _hits(scores, seen, row, course[part], order, len(courses))
+            scores = np.array([truth.scores(rows.students[index]) for index in some], np.float32)
+            by_truth[part] = _hits(scores, seen, row, course[part], order, len(courses))
     values = [_mean_by(student, hits) for hits in (by_factors, by_popularity, by_truth)]
     return values[0], values[1], None if order is None else values[2], len(np.unique(student))
 

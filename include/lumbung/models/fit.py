@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import asdict
 from typing import Any
 
@@ -38,6 +39,9 @@ def fit(rows: pa.Table, parameters: Parameters, batches: list[str]) -> Model:
         raise LumbungError(
             "there are no rows to train on", where=", ".join(batches), remedy="choose larger batches, by --by"
         )
+    # The limit below holds for libraries that are loaded by then, so all of them are.
+    importlib.import_module("sklearn.cluster")
+    importlib.import_module("sklearn.linear_model")
     # Sums of threads depend on how many there are, and Spark runs a task on every core already.
     with threadpool_limits(limits=1):
         prepared = training_rows(rows)

@@ -18,12 +18,12 @@ class Parameters:
         completion_regularization: of the logistic regression, on scaled features.
         rating_rank: of the factors of ratings.
         rating_iterations: over courses and students.
-        rating_regularization: ridge for each rating, of factors.
-        rating_shrinkage: ratings of the mean that a bias is drawn towards zero by.
+        rating_regularization: ridge of the factors of ratings.
+        rating_shrinkage: how many ratings without bias each bias is drawn towards zero by.
     """
 
     seed: int = 7
-    rank: int = 16
+    rank: int = 8
     iterations: int = 6
     alpha: float = 8.0
     regularization: float = 0.03
@@ -32,5 +32,5 @@ class Parameters:
     completion_regularization: float = 1.0
     rating_rank: int = 4
     rating_iterations: int = 6
-    rating_regularization: float = 2.0
+    rating_regularization: float = 3.0
     rating_shrinkage: float = 5.0

@@ -136,12 +136,9 @@ def _factors(rows: Rows, residual: Floats, parameters: Parameters) -> tuple[Any,
     entries = sparse.coo_array((np.ones(len(residual)), (rows.student, rows.course)), shape=shape).tocsr()
     targets = sparse.coo_array((residual, (rows.student, rows.course)), shape=shape).tocsr()
     by_student, by_course = Side(entries, targets), Side(entries.T.tocsr(), targets.T.tocsr())
-    ridge = parameters.rating_regularization
-    student_ridge = np.full(shape[0], ridge) + 0.1 * entries.sum(axis=1)
-    course_ridge = np.full(shape[1], ridge) + 0.1 * entries.sum(axis=0)
-    nothing = np.zeros((rank, rank))
+    ridge = parameters.rating_regularization * np.eye(rank)
     courses = np.random.default_rng(int(parameters.seed)).standard_normal((shape[1], rank))
     for _ in range(int(parameters.rating_iterations)):
-        students = by_student.solve(courses, nothing, student_ridge)
-        courses = by_course.solve(students, nothing, course_ridge)
+        students = by_student.solve(courses, ridge)
+        courses = by_course.solve(students, ridge)
     return students.astype(np.float32), courses.astype(np.float32)

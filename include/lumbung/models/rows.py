@@ -102,15 +102,18 @@ def encode(table: pa.Table, students: pa.Array, courses: pa.Array, devices: pa.A
 
 
 def _distinct(table: pa.Table, name: str) -> pa.Array:
-    values = pc.drop_null(pc.unique(table[name]))
-    return values.take(pc.sort_indices(values)).cast(pa.string())
+    values = pc.drop_null(pc.unique(table[name].cast(pa.string())))
+    return values.take(pc.sort_indices(values))
 
 
 def _frequent(table: pa.Table, name: str) -> pa.Array:
     """The most frequent texts of a column, sorted; of equally frequent ones the first by name."""
     if name not in table.column_names or pa.types.is_null(table[name].type):
         return pa.array([], pa.string())
-    counts = {item["values"]: item["counts"] for item in pc.value_counts(pc.drop_null(table[name])).to_pylist()}
+    counts = {
+        item["values"]: item["counts"]
+        for item in pc.value_counts(pc.drop_null(table[name].cast(pa.string()))).to_pylist()
+    }
     frequent = sorted(counts, key=lambda text: (-counts[text], text))[:MOST_DEVICES]
     return pa.array(sorted(frequent), pa.string())
 
@@ -118,7 +121,7 @@ def _frequent(table: pa.Table, name: str) -> pa.Array:
 def _codes(table: pa.Table, name: str, values: pa.Array) -> Codes:
     if name not in table.column_names or pa.types.is_null(table[name].type) or not len(values):
         return np.full(table.num_rows, -1)
-    column = table[name].combine_chunks().cast(pa.string())
+    column = table[name].cast(pa.string()).combine_chunks()
     codes = pc.index_in(column, value_set=values, skip_nulls=True)
     return np.asarray(pc.fill_null(codes, -1).cast(pa.int64()).to_numpy(zero_copy_only=False))
 
