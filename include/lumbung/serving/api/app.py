@@ -141,11 +141,11 @@ class Application:
 
     async def _call(self, function: Function, name: str, content: bytes) -> Answer:
         served = self._library.ready()
+        body = decode.body(function.decoder, content)
         model = served.model(name)
         if function.kind not in model.kinds and not model.pruned:
             raise Problem("model-not-found", f"Model {model.id} has no {function.kind}: its data lack the columns.")
         predictor = served.predictors.get(model.key) or await self._library.predictor(served, model)
-        body = decode.body(function.decoder, content)
         try:
             return Answer(self._encode(function.run(Call(served, model, predictor, body))))
         except UnknownCourseError:

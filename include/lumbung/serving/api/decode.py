@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -41,6 +42,11 @@ def body[T](decoder: msgspec.json.Decoder[T], content: bytes) -> T:
         raise _invalid([_fault("", first)]) from None
     except ValueError:
         raise Problem("not-json", "Send JSON (RFC 8259) in UTF-8.") from None
+    # JSON has one kind of number: 10.0 is an integer there, and not to the decoder.
+    if isinstance(value, dict):
+        value = {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in value.items()}
+    with contextlib.suppress(msgspec.ValidationError):
+        return msgspec.convert(value, decoder.type)
     raise _invalid(list(islice(_faults(value, decoder.type), MAX_FAULTS)))
 
 
