@@ -13,11 +13,14 @@ from typing import NoReturn
 import pyarrow.parquet as pq
 import pytest
 import requests
+from selenium.webdriver import Chrome
 
 from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
 from lumbung.pipeline.snapshot import DataFile
 from support import bigquery_process, elasticsearch_server, source_database, stream
+from support.browser import MissingError as BrowserMissingError
+from support.browser import running as running_browser
 from support.models_harness import ModelsHarness
 from support.pipeline import PipelineHarness
 from support.tweet_harness import TweetHarness
@@ -122,6 +125,17 @@ def elasticsearch(
         except elasticsearch_server.MissingError as error:
             missing(str(error))
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser(missing: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """A running browser."""
+    with contextlib.ExitStack() as stack:
+        try:
+            chrome = stack.enter_context(running_browser(tmp_path_factory.mktemp("chromium")))
+        except BrowserMissingError as error:
+            missing(str(error))
+        yield chrome
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ KEY = "key-of-the-tests"
 COURSES = [f"course-{number}" for number in range(40)]
 STUDENTS = [f"student-{number}" for number in range(30)]
 TITLES = {course: f"Judul <b>{course}</b> & “lain”" for course in COURSES[:-1]}
+TITLES_FILE = json.dumps(TITLES).encode()
 SERVE = (
     "import sys; from lumbung.core.settings import load; from lumbung.serving.api.server import serve; "
     "serve(load(), port=int(sys.argv[1]))"
@@ -62,31 +63,37 @@ class Shelf:
     """Models and releases in a lake."""
 
     lake: FolderLake
-    titles: str = "titles/stream_models/titles.json"
-    _rows: dict[str, int] = field(default_factory=dict)
 
-    def add(self, name: str, file: bytes, *, where: str | None = None, **changes: object) -> ReleasedModel:
-        """Write a model's file; gives what a release says of it."""
+    def add(self, name: str, file: bytes, *, instead: bytes | None = None, **changes: object) -> ReleasedModel:
+        """Write a model's file, or something else instead; gives what a release says of it."""
+        header = model_file.read(file, name).header
+        file = file if instead is None else instead
         digest = hashlib.sha256(file).hexdigest()
         key = digest[:16]
-        path = where or f"models/stream_models/{key}.npz"
+        path = f"models/stream_models/{key}.npz"
         self.lake.write(path, file)
-        model = model_file.read(file, name)
         scheme, number = name.split("-")
         return ReleasedModel(
             id=name,
             scheme=scheme,
             number=int(number),
             key=key,
-            file=DataFile(path=path, rows=model.header.rows, bytes=len(file), sha256=digest),
+            file=DataFile(path=path, rows=header.rows, bytes=len(file), sha256=digest),
             batches=[int(number)] if scheme == "a" else list(range(1, int(number) + 1)),
-            kinds=model.header.kinds,
+            kinds=header.kinds,
             **{"basis": "als", **changes},
         )
 
-    def release(self, *models: ReleasedModel, latest: Mapping[str, str] | None = None, **changes: object) -> Release:
+    def release(
+        self,
+        *models: ReleasedModel,
+        latest: Mapping[str, str] | None = None,
+        titles: bytes = TITLES_FILE,
+        **changes: object,
+    ) -> Release:
         """Release models; the latest of a scheme is the last one."""
-        self.lake.write(self.titles, json.dumps(TITLES).encode())
+        path = f"titles/stream_models/{hashlib.sha256(titles).hexdigest()[:12]}.json"
+        self.lake.write(path, titles)
         last = {model.scheme: model.id for model in models} if latest is None else dict(latest)
         return commit(
             self.lake,
@@ -96,7 +103,7 @@ class Shelf:
                 by="count:400",
                 models=list(models),
                 latest=last,
-                titles=self.titles,
+                titles=path,
                 drift=[{"batch": 2, "feature": "minutes", "psi": 0.03}],
                 created_at=datetime(2026, 11, 29, tzinfo=UTC),
                 **changes,

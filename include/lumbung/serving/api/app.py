@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import msgspec
 
@@ -84,7 +85,7 @@ class Application:
             await self._live(receive, send)
             return
         started = perf_counter()
-        template, name = self._route(scope["path"])
+        template, name = self._route(scope["raw_path"].decode("ascii"))
         try:
             answer = await self._answer(scope, receive, template, name)
         except Problem as problem:
@@ -103,11 +104,15 @@ class Application:
         self._metrics.count(template or "other", answer.status, perf_counter() - started)
 
     def _route(self, path: str) -> tuple[str, str]:
-        """A path as the document has it, and the model's id in it; empty: there is no such path."""
+        """A path as the document has it, and the model's id in it; empty: there is no such path.
+
+        Args:
+            path: as it was sent: an encoded slash is part of an id.
+        """
         template, name = path, ""
         if path.startswith(MODELS):
             name, slash, function = path[len(MODELS) :].partition("/")
-            template = f"{MODELS}{{id}}{slash}{function}"
+            template, name = f"{MODELS}{{id}}{slash}{function}", unquote(name)
         return (template, name) if template in FUNCTIONS or template in READS or template in self._pages else ("", "")
 
     async def _answer(self, scope: Scope, receive: Receive, template: str, name: str) -> Answer:
@@ -136,11 +141,11 @@ class Application:
 
     async def _call(self, function: Function, name: str, content: bytes) -> Answer:
         served = self._library.ready()
+        body = decode.body(function.decoder, content)
         model = served.model(name)
         if function.kind not in model.kinds and not model.pruned:
             raise Problem("model-not-found", f"Model {model.id} has no {function.kind}: its data lack the columns.")
         predictor = served.predictors.get(model.key) or await self._library.predictor(served, model)
-        body = decode.body(function.decoder, content)
         try:
             return Answer(self._encode(function.run(Call(served, model, predictor, body))))
         except UnknownCourseError:

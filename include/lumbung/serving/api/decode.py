@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,6 +16,7 @@ from lumbung.serving.api.problems import Fault, Problem
 MAX_BYTES = 256 * 1024
 # Of a text that is told back.
 MAX_DETAIL = 200
+MAX_FAULTS = 20
 
 _PLACE = re.compile(r" - at `\$(.*)`$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
@@ -28,16 +31,23 @@ def body[T](decoder: msgspec.json.Decoder[T], content: bytes) -> T:
     """
     try:
         return decoder.decode(content)
-    except (ValueError, RecursionError):  # invalid UTF-8 is no MsgspecError, but all are ValueErrors
-        pass
+    except (ValueError, RecursionError) as error:  # invalid UTF-8 is no MsgspecError, but all are ValueErrors
+        first = str(error)
     # The decoder stops at the first fault, which may stand before a syntax error, and each is named here.
     try:
         value = msgspec.json.decode(content)
     except RecursionError:
         raise _invalid([Fault("", "It is nested too deeply.")]) from None
+    except msgspec.ValidationError:  # JSON, with a number that no float holds
+        raise _invalid([_fault("", first)]) from None
     except ValueError:
         raise Problem("not-json", "Send JSON (RFC 8259) in UTF-8.") from None
-    raise _invalid(list(_faults(value, decoder.type)))
+    # JSON has one kind of number: 10.0 is an integer there, and not to the decoder.
+    if isinstance(value, dict):
+        value = {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in value.items()}
+    with contextlib.suppress(msgspec.ValidationError):
+        return msgspec.convert(value, decoder.type)
+    raise _invalid(list(islice(_faults(value, decoder.type), MAX_FAULTS)))
 
 
 def query(content: bytes, names: tuple[str, ...]) -> dict[str, str]:
@@ -72,7 +82,7 @@ def _faults(value: Any, wanted: Any) -> Iterator[Fault]:
         yield Fault("", "Expected an object.")
         return
     types = {field.name: field for field in msgspec.structs.fields(wanted)}
-    for name in value.keys() - types.keys():
+    for name in (name for name in value if name not in types):
         yield Fault(f"/{_escaped(name)}"[:MAX_DETAIL], "There is no such field.")
     for name, field in types.items():
         if name not in value:

@@ -121,7 +121,7 @@ def open_keys(api: Api, home: Path, say: Callable[[str], object]) -> Keys:
 
     Raises:
         SettingError: a setting holds no key.
-        LumbungError: the home cannot be written.
+        LumbungError: the home cannot be written, or the key there is empty.
     """
     digests = []
     if api.keys:
@@ -142,6 +142,8 @@ def open_keys(api: Api, home: Path, say: Callable[[str], object]) -> Keys:
         raise LumbungError(
             f"the API's key cannot be made ({error.strerror})", where=str(path), remedy="set LUMBUNG_API_KEYS"
         ) from error
+    if not key:
+        raise LumbungError("the file of the API's key is empty", where=str(path), remedy="delete it: another is made")
     say(f"The key of the API is in {path}")
     return Keys([digest(key)])
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+import msgspec
 
 from lumbung.core.errors import LumbungError
 from lumbung.models import model_file
@@ -64,12 +65,14 @@ class Library:
         served: what requests are answered by; None: nothing was released yet.
         refused: generation of a newer release whose files are not whole.
         switches: how often another release was taken.
+        clock: seconds; never goes back.
     """
 
     lake: Lake
     served: Served | None = None
     refused: int | None = None
     switches: int = 0
+    clock: Callable[[], float] = time.monotonic
     _retry_at: float = 0.0
     _recent: OrderedDict[str, Predictor] = field(default_factory=OrderedDict)
     _loading: dict[str, asyncio.Task[Predictor]] = field(default_factory=dict)
@@ -95,7 +98,7 @@ class Library:
         """
         generation = self.generation
         names = self.lake.names(RELEASES, start=f"manifest-{generation + 1:06}")
-        if not names or (self.refused and names[-1] == _name(self.refused) and time.monotonic() < self._retry_at):
+        if not names or (self.refused and names[-1] == _name(self.refused) and self.clock() < self._retry_at):
             return
         refused: int | None = None
 
@@ -115,7 +118,7 @@ class Library:
             return True
 
         newest(self.lake, RELEASES, Release, taken)
-        self.refused, self._retry_at = refused, time.monotonic() + RETRY_SECONDS
+        self.refused, self._retry_at = refused, self.clock() + RETRY_SECONDS
 
     async def predictor(self, served: Served, model: ReleasedModel) -> Predictor:
         """What answers for a model; one that is not in memory is read from the lake.
@@ -194,17 +197,15 @@ class Library:
     def _titles(self, release: Release) -> Mapping[str, str]:
         if release.titles is None:
             return {}
-        where = self.lake.address(release.titles)
         content = self.lake.read(release.titles)
         try:
-            titles = json.loads(content or b"")
+            return msgspec.json.decode(content or b"", type=dict[str, str])
         except ValueError as error:
             raise LumbungError(
-                "the titles of courses cannot be read", where=where, remedy="run again: lumbung models run"
+                "the titles of courses cannot be read",
+                where=self.lake.address(release.titles),
+                remedy="run again: lumbung models run",
             ) from error
-        if not isinstance(titles, dict):
-            raise LumbungError("the titles of courses are not a JSON object", where=where)
-        return titles
 
 
 def _name(generation: int) -> str:

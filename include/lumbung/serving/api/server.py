@@ -13,7 +13,7 @@ from lumbung.core.settings import Settings
 
 PORT = 8000
 # A look at a bucket is a request that is billed; one at a folder costs nothing.
-FOLDER_POLL_SECONDS, BUCKET_POLL_SECONDS = 1.0, 10.0
+FOLDER_POLL_SECONDS, BUCKET_POLL_SECONDS = 0.25, 10.0
 CLOSE_SECONDS = 10
 
 
