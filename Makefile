@@ -36,7 +36,7 @@ backfill: install ## Run every day FROM=YYYY-MM-DD TO=YYYY-MM-DD
 doctor: install ## Check what Lumbung needs
 	@$(lumbung) doctor
 
-erd: install ## Draw the tables from their contracts (docs/images/erd.svg, docs/reference/tables.md)
+erd: install ## Draw the tables from their contracts (docs/images/erd.svg, docs/reference/tables*.md)
 	@PYTHONPATH=tools .venv/bin/python -m erd
 
 budget: install ## Write the budget's pages (docs/reference/budget*.md)

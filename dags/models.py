@@ -46,10 +46,24 @@ with daily_dag(
     paused=SETTINGS.kafka.servers is None,
 ) as daily:
     replay, land, batch = (OwnStepOperator(task_id=step) for step in ("replay", "land", "batch"))
-    features = ListOperator(task_id="features")
-    train = MappedStepOperator.partial(task_id="train", map_index_template="{{ task.item }}").expand(
-        item=features.output
-    )
+    if SETTINGS.spark.engine.startswith("dataproc"):
+        from lumbung.spark.dataproc import TRAINING_PACKAGES
+        from lumbung_airflow.dataproc import PlanOperator, spark_tasks
+
+        plan, trained = PlanOperator(task_id="plan"), OwnStepOperator(task_id="register")
+        spark = spark_tasks(
+            SETTINGS, plan, job="models", system_name=daily.system, task_id="train", packages=TRAINING_PACKAGES
+        )
+        batch >> plan >> spark.first
+        spark.done >> trained
+        ends = [spark.last]
+    else:
+        features = ListOperator(task_id="features")
+        trained = MappedStepOperator.partial(task_id="train", map_index_template="{{ task.item }}").expand(
+            item=features.output
+        )
+        batch >> features >> trained
+        ends = []
     evaluate = OwnStepOperator(task_id="evaluate", trigger_rule=TriggerRule.NONE_FAILED)
     record = OwnStepOperator(task_id="model_run", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("ops.model_run")])
     with TaskGroup("load"):
@@ -58,10 +72,11 @@ with daily_dag(
             for table in ("activity", "model", "model_metric")
         ]
     activate = OwnStepOperator(task_id="activate", after_decision=True)
-    daily.start >> replay >> land >> batch >> features >> train >> [evaluate, record]
+    daily.start >> replay >> land >> batch
+    trained >> [evaluate, record]
     evaluate >> daily.version >> [daily.rejected, *loads]
     for build in daily.builds.values():
         loads >> build
     # After the rejects: from what is published the next run sees which days have new ones.
     daily.rejected >> daily.publish >> activate
-    daily.finish(activate, record)
+    daily.finish(activate, record, *ends)

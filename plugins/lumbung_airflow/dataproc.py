@@ -17,13 +17,12 @@ from airflow.sdk import BaseOperator, Context, TriggerRule
 from lumbung.core.settings import Settings
 from lumbung.pipeline.run import Run, Step
 from lumbung.spark import dataproc
-from lumbung.systems.registry import system
-from lumbung_airflow.operators import StepOperator
+from lumbung_airflow.operators import OwnStepOperator
 
 RUN = "{{ macros.uuid.uuid5(macros.uuid.NAMESPACE_OID, dag.dag_id ~ ' ' ~ run_id).hex[:12] }}"
 
 
-class PlanOperator(StepOperator):
+class PlanOperator(OwnStepOperator):
     """Put in the lake what the job needs, by the system's own step; skipped where there is nothing to do."""
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -32,7 +31,7 @@ class PlanOperator(StepOperator):
         return asdict(self.staged)
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        step, self.staged = system(self.system).step(self.task_id)(run, self.target(run, context))
+        step, self.staged = self.work(run, context)
         return step
 
 

@@ -226,9 +226,14 @@ class OwnStepOperator(StepOperator):
         super().__init__(**kwargs)
         self.after_decision = after_decision
 
-    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+    def work(self, run: Run, context: Context) -> Any:
+        """Call the function."""
         work = system(self.system).step(self.task_id)
         return work(run, self.target(run, context)) if self.after_decision else work(run)
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        step: Step = self.work(run, context)
+        return step
 
 
 class ListOperator(OwnStepOperator):
@@ -239,8 +244,8 @@ class ListOperator(OwnStepOperator):
         super().execute(context)
         return self.items
 
-    def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
-        step, self.items = system(self.system).step(self.task_id)(run)
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        step, self.items = self.work(run, context)
         return step
 
 

@@ -18,6 +18,7 @@ from support.harness import DayRun, Harness
 SYSTEM = "stream_models"
 RUN_DAY = date(2026, 11, 24)
 FIRST = datetime(2026, 11, 20, 1, tzinfo=UTC)  # 08:00 in Jakarta
+APART = timedelta(minutes=20)
 STAGES = (
     *("start", "replay", "land", "batch", "features", "train", "evaluate", "model_run", "version", "rejected"),
     *("load", "build", "publish", "activate", "audit"),
@@ -27,7 +28,7 @@ OF_RUNS = {"trained_at", "training_seconds"}
 
 
 def activity(number: int, **changes: object) -> dict[str, object]:
-    """A synthetic row of a dataset: students like courses of their own parity, and watch them an hour apart."""
+    """A synthetic row of a dataset: students like courses of their own parity, one activity every 20 minutes."""
     student = number % 12
     return {
         "student_id": f"s{student:02}",
@@ -37,7 +38,7 @@ def activity(number: int, **changes: object) -> dict[str, object]:
         "hour": number % 24,
         "device": ("phone", "laptop")[student % 2],
         "completed": number % 3 == 0,
-        "event_time": f"{FIRST + timedelta(hours=number):%Y-%m-%dT%H:%M:%SZ}",
+        "event_time": f"{FIRST + number * APART:%Y-%m-%dT%H:%M:%SZ}",
         **changes,
     }
 

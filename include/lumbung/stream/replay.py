@@ -35,8 +35,8 @@ from lumbung.stream.transactions import Done, claimed, errors, produce, transact
 if TYPE_CHECKING:
     from confluent_kafka import Producer
 
-REPLAYS = "replays/stream_models"
-TRUTHS = "truths/stream_models"
+REPLAYS = "replays/activity"
+TRUTHS = "truths/activity"
 # Readers see rows when their transaction is over: after so many, or so long.
 TRANSACTION_ROWS = 100_000
 TRANSACTION_SECONDS = 2.0

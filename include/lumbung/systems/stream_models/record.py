@@ -24,7 +24,7 @@ class Training(Document):
     trainer: str
     engine: str
     row_count: int
-    seconds: float
+    seconds: float | None
     reused: bool
     sha256: str
 

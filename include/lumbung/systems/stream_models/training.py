@@ -36,7 +36,7 @@ class Trained(Document):
         engine: the Spark it was trained on.
         rows: rows it was trained on.
         kinds: what it predicts.
-        seconds: how long the training took.
+        seconds: how long the training took; None: a job on Dataproc trained several.
         trained_at: when it ended.
     """
 
@@ -46,7 +46,7 @@ class Trained(Document):
     engine: str
     rows: int
     kinds: list[str]
-    seconds: float
+    seconds: float | None
     trained_at: datetime
 
 
@@ -178,6 +178,11 @@ def evaluation(lake: Lake, candidate: Candidate) -> Evaluation | None:
     """How well a model did on the batch after those it was trained on; None: it is not measured."""
     content = lake.read(candidate.evaluation) if candidate.evaluation else None
     return Evaluation.model_validate_json(content) if content else None
+
+
+def model_path(key: str) -> str:
+    """Where a model's file lies in the lake."""
+    return f"{MODELS}/{key}.npz"
 
 
 def features_path(batch: ActivityBatch) -> str:
