@@ -29,7 +29,7 @@ from lumbung.core.lines import bounded_lines
 from lumbung.sources import Reject, csv_file, csv_sniff
 from lumbung.sources.csv_header import Dialect
 from lumbung.sources.csv_record import splitter, without_end
-from lumbung.sources.files import MAX_RECORD, RowError, byte_order_mark, refuse_binary, too_long
+from lumbung.sources.files import MAX_RECORD, RowError, byte_order_mark, check_utf8, refuse_binary, too_long
 from lumbung.storage.lake import sha256
 
 PARQUET_ROWS = 10_000
@@ -176,9 +176,13 @@ class Dataset:
                 yield too_long(number, line)
                 continue
             try:
+                if not line.isascii():
+                    check_utf8(line)  # the decoder does not look into fields that are not read
                 decode = decode or self._decoder(line, number)
                 values = values_of(decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            except RowError as error:
+                yield Reject.of(number, line.rstrip(b"\r\n"), str(error))
+            except (msgspec.DecodeError, RecursionError) as error:
                 reason = str(error).removeprefix("JSON is malformed: ")
                 yield Reject.of(number, line.rstrip(b"\r\n"), f"not a JSON object: {reason}")
             else:
@@ -195,7 +199,7 @@ class Dataset:
 
     def _decoder(self, line: bytes, number: int) -> Callable[[bytes], Any]:
         """What decodes lines as objects with the columns as attributes, if this line is an object that has them."""
-        present = list(msgspec.json.decode(line, type=dict[str, Any]))
+        present = list(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
         names = self._names(present, f"{self.file}:{number}")
         columns = dict(zip(self.columns.names, names, strict=True))
         fields = [(column, Any, None) for column in columns]

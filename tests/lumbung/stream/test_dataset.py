@@ -103,12 +103,26 @@ def test_rejects_of_ndjson_stand_between_the_rows(write):
     long = b'{"id": "' + b"x" * MAX_RECORD + b'"}'
     lines = [b"no", good, b"[1]", b'{"id": "\xff"}', b'{"id": NaN}', long, b'{"id": "\\ud800"}', good[:-1], good]
     read = rows(write(b"\n".join(lines), "a.ndjson"))
-    assert [line for line, _ in read] == list(range(1, 10))
-    assert [row for row in read if isinstance(row[1], tuple)] == [(2, ("a", None, 1)), (9, ("a", None, 1))]
-    assert {reason for _, reason in read if isinstance(reason, str)} == {
-        "not a JSON object",
-        f"the row is longer than {MAX_RECORD:,} bytes",
-    }
+    assert read == [
+        (1, "not a JSON object"),
+        (2, ("a", None, 1)),
+        (3, "not a JSON object"),
+        (4, "byte 0xff at position 9 of the row is not UTF-8"),
+        (5, "not a JSON object"),
+        (6, f"the row is longer than {MAX_RECORD:,} bytes"),
+        (7, "not a JSON object"),
+        (8, "not a JSON object"),
+        (9, ("a", None, 1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "is_row"), [(b'"\xff"', False), (b'"\\ud800"', False), (b"1e999", True), (b"tru", False), (b"{}", True)]
+)
+def test_fields_that_are_not_read_count_the_same_in_the_first_line_and_later(write, more, is_row):
+    line = b'{"id": "a", "at": 1, "more": ' + more + b"}\n"
+    read = rows(write(line + b'{"id": "b", "at": 2}\n' + line, "a.ndjson"))
+    assert [type(row[1]) is tuple for row in read] == [is_row, True, is_row]
 
 
 def test_parquet_in_several_row_groups(tmp_path, monkeypatch):

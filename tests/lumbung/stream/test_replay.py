@@ -273,6 +273,21 @@ def test_another_replay_takes_over(stream, tmp_path, monkeypatch):
     check(stream, 50)
 
 
+def test_a_broker_that_is_killed_meanwhile(stream, tmp_path, monkeypatch):
+    monkeypatch.setattr(replay, "TRANSACTION_ROWS", 20)
+    killed = []
+
+    def kill(_name, done, _total):
+        if done == 40 and not killed:
+            killed.append(stream.broker.kill())
+            stream.broker.start()
+
+    file = dataset(tmp_path / "a.ndjson", 100)
+    assert stream.replay(file, progress=kill) == Replayed(1, rows=100, sent=100, known=0)
+    assert killed
+    check(stream, 100)
+
+
 def test_datasets_that_are_claimed_at_once_do_not_overlap(stream, tmp_path):
     files = [dataset(tmp_path / f"{number}.ndjson", number + 1) for number in range(6)]
     with ThreadPoolExecutor(6) as threads:
