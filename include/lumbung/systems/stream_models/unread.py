@@ -17,7 +17,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import variable
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import DataFile
-from lumbung.stream.landing import Landing, landings
+from lumbung.stream.landing import Landing, landings_after
 from lumbung.systems.stream_models.cut import Cut
 from lumbung.systems.stream_models.feed import ACTIVITY_SCHEMA, LANDED
 
@@ -115,12 +115,8 @@ def gather(lake: Lake, cut: Cut, file: Path, progress: Callable[[int], None]) ->
 
 
 def _tables(lake: Lake, cut: Cut, unread: Unread) -> Iterator[pa.Table]:
-    for landing in landings(lake, LANDED):
-        chain = unread.ends.setdefault(landing.topic_id, {})
-        # Read before; or a folder that is listed while landers write shows it without the one before it.
-        if landing.start_offset != chain.get(landing.partition, 0):
-            continue
-        chain[landing.partition] = landing.next_offset
+    for landing in landings_after(lake, LANDED, cut.ends):
+        unread.ends.setdefault(landing.topic_id, {})[landing.partition] = landing.next_offset
         unread.landings += 1
         times = unread.appended_to.setdefault(landing.topic_id, {})
         table = _landed(lake, landing, times.get(landing.partition))
