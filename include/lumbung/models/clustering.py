@@ -18,6 +18,7 @@ type Arrays = dict[str, np.ndarray[Any, Any]]
 PARTS_OF_DAY = (("night", 5), ("morning", 11), ("afternoon", 17), ("evening", 22), ("night", 24))
 # A mean of hours on the circle that lies nearer to its middle than this says little.
 LEAST_RADIUS = 0.25
+SAMPLE_ROWS, STARTS = 20_000, 10
 
 
 def scaler(features: Floats) -> Arrays:
@@ -52,12 +53,15 @@ def fit(space: Floats, parameters: Parameters) -> Arrays:
     from sklearn.exceptions import ConvergenceWarning
 
     clusters = min(int(parameters.clusters), _distinct(space, int(parameters.clusters)))
-    means = KMeans(clusters, n_init=1, max_iter=100, random_state=int(parameters.seed), copy_x=False)
+    sample = space[:: -(-len(space) // SAMPLE_ROWS)]
     with warnings.catch_warnings():
         # Rows that differ by rounding only may give fewer clusters; empty ones are left out below.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # The best of several starts, on a sample; all rows then move its centres but little.
+        starts = KMeans(min(clusters, len(sample)), n_init=STARTS, random_state=int(parameters.seed)).fit(sample)
+        means = KMeans(len(starts.cluster_centers_), init=starts.cluster_centers_, n_init=1)
         labels = means.fit_predict(space)
-    sizes = np.bincount(labels, minlength=clusters)
+    sizes = np.bincount(labels, minlength=len(means.cluster_centers_))
     centres = means.cluster_centers_
     order = sorted(np.flatnonzero(sizes).tolist(), key=lambda cluster: (-sizes[cluster], *centres[cluster].tolist()))
     return {"cluster_centres": centres[order]}

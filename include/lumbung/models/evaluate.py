@@ -116,8 +116,9 @@ def _recall(
     order = None if truth is None else _positions(courses, truth.course_ids)
     for part in _parts(student, max(SCORES // max(len(courses), 1), 1)):
         some, row = np.unique(student[part], return_inverse=True)
-        held = np.isin(seen_student, some)
-        seen = np.searchsorted(some, seen_student[held]), seen_course[held]
+        between = slice(*np.searchsorted(seen_student, [some[0], some[-1] + 1]).tolist())
+        held = np.isin(seen_student[between], some)
+        seen = np.searchsorted(some, seen_student[between][held]), seen_course[between][held]
         scores = arrays["student_factors"][some] @ arrays["course_factors"].T + arrays["course_prior"].astype(
             np.float32
         )

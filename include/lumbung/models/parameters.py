@@ -13,7 +13,8 @@ class Parameters:
         iterations: over courses and students.
         alpha: weight of a strength of 1 beside that of a course not taken, 1.
         regularization: ridge for each unit of weight.
-        prior_weight: what the most popular course gets on top of its score.
+        prior_weight: what the most popular course gets on top of its score. It helps who has rated a course or three;
+            students of whom more is known are served as well without it.
         clusters: at most so many.
         completion_regularization: of the logistic regression, on scaled features.
         rating_rank: of the factors of ratings.
@@ -27,7 +28,7 @@ class Parameters:
     iterations: int = 6
     alpha: float = 8.0
     regularization: float = 0.03
-    prior_weight: float = 0.1
+    prior_weight: float = 0.3
     clusters: int = 5
     completion_regularization: float = 1.0
     rating_rank: int = 4

@@ -12,7 +12,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.models import clustering, prediction
 from lumbung.models.als import Floats
 from lumbung.models.labels import Labels
-from lumbung.models.model_file import CLUSTERING, COMPLETION, RATING, RECOMMENDATION, Model
+from lumbung.models.model_file import CLUSTERING, COMPLETION, LARGEST, RATING, RECOMMENDATION, Model
 from lumbung.models.recommendation import STARS, ridge
 
 MOST_ITEMS = 100
@@ -157,7 +157,9 @@ class Predictor:
         if basis == "popularity" or (student is None and not rated):
             return Recommendations(self._best(self._popularity.copy(), seen, limit), ignored, "popularity")
         if student is None:
-            strengths = np.interp(list(rated.values()), STARS, self._arrays["strength_by_rating"])
+            by_rating = self._arrays["strength_by_rating"]
+            strengths = np.interp(list(rated.values()), STARS, by_rating)
+            strengths = np.nan_to_num(strengths, copy=False, nan=by_rating.mean())
             factors = self.fold_in(seen, strengths)
         else:
             factors = self._arrays["student_factors"][student]
@@ -250,13 +252,13 @@ class Predictor:
 
     def _scaled(self, features: Features) -> Floats:
         """An activity in scaled space (F,)."""
-        angle = None if features.hour is None else features.hour * 2 * math.pi / 24
+        angle = _number(features.hour) * 2 * math.pi / 24
         known = features.device in self.header.devices
         raw = [
-            features.minutes,
-            None if angle is None else math.sin(angle),
-            None if angle is None else math.cos(angle),
-            features.rating,
+            _number(features.minutes),
+            math.sin(angle),
+            math.cos(angle),
+            _number(features.rating),
             *(float(device == features.device) if known else None for device in self.header.devices),
         ]
         return clustering.scaled(np.array(raw, np.float64), self._arrays)
@@ -276,3 +278,8 @@ class Predictor:
     def _require(self, kind: str) -> None:
         if kind not in self.header.kinds:
             raise MissingKindError(f"the model has no {kind}: the data that it was trained on lacks the columns")
+
+
+def _number(value: float | None) -> float:
+    """A value, or NaN where it is missing or too large to be one; training does the same."""
+    return value if value is not None and abs(value) <= LARGEST else math.nan

@@ -123,7 +123,7 @@ def _rating(rows: Rows, parameters: Parameters, biases: bool, factors: bool) -> 
 
 
 def _bias(code: Codes, residual: Floats, groups: int, shrinkage: float) -> Floats:
-    """The mean residual of each group, drawn towards zero (Koren 2010, formula 2)."""
+    """The mean residual of each group, drawn towards zero (Koren 2010)."""
     count = np.bincount(code, minlength=groups)
     return np.asarray(np.bincount(code, residual, minlength=groups) / (count + shrinkage))
 

@@ -41,6 +41,13 @@ def test_clusters_of_one_size_are_numbered_by_their_centres():
     assert clustering.fit(space, Parameters(clusters=3))["cluster_centres"].tolist() == [[1], [2], [3]]
 
 
+def test_a_sample_finds_the_clusters_of_all_rows(monkeypatch):
+    space = blobs([30, 500, 100, 70])
+    all_rows = clustering.fit(space, Parameters(clusters=4))["cluster_centres"]
+    monkeypatch.setattr(clustering, "SAMPLE_ROWS", 150)
+    assert clustering.fit(space, Parameters(clusters=4))["cluster_centres"] == pytest.approx(all_rows)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("distinct", [1, 2, 3, 7])
 def test_there_are_no_more_clusters_than_distinct_rows(distinct):

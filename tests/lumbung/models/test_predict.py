@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from sklearn.linear_model import LogisticRegression
 
@@ -11,6 +12,7 @@ from lumbung.models import model_file, recommendation
 from lumbung.models.fit import Parameters, fit
 from lumbung.models.predict import MOST_ITEMS, Features, MissingKindError, Predictor, UnknownCourseError
 from lumbung.models.rows import training_rows
+from support.tastes import Tastes
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +165,33 @@ def test_what_is_missing_counts_as_average(model, predictor):
     unseen = Features(minutes=mean[0], rating=mean[3], device="a fridge")
     assert predictor.predict_completion(Features()).probability == pytest.approx(average)
     assert predictor.predict_completion(unseen).probability == pytest.approx(average)
+
+
+def test_numbers_that_are_none_count_as_missing(predictor):
+    for number in (float("nan"), float("inf"), -float("inf"), 1e300):
+        features = Features(number, number, "phone", number)
+        assert predictor.cluster(features) == predictor.cluster(Features(device="phone"))
+        assert predictor.predict_completion(features) == predictor.predict_completion(Features(device="phone"))
+    courses = predictor.courses
+    for number in (float("nan"), float("inf"), -1e300):
+        answer = predictor.recommend([(courses[0], number), (courses[1], 4.0)])
+        assert np.isfinite([score for _, score in answer.items]).all()
+
+
+def test_the_prior_helps_who_has_rated_one_course():
+    tastes = Tastes(students=300, courses=200, seed=6)
+    rows = tastes.draw(12000)
+    trained = fit(rows.filter(pc.less(rows["student_id"], "S00200")), Parameters(), [])
+    without = replace(trained, arrays=trained.arrays | {"course_prior": trained.arrays["course_prior"] * 0})
+    hits = {}
+    for name, predictor in (("with", Predictor(trained)), ("without", Predictor(without))):
+        hits[name] = 0
+        for student in tastes.student_ids[200:]:
+            taken = rows.filter(pc.equal(rows["student_id"], student))
+            first, *others = taken["course_id"].to_pylist()
+            items = predictor.recommend([(first, taken["rating"][0].as_py())], limit=20).items
+            hits[name] += len({predictor.courses[course] for course, _ in items} & set(others))
+    assert hits["with"] > 1.05 * hits["without"]
 
 
 def test_completion_is_scikit_learns(activity, model, predictor):
