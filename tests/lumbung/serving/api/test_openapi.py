@@ -17,7 +17,7 @@ CONFIG = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "404", "410"]
 """
-OPTIONS = "--max-examples 25 --generation-deterministic --continue-on-failure --no-shrink"
+OPTIONS = "--max-examples 15 --generation-deterministic --continue-on-failure --no-shrink"
 
 
 def test_schemathesis_finds_nothing(api: Server, tmp_path: Path):
