@@ -93,10 +93,9 @@ def run(
         )
     with services.running(settings) as addresses, _kafka(settings) as with_kafka:
         run_dag(with_kafka, addresses, SYSTEM.dag_id, chosen, {"day": f"{chosen}", **options})
-        warehouse = warehouse_at(with_kafka, addresses.emulator_host)
         console.accounting(SYSTEM.accounting(open_lake(with_kafka), chosen))
-        console.show(SYSTEM.answers(warehouse))
-        console.out.print(f"Report: {write_report(with_kafka, warehouse)}", soft_wrap=True)
+        report = write_report(with_kafka, warehouse_at(with_kafka, addresses.emulator_host))
+        console.out.print(f"Report: {report}\n", soft_wrap=True)
     console.show(SYSTEM.status(settings))
     _how_to_serve(settings)
 
@@ -263,11 +262,17 @@ def _how_to_serve(settings: Settings) -> None:
     key = "$KEY" if named else f"$(cat {shlex.quote(str(settings.home / MADE))})"
     lines = [
         "Serve them, and ask:",
-        f"{shlex.quote(sys.argv[0])} models serve --port {PORT} &",
+        f"{_program()} models serve --port {PORT} &",
         f"curl -s --retry 20 --retry-delay 1 --retry-connrefused http://127.0.0.1:{PORT}/v1/models/{model.id}/recommend"
         f' -H "Authorization: Bearer {key}" -H "Content-Type: application/json" -d {shlex.quote(body)}',
     ]
     console.out.print("\n".join(lines), soft_wrap=True, markup=False)
+
+
+def _program() -> str:
+    """How this program was called."""
+    module = Path(sys.argv[0]).name == "__main__.py"
+    return f"{shlex.quote(sys.executable)} -m lumbung" if module else shlex.quote(sys.argv[0])
 
 
 def _options(
