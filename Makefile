@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-tweets up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint format lock clean
+.PHONY: help install run run-tweets run-models up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags services tools benchmarks tests
@@ -17,6 +17,10 @@ run: install ## Run the warehouse for a day and print the answers (DAY=YYYY-MM-D
 run-tweets: install ## Run the path of tweets for a day with a real Kafka, print the marts (DAY=…, SOURCE=archive, ARCHIVE=folder)
 	@$(lumbung) tweets run $(if $(DAY),--day $(DAY)) $(if $(SOURCE),--source $(SOURCE)) $(if $(ARCHIVE),--path "$(ARCHIVE)")
 
+run-models: install ## Run the path of models with a real Kafka: replay, batches, training; print the models and how to serve them (DATASET=…, CONTRACT=…, BY=count:5000, SCHEME=a)
+	@$(lumbung) models run $(if $(DAY),--day $(DAY)) $(if $(DATASET),--dataset "$(DATASET)") $(if $(CONTRACT),--contract "$(CONTRACT)") \
+		$(if $(BY),--by $(BY)) $(if $(SCHEME),--scheme $(SCHEME))
+
 up: install ## Airflow's page, scheduler and the local services, until Ctrl-C
 	@$(lumbung) up
 
@@ -32,7 +36,7 @@ backfill: install ## Run every day FROM=YYYY-MM-DD TO=YYYY-MM-DD
 doctor: install ## Check what Lumbung needs
 	@$(lumbung) doctor
 
-erd: install ## Draw the tables from their contracts (docs/images/erd.svg, docs/reference/tables.md)
+erd: install ## Draw the tables from their contracts (docs/images/erd.svg, docs/reference/tables*.md)
 	@PYTHONPATH=tools .venv/bin/python -m erd
 
 budget: install ## Write the budget's pages (docs/reference/budget*.md)

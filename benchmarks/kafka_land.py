@@ -64,7 +64,7 @@ def fill(settings: Settings, messages: int) -> None:
     cluster.ensure_topics()
     producer = Producer(cluster.config(compression_type="zstd", linger_ms=50, queue_buffering_max_kbytes=1 << 20))
     for number in range(messages):
-        producer.produce(cluster.tweets, value=tweet(number, choice), key=str(number).encode())
+        producer.produce(cluster.name, value=tweet(number, choice), key=str(number).encode())
         producer.poll(0)
     producer.flush()
 
@@ -98,7 +98,7 @@ def bare(settings: Settings, folder: Path) -> int:
         days.clear()
 
     with contextlib.closing(Consumer(config)) as consumer:
-        consumer.subscribe([cluster.tweets])
+        consumer.subscribe([cluster.name])
         while len(ended) < partitions:
             message = consumer.poll(1)
             if message is None:

@@ -41,7 +41,7 @@ with daily_dag(
     if SETTINGS.spark.engine.startswith("dataproc"):
         from lumbung_airflow.dataproc import PlanOperator, spark_tasks
 
-        first = PlanOperator(task_id="plan")
+        first = PlanOperator(task_id="plan", after_decision=True)
         spark = spark_tasks(SETTINGS, first, job="tweets", system_name=daily.system)
         first >> spark.first
         clean, last = spark.done, spark.last

@@ -13,13 +13,15 @@ from typing import NoReturn
 import pyarrow.parquet as pq
 import pytest
 import requests
-from selenium import webdriver
+from selenium.webdriver import Chrome
 
 from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
 from lumbung.pipeline.snapshot import DataFile
 from support import bigquery_process, elasticsearch_server, source_database, stream
-from support.browser import chromium
+from support.browser import MissingError as BrowserMissingError
+from support.browser import running as running_browser
+from support.models_harness import ModelsHarness
 from support.pipeline import PipelineHarness
 from support.tweet_harness import TweetHarness
 
@@ -81,13 +83,6 @@ def missing() -> Callable[[str], NoReturn]:
     return absent
 
 
-@pytest.fixture(scope="module")
-def browser(missing: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """A headless Chromium."""
-    with chromium(missing, tmp_path_factory.mktemp("chromium")) as chrome:
-        yield chrome
-
-
 @pytest.fixture(scope="session")
 def source_server() -> Iterator[Postgres]:
     """A running PostgreSQL, as `lumbung up` starts it."""
@@ -130,6 +125,17 @@ def elasticsearch(
         except elasticsearch_server.MissingError as error:
             missing(str(error))
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser(missing: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """A running browser."""
+    with contextlib.ExitStack() as stack:
+        try:
+            chrome = stack.enter_context(running_browser(tmp_path_factory.mktemp("chromium")))
+        except BrowserMissingError as error:
+            missing(str(error))
+        yield chrome
 
 
 @pytest.fixture(scope="session")
@@ -188,6 +194,21 @@ def make_tweet_harness(
             return stack.enter_context(contextlib.closing(harness))
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def new_models_harness(
+    tmp_path_factory: pytest.TempPathFactory, bigquery_server: str, kafka: stream.Broker
+) -> Callable[..., ModelsHarness]:
+    """Make a topic, a lake and a warehouse for models, which the caller closes."""
+    return lambda **options: ModelsHarness(tmp_path_factory.mktemp("models"), bigquery_server, kafka.address, **options)
+
+
+@pytest.fixture
+def make_models_harness(new_models_harness: Callable[..., ModelsHarness]) -> Iterator[Callable[..., ModelsHarness]]:
+    """Make a topic, a lake and a warehouse for models for one test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **options: stack.enter_context(contextlib.closing(new_models_harness(**options)))
 
 
 @pytest.fixture

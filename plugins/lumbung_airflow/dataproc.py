@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,13 +17,12 @@ from airflow.sdk import BaseOperator, Context, TriggerRule
 from lumbung.core.settings import Settings
 from lumbung.pipeline.run import Run, Step
 from lumbung.spark import dataproc
-from lumbung.systems.registry import system
-from lumbung_airflow.operators import StepOperator
+from lumbung_airflow.operators import OwnStepOperator
 
 RUN = "{{ macros.uuid.uuid5(macros.uuid.NAMESPACE_OID, dag.dag_id ~ ' ' ~ run_id).hex[:12] }}"
 
 
-class PlanOperator(StepOperator):
+class PlanOperator(OwnStepOperator):
     """Put in the lake what the job needs, by the system's own step; skipped where there is nothing to do."""
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -31,7 +31,7 @@ class PlanOperator(StepOperator):
         return asdict(self.staged)
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        step, self.staged = system(self.system).step(self.task_id)(run, self.target(run, context))
+        step, self.staged = self.work(run, context)
         return step
 
 
@@ -50,14 +50,24 @@ class SparkTasks:
     last: BaseOperator
 
 
-def spark_tasks(settings: Settings, plan: BaseOperator, *, job: str, system_name: str) -> SparkTasks:
-    """Make the tasks, in the DAG at hand: the job `clean`, and the cluster that it runs on.
+def spark_tasks(
+    settings: Settings,
+    plan: BaseOperator,
+    *,
+    job: str,
+    system_name: str,
+    task_id: str = "clean",
+    packages: Sequence[str] = (),
+) -> SparkTasks:
+    """Make the tasks, in the DAG at hand: the job, and the cluster that it runs on.
 
     Args:
         settings: say whether on a cluster or serverless, and where.
         plan: the task that returns `asdict(lumbung.spark.dataproc.stage(...))`.
         job: what the job is called, in the names of clusters and batches.
         system_name: whose job it is, in labels.
+        task_id: of the task that runs the job.
+        packages: Python packages that a cluster gets; a serverless batch has those of its runtime.
     """
     place = {"project_id": settings.project_id, "region": settings.dataproc.region}
     # One name a run, which a rerun finds again: what a killed run has left is used or replaced, and deleted.
@@ -66,25 +76,25 @@ def spark_tasks(settings: Settings, plan: BaseOperator, *, job: str, system_name
     staged = dataproc.Staged(field % "main", field % "package", field % "plan")
     if settings.spark.engine == "dataproc-serverless":
         # An id of each try: a batch cannot be run again, and one that has the id would be waited for instead.
-        clean = DataprocCreateBatchOperator(
-            task_id="clean",
+        batch = DataprocCreateBatchOperator(
+            task_id=task_id,
             batch=dataproc.batch(settings, staged, labels),
             batch_id=name + "-{{ ti.try_number }}",
             **place,
         )
-        return SparkTasks(clean, clean, clean)
+        return SparkTasks(batch, batch, batch)
     create_cluster = DataprocCreateClusterOperator(
         task_id="create_cluster",
         cluster_name=name,
-        cluster_config=dataproc.cluster(settings),
+        cluster_config=dataproc.cluster(settings, packages),
         labels=labels,
         **place,
     )
-    clean = DataprocSubmitJobOperator(task_id="clean", job=dataproc.job(name, staged, labels), **place)
+    submit = DataprocSubmitJobOperator(task_id=task_id, job=dataproc.job(name, staged, labels), **place)
     # Not a teardown: that is left out where its setup failed, and a create that failed may have left a cluster.
     delete_cluster = DataprocDeleteClusterOperator(
         task_id="delete_cluster", cluster_name=name, trigger_rule=TriggerRule.ALL_DONE, **place
     )
-    create_cluster >> clean >> delete_cluster
+    create_cluster >> submit >> delete_cluster
     create_cluster >> delete_cluster
-    return SparkTasks(create_cluster, clean, delete_cluster)
+    return SparkTasks(create_cluster, submit, delete_cluster)

@@ -64,9 +64,9 @@ class StepOperator(BaseOperator):
             try:
                 step = self.step(run, context)
             except LumbungError as error:
-                record(run, self.task_id, began, Step(table=self.table, note=f"failed: {error}"))
+                record(run, self._name(context), began, Step(table=self.table, note=f"failed: {error}"))
                 raise
-            record(run, self.task_id, began, step)
+            record(run, self._name(context), began, step)
         except LumbungError as error:  # also of a setting, the credentials, or a lake that cannot be written
             raise _airflow_error(error) from None
         self.log.info("%s", _sentence(step))
@@ -89,6 +89,11 @@ class StepOperator(BaseOperator):
     def table(self) -> str:
         """What the step is about, as `ops.run_audit` names it."""
         return self.task_id
+
+    def _name(self, context: Context) -> str:
+        """The task, with its map index if it is mapped: each has its record."""
+        index = context["ti"].map_index
+        return self.task_id if index is None or index < 0 else f"{self.task_id}[{index}]"
 
     def _run(self, context: Context) -> Run:
         from lumbung.core import settings
@@ -221,9 +226,42 @@ class OwnStepOperator(StepOperator):
         super().__init__(**kwargs)
         self.after_decision = after_decision
 
-    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+    def work(self, run: Run, context: Context) -> Any:
+        """Call the function."""
         work = system(self.system).step(self.task_id)
         return work(run, self.target(run, context)) if self.after_decision else work(run)
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        step: Step = self.work(run, context)
+        return step
+
+
+class ListOperator(OwnStepOperator):
+    """A step of the system's own that lists what a mapped task is to do: its function returns the step and the list."""
+
+    def execute(self, context: Context) -> list[str]:  # type: ignore[override]
+        """Keep the step, and return the list."""
+        super().execute(context)
+        return self.items
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+        step, self.items = self.work(run, context)
+        return step
+
+
+class MappedStepOperator(OwnStepOperator):
+    """A step of the system's own for one item of a list: its function takes the run and the item.
+
+    Args:
+        item: what it is to do.
+    """
+
+    def __init__(self, *, item: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.item = item
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
+        return system(self.system).step(self.task_id)(run, self.item)
 
 
 class LoadOperator(SourceOperator):

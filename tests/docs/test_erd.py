@@ -1,4 +1,4 @@
-"""The diagram in docs/reference/tables.md, and its picture, show the contracts' tables, columns and references."""
+"""The diagrams in docs/reference/tables*.md, and their picture, show the contracts' tables, columns and references."""
 
 import re
 
@@ -15,8 +15,10 @@ FOREIGN_KEY = re.compile(r'^ *"([\w.]+)" \|\|--\S+ "([\w.]+)" : "([\w, ]+)"$', r
 
 
 def diagram() -> str:
-    (text,) = re.findall(r"^```mermaid\n(erDiagram.*?)^```", files.PAGE.read_text(), re.M | re.S)
-    return text
+    """The diagrams of all pages, one after another."""
+    texts = [re.findall(r"^```mermaid\n(erDiagram.*?)^```", page.read_text(), re.M | re.S) for page in files.PAGES]
+    assert all(len(diagrams) == 1 for diagrams in texts)
+    return "".join(text for diagrams in texts for text in diagrams)
 
 
 def references(contract):
@@ -35,8 +37,9 @@ def test_the_picture_is_drawn_from_the_contracts():
     assert files.PICTURE.read_text() == files.picture(CATALOG), "run make erd"
 
 
-def test_the_diagram_is_drawn_from_the_contracts():
-    assert files.PAGE.read_text() == files.page(files.PAGE.read_text(), CATALOG), "run make erd"
+@pytest.mark.parametrize("page", files.PAGES, ids=lambda page: page.name)
+def test_the_diagram_is_drawn_from_the_contracts(page):
+    assert page.read_text() == files.page(page.read_text(), CATALOG), "run make erd"
 
 
 def test_the_diagram_has_the_contracts_columns():

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from faults.activity_kills import run_activity_kills
 from faults.environment import FaultEnvironment
 from faults.files import run_files
 from faults.kills import run_kills
@@ -22,6 +23,7 @@ from lumbung.cli import console
 SCENARIOS = {
     "kills": run_kills,
     "tweet-kills": run_tweet_kills,
+    "models-stream": run_activity_kills,
     "files": run_files,
     "together": run_together,
     "outages": run_outages,

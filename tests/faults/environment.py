@@ -125,22 +125,23 @@ class FaultEnvironment:
         self, harness: AnyHarness, day: date, *, refresh: bool = False, server: str = "", clock: timedelta = timedelta()
     ) -> Started:
         """Start a run of a day; `server` is another address of the warehouse, `clock` how far the clock is off."""
+        return self.order(
+            base=str(self.settings.home),
+            seed=str(self.settings.data_source),
+            home=str(harness.folder),
+            catalog=str(harness.catalog.root),
+            name=harness.name,
+            kafka=harness.settings.kafka.servers or "",
+            server=server,
+            day=f"{day}",
+            refresh="yes" if refresh else "",
+            clock=clock.total_seconds(),
+        )
+
+    def order(self, **order: object) -> Started:
+        """Start a run in a process of its own; what it is given is read in `worker.py`."""
         outcome = self.folder / f"run-{next(self._numbers)}"
-        order = {
-            "base": str(self.settings.home),
-            "seed": str(self.settings.data_source),
-            "home": str(harness.folder),
-            "catalog": str(harness.catalog.root),
-            "name": harness.name,
-            "kafka": harness.settings.kafka.servers or "",
-            "server": server,
-            "day": f"{day}",
-            "refresh": "yes" if refresh else "",
-            "clock": clock.total_seconds(),
-            "run_id": outcome.name,
-            "outcome": str(outcome),
-        }
-        print(json.dumps(order), file=self._worker.stdin, flush=True)
+        print(json.dumps({**order, "outcome": str(outcome)}), file=self._worker.stdin, flush=True)
         run = Started(Process.of(int(self._worker.stdout.readline())), outcome)
         self._runs.append(run)
         return run

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
+from faults import activity_path
 from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
@@ -24,7 +25,10 @@ from support.tweet_harness import TweetHarness
 
 
 def take(order: dict[str, Any]) -> None:
-    """Run a day of a harness as a command does: the servers that are missing are started."""
+    """Run a day of a harness as a command does: the servers that are missing are started. Or the path of activity."""
+    if activity := order.get("activity"):
+        activity_path.take(Path(activity["home"]), activity["kafka"], Path(activity["file"]), activity["steps"])
+        return
     with services.running(Settings.of(home=Path(order["base"]), data_source=Path(order["seed"]))) as settings:
         folder, server = Path(order["home"]), order["server"] or settings.emulator_host
         catalog, name = Catalog(Path(order["catalog"])), order["name"]
@@ -33,7 +37,7 @@ def take(order: dict[str, Any]) -> None:
             if order["kafka"]
             else PipelineHarness(folder, server, Postgres(Path(order["base"])), catalog, name=name)
         )
-        harness.take(order["day"], refresh=bool(order["refresh"]), run_id=order["run_id"])
+        harness.take(order["day"], refresh=bool(order["refresh"]), run_id=Path(order["outcome"]).name)
 
 
 def set_clock(seconds: float) -> None:
@@ -58,7 +62,7 @@ def child(order: dict[str, Any]) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     text = ""
-    if order["clock"]:
+    if order.get("clock"):
         set_clock(order["clock"])
     try:
         take(order)

@@ -1,12 +1,9 @@
-"""A headless Chromium of this machine."""
+"""A real browser, without a window."""
 
-from __future__ import annotations
-
+import contextlib
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -17,19 +14,22 @@ FLAGS = (
 )
 
 
-@contextmanager
-def chromium(missing: Callable[[str], NoReturn], profile: Path) -> Iterator[webdriver.Chrome]:
-    """A browser that keeps the messages of pages.
+class MissingError(Exception):
+    """The browser is not installed."""
 
-    Args:
-        missing: is told where there is none.
-        profile: folder of its profile.
+
+@contextlib.contextmanager
+def running(profile: Path) -> Iterator[webdriver.Chrome]:
+    """A browser with its profile in a folder; what its console says is kept.
+
+    Raises:
+        MissingError: it is not installed.
     """
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not binary or not driver:
-        missing("chromium")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        raise MissingError("chromium or chromedriver")
     options = webdriver.ChromeOptions()
-    options.binary_location = binary
+    options.binary_location = chromium
     for flag in [*FLAGS.split(), f"--user-data-dir={profile}"]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -38,3 +38,15 @@ def chromium(missing: Callable[[str], NoReturn], profile: Path) -> Iterator[webd
         yield chrome
     finally:
         chrome.quit()
+
+
+def visit(chrome: webdriver.Chrome, url: str, width: int) -> None:
+    """Open a page in a window of so many pixels."""
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    chrome.get(url)
+
+
+def overflow(chrome: webdriver.Chrome) -> int:
+    """Pixels by which the page is wider than the window."""
+    return chrome.execute_script("return document.documentElement.scrollWidth - window.innerWidth")

@@ -25,7 +25,7 @@ SUBNETWORK = "projects/my-project/regions/asia-southeast2/subnetworks/granary"
 WHEN = datetime(2026, 11, 25, tzinfo=UTC)
 
 
-def make(spark, nothing=False):
+def make(spark, nothing=False, **options):
     settings = Settings.of(
         spark=spark,
         project="my-project",
@@ -52,7 +52,7 @@ def make(spark, nothing=False):
             pass
 
         planned, loaded = plan(), load()
-        spark_job = spark_tasks(settings, planned.operator, job="tweets", system_name="cilvest")
+        spark_job = spark_tasks(settings, planned.operator, job="tweets", system_name="cilvest", **options)
         version() >> [planned, loaded]
         planned >> spark_job.first
         spark_job.done >> loaded

@@ -213,9 +213,14 @@ def refusals(request: Any) -> list[str]:
             rule(5 * 60 <= idle.total_seconds() <= DAYS_14, "idle_delete_ttl is 5 minutes to 14 days")
             rule(10 * 60 <= age.total_seconds() <= DAYS_14, "auto_delete_ttl is 10 minutes to 14 days")
             # Single node clusters: one master, no worker, and the property that allows it
-            zero = config.software_config.properties.get("dataproc:dataproc.allow.zero.workers")
+            properties = config.software_config.properties
+            zero = properties.get("dataproc:dataproc.allow.zero.workers")
             rule(config.master_config.num_instances == 1 and not config.worker_config.num_instances, "one machine")
             rule(zero == "true", "no workers by dataproc.allow.zero.workers")
+            # Cluster properties: packages, each with its version, between commas
+            if "dataproc:pip.packages" in properties:
+                pinned = re.fullmatch(r"([\w-]+==[\d.]+)(,[\w-]+==[\d.]+)*", properties["dataproc:pip.packages"])
+                rule(pinned is not None, "pip.packages")
             # Image versions, 3.0.x: released for Debian 13, Ubuntu 24 and Rocky 9
             rule(
                 config.software_config.image_version in ("3.0-debian13", "3.0-ubuntu24", "3.0-rocky9"), "image version"

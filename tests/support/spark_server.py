@@ -21,7 +21,9 @@ def home() -> Path:
 
 
 def environ() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "JAVA_HOME", "TMPDIR")}
+    names = ("PATH", "HOME", "JAVA_HOME", "TMPDIR")
+    # OPENBLAS_…: the kernels that its workers calculate by; others give other last digits than this process.
+    kept = {name: value for name, value in os.environ.items() if name in names or name.startswith("OPENBLAS_")}
     return {
         **kept,
         "SPARK_HOME": str(home()),
@@ -31,11 +33,11 @@ def environ() -> dict[str, str]:
     }
 
 
-def submit(*options: str) -> list[str]:
-    """The spark-submit command of a small local Spark."""
+def submit(*options: str, memory: str = "768m") -> list[str]:
+    """The spark-submit command of a small local Spark, whose heap is that large."""
     settings = {"spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.sql.shuffle.partitions": "2"}
     spelled = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
-    return [str(home() / "bin/spark-submit"), "--master", "local[2]", "--driver-memory", "768m", *spelled, *options]
+    return [str(home() / "bin/spark-submit"), "--master", "local[2]", "--driver-memory", memory, *spelled, *options]
 
 
 def missing() -> str | None:
@@ -46,13 +48,14 @@ def missing() -> str | None:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """Start a server; gives its sc:// address. It ends with this."""
+def running(folder: Path, **options: str) -> Iterator[str]:
+    """Start a server, with the options of `submit`; gives its sc:// address. It ends with this."""
     port, log = processes.free_port(), folder / "spark.log"
     command = submit(
         *("--conf", "spark.connect.grpc.binding.address=127.0.0.1"),
         *("--conf", f"spark.connect.grpc.binding.port={port}"),
         *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"),
+        **options,
     )
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -263,8 +263,9 @@ def tweet(number: int, *, days: int = 0, size: int = 0, text: str = "saham sedan
     return envelope.wrap(json.dumps(body), source="synthetic", collected_at=NOON)
 
 
-# Shippers and landers in processes of their own, one for each line of input. Each kills itself right before its n-th
-# step, which is a call that others can see, or right after it. Forking from here spares each the imports.
+# Shippers, landers and what makes batches, in processes of their own, one for each line of input. Each kills itself
+# right before its n-th step, which is a call that others can see, or right after it. Forking from here spares each the
+# imports.
 WORKERS = """
 import itertools, json, os, signal, sys, traceback
 import confluent_kafka, duckdb, pyarrow.parquet
@@ -273,6 +274,8 @@ from lumbung.core import settings
 from lumbung.storage.lake import open_lake
 from lumbung.stream import land, ship
 from lumbung.systems.cilvest.feed import feed
+from lumbung.systems.stream_models import batches, by
+from lumbung.systems.stream_models import feed as activity
 
 def deadly(call, every=1):
     seen = itertools.count(1)
@@ -304,8 +307,11 @@ for line in sys.stdin:
             loaded = settings.load(environ)
             if work == "ship":
                 ship.ship(loaded, **options)
+            elif work == "batch":
+                batches.make_batches(open_lake(loaded), by.By.parse(options["by"]))
             else:
-                land.land(loaded, open_lake(loaded), feed(loaded), **options)
+                given = activity.feed(loaded) if work == "land activity" else feed(loaded)
+                land.land(loaded, open_lake(loaded), given, **options)
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -316,7 +322,7 @@ for line in sys.stdin:
 
 
 class Workers:
-    """Runs shippers and landers that are killed."""
+    """Runs shippers, landers and what makes batches, which are killed."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-c", WORKERS]
@@ -326,7 +332,8 @@ class Workers:
         self, tweets: Stream, work: str, *, moment: str = "", step: int = 0, every: int = 1, **options: object
     ) -> None:
         """Start one; `every` so many messages produced are a step."""
-        environ = {variable(name): f"{tweets.settings.value(name)}" for name in ("home", "kafka", "kafka_topic")}
+        names = ("home", "kafka", "kafka_topic", "activity_topic")
+        environ = {variable(name): f"{value}" for name in names if (value := tweets.settings.value(name))}
         print(json.dumps([environ, work, moment, step, every, options]), file=self.process.stdin, flush=True)
         self.started = int(self.process.stdout.readline())
 

@@ -10,6 +10,7 @@ from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
 from lumbung.report import render
+from support.browser import overflow, visit
 from support.report_data import clean, empty, hostile
 
 PAGES = {"empty": empty, "clean": clean, "hostile": hostile}
@@ -31,17 +32,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-
-
-def visit(browser: webdriver.Chrome, url: str, width: int) -> None:
-    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    browser.get(url)
-
-
-def overflow(browser: webdriver.Chrome) -> int:
-    """Pixels by which the page is wider than the window."""
-    return browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
 
 
 @pytest.mark.parametrize("width", [1200, 360, 320])

@@ -1,1 +1,1 @@
-"""Draws the tables from their contracts: docs/images/erd.svg, and the diagram in docs/reference/tables.md."""
+"""Draws the tables from their contracts: docs/images/erd.svg, and the diagrams in docs/reference/tables*.md."""

@@ -1,4 +1,4 @@
-"""The two files that are drawn: a picture of all tables, and the page whose diagram has those of dwh and datamart."""
+"""What is drawn: a picture of all tables, and pages whose diagrams have those of dwh and datamart, system by system."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from lumbung.catalog.contract import Catalog, Contract
 
 DOCS = Path(__file__).parents[2] / "docs"
 PICTURE = DOCS / "images" / "erd.svg"
-PAGE = DOCS / "reference" / "tables.md"
+PAGES = sorted((DOCS / "reference").glob("tables*.md"))
+SYSTEMS = re.compile(r"^<!-- diagram of: ([\w, ]+) -->$", re.MULTILINE)
 DIAGRAM = re.compile(r"(?<=^```mermaid\n)erDiagram\n.*?(?=^```$)", re.MULTILINE | re.DOTALL)
 
 FLOW = ("staging", "dwh", "datamart")  # the order of data sets in the picture; all others come after these
@@ -35,6 +36,8 @@ def picture(catalog: Catalog) -> str:
 
 
 def page(text: str, catalog: Catalog) -> str:
-    """The text of docs/reference/tables.md with its diagram replaced by the one that the contracts give."""
-    diagram = mermaid([contract for contract in contracts(catalog) if contract.dataset in PAGE_DATASETS])
+    """The text of a page with its diagram replaced by the one that the contracts of the systems it names give."""
+    (names,) = SYSTEMS.findall(text)
+    drawn = [contract for contract in contracts(catalog) if contract.dataset in PAGE_DATASETS]
+    diagram = mermaid([contract for contract in drawn if contract.system in names.split(", ")])
     return DIAGRAM.sub(lambda _: diagram, text)

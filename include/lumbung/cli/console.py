@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from functools import singledispatch
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from lumbung.core.settings import variable
@@ -23,6 +25,8 @@ from lumbung.serving.schema import (
     HourlyCount,
     KafkaStatus,
     LakeStatus,
+    ModelAnswers,
+    ModelsStatus,
     Result,
     TweetAnswers,
     TweetStatus,
@@ -120,6 +124,20 @@ def print_result(result: Result, *, as_json: bool) -> None:
         print_json(result.to_json())
     else:
         show(result)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each name: gives a function of a name, what is done of it, and all of it."""
+    with Progress(console=err) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=done)
+
+        yield report
 
 
 @singledispatch
@@ -239,6 +257,58 @@ def _lake_rows(lake: LakeStatus) -> list[tuple[str, Any]]:
         ("last landed", lake.last_landed.isoformat()),
         ("version", lake.version),
     ]
+
+
+@show.register
+def _model_answers(answers: ModelAnswers) -> None:
+    table(
+        "Models, measured on the batch after theirs; a: each batch alone, b: all batches up to it",
+        ("model", "metric", "value", "without a model", "truth", "better is", "beats it", "served"),
+        [
+            (
+                *(row.model_id, row.metric, *map(_number, (row.value, row.baseline, row.truth)), row.better),
+                *({True: "yes", False: "no", None: ""}[row.beats_baseline], row.served),
+            )
+            for row in answers.quality
+        ],
+        numbers=("value", "without a model", "truth"),
+    )
+    moving = [row for row in answers.drift if row.level not in (None, "stable")]
+    table(
+        "Drift: features that differ from the batch before (PSI from 0.1)",
+        ("batch", "feature", "PSI", "mean", "mean before", "level"),
+        [
+            (f"{row.batch}", row.feature, *map(_number, (row.psi, row.mean, row.mean_before)), row.level)
+            for row in moving
+        ],
+        numbers=("PSI", "mean", "mean before"),
+    )
+
+
+@show.register
+def _models_status(status: ModelsStatus) -> None:
+    table(
+        "Batches",
+        ("batch", "rows", "rejected", "first seq", "last seq"),
+        [(f"{row.number}", row.rows, row.rejected, row.first_seq, row.last_seq) for row in status.batches],
+        numbers=("rows", "rejected", "first seq", "last seq"),
+    )
+    metrics = list(dict.fromkeys(name for model in status.models for name in model.metrics))
+    table(
+        "Models: each metric beside the same without a model, and the truth's",
+        ("model", "rows", *metrics),
+        [(row.id, row.rows, *(_beside(row.metrics.get(name)) for name in metrics)) for row in status.models],
+        numbers=("rows", *metrics),
+    )
+
+
+def _beside(metric: dict[str, Any] | None) -> str:
+    """A metric as value / baseline / truth; empty where it is not measured."""
+    return " / ".join(_number(metric[name]) or "-" for name in ("value", "baseline", "truth")) if metric else ""
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def seconds(start: str | None, end: str | None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lumbung.cli import console
 from lumbung.cli.runs import Json, reading, run_dag, warehouse_at, write_report
@@ -89,15 +89,8 @@ def generate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
 ) -> None:
     """Write synthetic sources of any size."""
-    with Progress(console=console.err) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(name, total=total)
-            bar.update(tasks[name], completed=done)
-
-        rows = SYSTEM.generate(folder, rows=enrollments, seed=seed, progress=progress)
+    with console.progress() as show:
+        rows = SYSTEM.generate(folder, rows=enrollments, seed=seed, progress=show)
     console.table(f"{folder}", ("file", "rows"), rows.items(), numbers=("rows",))
 
 

@@ -102,7 +102,10 @@ def _run_alone(
             status.update(f"Airflow runs {dag_id} for {day}: {task.task_id} {task.state}")
 
         result = test_run(settings, addresses, dag_id, conf, log, show_task)
-    instances = [{"task_id": t.task_id, "state": t.state, "start": t.start, "end": t.end} for t in result.tasks]
+    instances = [
+        {"task_id": _task_name(t.task_id, t.map_index), "state": t.state, "start": t.start, "end": t.end}
+        for t in result.tasks
+    ]
     _show_tasks(settings, day, result.run_id, instances)
     console.out.print(f"Log: {log}", soft_wrap=True)
     return result.run_id, [] if result.exit_code == 0 else result.errors or ["the run failed"]
@@ -125,16 +128,26 @@ def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str
         day,
         run_id,
         [
-            {"task_id": t["task_id"], "state": t["state"], "start": t["start_date"], "end": t["end_date"]}
+            {
+                "task_id": _task_name(t["task_id"], t["map_index"]),
+                "state": t["state"],
+                "start": t["start_date"],
+                "end": t["end_date"],
+            }
             for t in instances
         ],
     )
     if state == "success":
         return run_id, []
-    failed = [task["task_id"] for task in instances if task["state"] == "failed"]
+    failed = [_task_name(t["task_id"], t["map_index"]) for t in instances if t["state"] == "failed"]
     records = _records(settings, day, run_id)
     failures = [records.get(task, {}).get("note", "failed").removeprefix("failed: ") for task in failed]
     return run_id, failures or ["the run failed"]
+
+
+def _task_name(task_id: str, map_index: int) -> str:
+    """The task, with its map index if it is mapped, as it records what it did."""
+    return task_id if map_index < 0 else f"{task_id}[{map_index}]"
 
 
 def _records(settings: Settings, day: date, run_id: str) -> dict[str, dict[str, Any]]:

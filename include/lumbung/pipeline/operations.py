@@ -55,7 +55,7 @@ def load_audit(run: Run) -> Step:
     contract = run.catalog[AUDIT]
     with run.lake.lease(f"load/{AUDIT}"):
         rows = [_audit_row(task, contract) for task in records(run.lake, run.day)]
-        return _load_rows(run, contract, rows, run.day)
+        return load_rows(run, contract, rows, run.day)
 
 
 def load_freshness(run: Run) -> Step:
@@ -76,7 +76,7 @@ def load_freshness(run: Run) -> Step:
             for published in documents
             if published
         ]
-        return _load_rows(run, contract, rows, None)
+        return load_rows(run, contract, rows, None)
 
 
 def _audit_row(task: dict[str, Any], contract: Contract) -> dict[str, Any]:
@@ -90,7 +90,15 @@ def _audit_row(task: dict[str, Any], contract: Contract) -> dict[str, Any]:
     return {column.name: row.get(column.name) for column in contract.columns}
 
 
-def _load_rows(run: Run, contract: Contract, rows: list[dict[str, Any]], day: date | None) -> Step:
+def load_rows(run: Run, contract: Contract, rows: list[dict[str, Any]], day: date | None) -> Step:
+    """Replace a table, or one partition of it, by rows; the lease of its loads is held.
+
+    Args:
+        run: the run.
+        contract: the table.
+        rows: by column.
+        day: the partition; None: the whole table.
+    """
     with tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
         file = Path(folder) / f"{contract.table}.parquet"
         pq.write_table(pa.Table.from_pylist(rows, arrow_schema(contract)), file)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from lumbung.catalog.contract import Catalog, Contract
@@ -96,9 +96,9 @@ class System(ABC):
             before: a younger file that no manifest names may be that of a writer at work.
         """
 
-    def step(self, name: str) -> Callable[..., Step]:
+    def step(self, name: str) -> Callable[..., Any]:
         """A step of the system's own: a function of its `steps.py`, of the run and, after the decision, the target."""
-        function: Callable[..., Step] = getattr(importlib.import_module(f"lumbung.systems.{self.name}.steps"), name)
+        function: Callable[..., Any] = getattr(importlib.import_module(f"lumbung.systems.{self.name}.steps"), name)
         return function
 
     # What people and programs read.
@@ -115,8 +115,12 @@ class System(ABC):
         """
 
     @abstractmethod
-    def section(self, warehouse: Warehouse) -> Section:
+    def section(self, warehouse: Warehouse, lake: Lake) -> Section:
         """Its part of the report page.
+
+        Args:
+            warehouse: where its tables are published.
+            lake: for what is not in tables.
 
         Raises:
             LumbungError: nothing of it is published yet.

@@ -47,7 +47,7 @@ def collect(warehouse: Warehouse, lake: Lake, settings: Settings) -> ReportData:
 
     Args:
         warehouse: where tables are published.
-        lake: where the rows of each source are accounted for.
+        lake: where the rows of each source are accounted for, and what sections show beside tables.
         settings: project and links.
 
     Raises:
@@ -66,7 +66,7 @@ def collect(warehouse: Warehouse, lake: Lake, settings: Settings) -> ReportData:
         generated_at=datetime.now(UTC),
         looker_url=next((url for system in systems if (url := system.looker_url(settings))), None),
         project=settings.project,
-        sections=[system.section(warehouse) for system in shown],
+        sections=[system.section(warehouse, lake) for system in shown],
         freshness=freshness,
         accounting=[row for system in shown for row in system.accounting(lake, day)],
         rejects=_rejects(warehouse, day, with_rejects),

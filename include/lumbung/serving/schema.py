@@ -272,6 +272,83 @@ class TweetStatus(Result):
 
 
 @dataclass(frozen=True)
+class ModelQuality(Result):
+    """A metric of a model, as `datamart.model_quality` has it; values are None until it is measured."""
+
+    model_id: str
+    scheme: str
+    number: int
+    training_count: int
+    kind: str
+    metric: str
+    better: str
+    batch: int | None
+    measured_count: int | None
+    value: float | None
+    baseline: float | None
+    truth: float | None
+    ratio_to_baseline: float | None
+    ratio_to_truth: float | None
+    beats_baseline: bool | None
+    served: str
+
+
+@dataclass(frozen=True)
+class ModelDrift(Result):
+    """How a feature of a batch differs from the batch before, as `datamart.model_drift` has it."""
+
+    batch: int
+    batch_before: int | None
+    feature: str
+    row_count: int
+    missing_count: int
+    mean: float | None
+    mean_before: float | None
+    psi: float | None
+    level: str | None
+
+
+@dataclass(frozen=True)
+class ModelAnswers(Result):
+    """How good the models are, by kind, metric, number and scheme; and how the batches differ, by batch and feature."""
+
+    quality: list[ModelQuality]
+    drift: list[ModelDrift]
+
+
+@dataclass(frozen=True)
+class BatchStatus(Result):
+    """A batch of the stream; `first_seq` and `last_seq` are None where rows are not numbered."""
+
+    number: int
+    rows: int
+    rejected: int
+    first_seq: int | None
+    last_seq: int | None
+
+
+@dataclass(frozen=True)
+class ModelStatus(Result):
+    """A trained model; `metrics` are by name, each with value, baseline, truth, batch and rows."""
+
+    id: str
+    scheme: str
+    number: int
+    rows: int
+    batches: list[int]
+    kinds: list[str]
+    metrics: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class ModelsStatus(Result):
+    """The newest batches of the stream, and the models that are trained on them."""
+
+    batches: list[BatchStatus]
+    models: list[ModelStatus]
+
+
+@dataclass(frozen=True)
 class Section:
     """A system's part of the report page.
 

@@ -127,6 +127,11 @@ def _check_text(contract: Contract, path: Path, head: bytes) -> None:
             where=str(path),
             remedy="look at it in a browser: it may be the message of a failed download; then export the source again",
         )
+    refuse_binary(path, head)
+
+
+def refuse_binary(path: Path, head: bytes) -> None:
+    """Raise SourceError if a file's first bytes are those of a known format that is not text."""
     for signature, (what, remedy) in _SIGNATURES.items():
         if head.startswith(signature):
             # A broken archive is still one; what is in it does not matter then.

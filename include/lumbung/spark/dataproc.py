@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lumbung.core.settings import Settings
 from lumbung.spark import package
@@ -25,6 +26,8 @@ IMAGE, RUNTIME = "3.0-debian13", "3.0"
 IDLE_SECONDS, LONGEST_SECONDS = 10 * 60, 3 * 60 * 60
 DISK_GB = 100
 PLANS = "spark/plans"
+# What models are trained with: a cluster gets the versions of this environment, as a model's bytes depend on them.
+TRAINING_PACKAGES = ("numpy", "scipy", "scikit-learn", "threadpoolctl")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,51 @@ class Day:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """A batch whose features are to be made.
+
+    Attributes:
+        file: address of the batch's Parquet file.
+        output: address of the feature file.
+    """
+
+    file: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model to train.
+
+    Attributes:
+        files: addresses of its batches' feature files.
+        batches: sha256 of each batch's file, in order.
+        output: address of the model's file; one that is there stays.
+    """
+
+    files: list[str]
+    batches: list[str]
+    output: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """Features to make, and then models to train.
+
+    Attributes:
+        trainer: `arrow` or `mllib`.
+        parameters: `asdict` of `lumbung.models.parameters.Parameters`.
+        features: those that are not there yet.
+        models: those that are not there yet.
+    """
+
+    trainer: Literal["arrow", "mllib"]
+    parameters: Mapping[str, float]
+    features: list[Batch]
+    models: list[Model]
+
+
+@dataclass(frozen=True)
 class Staged:
     """Addresses of a job's main file, of the package it needs and of its plan."""
 
@@ -51,12 +99,18 @@ class Staged:
     plan: str
 
 
-def stage(lake: Lake, days: Iterable[Day]) -> Staged:
-    """Put what a job needs into the lake; what is there already stays."""
+def stage(lake: Lake, work: Sequence[Day] | Training) -> Staged:
+    """Put what a job needs into the lake; what is there already stays.
+
+    Args:
+        lake: a bucket, unless a test runs the job.
+        work: days to clean, or models to train.
+    """
     with tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
         zipped = package.write(Path(folder) / package.NAME).read_bytes()
     main = Path(__file__).with_name("job.py").read_bytes()
-    plan = json.dumps([asdict(day) for day in days]).encode()
+    steps = {"train": asdict(work)} if isinstance(work, Training) else {"clean": [asdict(day) for day in work]}
+    plan = json.dumps(steps).encode()
     code = f"spark/{_key(main + zipped)}"
     staged = Staged(f"{code}/job.py", f"{code}/{package.NAME}", f"{PLANS}/{_key(plan)}.json")
     for path, content in ((staged.main, main), (staged.package, zipped), (staged.plan, plan)):
@@ -64,8 +118,14 @@ def stage(lake: Lake, days: Iterable[Day]) -> Staged:
     return Staged(*map(lake.address, (staged.main, staged.package, staged.plan)))
 
 
-def cluster(settings: Settings) -> dict[str, Any]:
-    """The `ClusterConfig` of a cluster that is one machine, without addresses on the internet."""
+def cluster(settings: Settings, packages: Sequence[str] = ()) -> dict[str, Any]:
+    """The `ClusterConfig` of a cluster that is one machine, without addresses on the internet.
+
+    Args:
+        settings: machine type, service account and subnetwork.
+        packages: Python packages that it gets besides those of its image, in this environment's versions. It takes them
+            from PyPI, so the subnetwork needs Cloud NAT then.
+    """
     machines: dict[str, Any] = {
         "internal_ip_only": True,
         "service_account_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
@@ -74,6 +134,9 @@ def cluster(settings: Settings) -> dict[str, Any]:
         machines["service_account"] = settings.dataproc.service_account
     if settings.dataproc.subnetwork:
         machines["subnetwork_uri"] = _subnetwork(settings, settings.dataproc.subnetwork)
+    properties = {"dataproc:dataproc.allow.zero.workers": "true"}
+    if packages:
+        properties["dataproc:pip.packages"] = ",".join(f"{name}=={version(name)}" for name in packages)
     return {
         "gce_cluster_config": machines,
         "master_config": {
@@ -81,10 +144,7 @@ def cluster(settings: Settings) -> dict[str, Any]:
             "machine_type_uri": settings.dataproc.machine_type,
             "disk_config": {"boot_disk_type": "pd-balanced", "boot_disk_size_gb": DISK_GB},
         },
-        "software_config": {
-            "image_version": IMAGE,
-            "properties": {"dataproc:dataproc.allow.zero.workers": "true"},
-        },
+        "software_config": {"image_version": IMAGE, "properties": properties},
         "lifecycle_config": {
             "idle_delete_ttl": {"seconds": IDLE_SECONDS},
             "auto_delete_ttl": {"seconds": LONGEST_SECONDS},

@@ -1,4 +1,4 @@
-"""The main file of a Dataproc job, `job.py PLAN`: cleans each day of the plan by the cluster's own Spark.
+"""The main file of a Dataproc job, `job.py PLAN`: cleans days, or trains models, by the cluster's own Spark.
 
 It runs outside this project, with `lumbung.zip` on Python's path. The plan is one line of JSON by `dataproc.stage`.
 """
@@ -8,32 +8,94 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def main(plan: str) -> None:
-    """Clean the days of a plan.
+    """Do what a plan says.
 
     Args:
         plan: its address.
     """
     from pyspark.sql import SparkSession
 
+    spark = SparkSession.builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    work = json.loads(spark.read.text(plan).collect()[0][0])
+    if "clean" in work:
+        clean(spark, work["clean"])
+    if "train" in work:
+        train(spark, work["train"])
+    spark.stop()
+
+
+def clean(spark: SparkSession, days: Sequence[dict[str, Any]]) -> None:
+    """Clean days.
+
+    Args:
+        spark: the session.
+        days: `asdict` of each `dataproc.Day`.
+    """
     from lumbung.spark.clean import clean_day, write
 
-    spark = SparkSession.builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
-    for day in json.loads(spark.read.text(plan).collect()[0][0]):
+    for day in days:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "clean.parquet"
             rows = write(clean_day(spark, day["files"], date.fromisoformat(day["day"])), file)
-            # By Hadoop's file system, which has the cluster's credentials; an object is there when it is whole.
-            jvm = spark._jvm
-            target = jvm.org.apache.hadoop.fs.Path(day["output"])
-            system = target.getFileSystem(spark._jsc.hadoopConfiguration())
-            system.copyFromLocalFile(False, True, jvm.org.apache.hadoop.fs.Path(file.as_uri()), target)
+            _put(spark, file, day["output"])
         print(f"{day['day']}: {rows} clean tweets in {day['output']}")  # noqa: T201 - the job's log
-    spark.stop()
+
+
+def train(spark: SparkSession, training: dict[str, Any]) -> None:
+    """Make features of batches, then train models.
+
+    Args:
+        spark: the session.
+        training: `asdict` of a `dataproc.Training`.
+    """
+    from lumbung.models.parameters import Parameters
+    from lumbung.spark import mllib
+    from lumbung.spark.features import features, write
+    from lumbung.spark.train import Job
+    from lumbung.spark.train import train as by_arrow
+
+    with tempfile.TemporaryDirectory() as folder:
+        for batch in training["features"]:
+            file = Path(folder) / "features.parquet"
+            rows = write(features(spark, [batch["file"]]), file)
+            _put(spark, file, batch["output"])
+            print(f"{rows} rows of features in {batch['output']}")  # noqa: T201 - the job's log
+        # A model is named by what it is made of: one of a try that was killed need not be trained again.
+        models = [model for model in training["models"] if not _exists(spark, model["output"])]
+        jobs = [Job(number, model["files"], model["batches"]) for number, model in enumerate(models)]
+        way = mllib.train if training["trainer"] == mllib.TRAINER else by_arrow
+        for number, content in way(spark, jobs, Parameters(**training["parameters"])) if jobs else ():
+            file = Path(folder) / "model.npz"
+            file.write_bytes(content)
+            _put(spark, file, models[number]["output"])
+            print(f"{len(content)} bytes of a model in {models[number]['output']}")  # noqa: T201 - the job's log
+
+
+def _put(spark: SparkSession, file: Path, address: str) -> None:
+    """Move a local file to an address, where it is when it is whole."""
+    system, target = _target(spark, address)
+    system.copyFromLocalFile(True, True, spark._jvm.org.apache.hadoop.fs.Path(file.as_uri()), target)
+
+
+def _exists(spark: SparkSession, address: str) -> bool:
+    system, target = _target(spark, address)
+    return bool(system.exists(target))
+
+
+def _target(spark: SparkSession, address: str) -> tuple[Any, Any]:
+    """Hadoop's file system, which has the cluster's credentials, and the path."""
+    target = spark._jvm.org.apache.hadoop.fs.Path(address)
+    return target.getFileSystem(spark._jsc.hadoopConfiguration()), target
 
 
 if __name__ == "__main__":

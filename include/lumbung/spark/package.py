@@ -13,9 +13,22 @@ OURS = (
     "core/__init__.py",
     "core/day.py",
     "core/errors.py",
+    "models/__init__.py",
+    "models/als.py",
+    "models/clustering.py",
+    "models/fit.py",
+    "models/labels.py",
+    "models/model_file.py",
+    "models/parameters.py",
+    "models/prediction.py",
+    "models/recommendation.py",
+    "models/rows.py",
     "spark/__init__.py",
     "spark/clean.py",
+    "spark/features.py",
+    "spark/mllib.py",
     "spark/text.py",
+    "spark/train.py",
 )
 # Of language detection what detects; its server and training stay here.
 DETECTOR = ("__init__.py", "langid.py", "modelio.py", "data/model.npz.xz")

@@ -69,7 +69,9 @@ def arrow_schema(contract: Contract) -> pa.Schema:
         "STRING": pa.string(),
         "INT64": pa.int64(),
         "FLOAT64": pa.float64(),
+        "BOOL": pa.bool_(),
         "DATE": pa.date32(),
         "TIMESTAMP": pa.timestamp("us", "UTC"),
+        LIST_OF_STRING: pa.list_(pa.string()),
     }
     return pa.schema([(column.name, types[column.type]) for column in contract.columns])

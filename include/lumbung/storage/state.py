@@ -152,6 +152,15 @@ class State:
         """What a partition of a staging table holds; None: nothing is known of it."""
         return self._read(_marker(table, day), Marker)
 
+    def days(self, table: str) -> list[date]:
+        """The partitions of a staging table of which something is known.
+
+        Args:
+            table: the staging table, without its data set.
+        """
+        names = self.lake.names(f"{self.folder}/staging/{table}")
+        return [date.fromisoformat(name[len("dt=") : -len(".json")]) for name in names if name.endswith(".json")]
+
     def write_marker(self, table: str, day: date, marker: Marker) -> None:
         """Write down what a partition of a staging table holds.
 

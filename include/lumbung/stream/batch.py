@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lumbung.core import day as business_day
 from lumbung.storage.lake import Lake
-from lumbung.stream.feed import Feed, RefusedError, UnreadableError
+from lumbung.stream.feed import Feed, Record, RefusedError, UnreadableError
 from lumbung.stream.kafka import Topic
 from lumbung.stream.landing import LandedFile, Landing
 
@@ -43,8 +43,9 @@ class Batch:
         next: behind the last offset that was seen.
         days: rows by Jakarta day.
         rejects: messages that are not what the topic holds, each with the reason.
-        rows: messages, rejects too.
+        rows: messages, rejects too, without ticks.
         bytes: of their values.
+        appended_to: the latest time in Kafka of a message, ticks too; None before the first one.
         since: when the first offset was seen, by the monotonic clock; None before that.
     """
 
@@ -55,6 +56,7 @@ class Batch:
     rejects: list[tuple[Message, UnreadableError]] = field(default_factory=list)
     rows: int = 0
     bytes: int = 0
+    appended_to: datetime | None = None
     since: float | None = None
 
     def advance(self, offset: int) -> None:
@@ -65,15 +67,26 @@ class Batch:
 
     def add(self, message: Message) -> None:
         """Read a message."""
-        self.rows += 1
-        self.bytes += len(message.value() or b"")
+        record = Record(
+            value=message.value(),
+            key=message.key(),
+            partition=partition_of(message),
+            offset=offset_of(message),
+            at=_time_of(message),
+        )
+        self.appended_to = max(self.appended_to or record.at, record.at)
+        self.advance(record.offset + 1)
         try:
-            day, row = self.feed.parse(_value(message))
+            parsed = self.feed.parse(record)
         except UnreadableError as error:
             self.rejects.append((message, error))
         else:
+            if parsed is None:
+                return
+            day, row = parsed
             self.days.setdefault(day, []).append(row)
-        self.advance(offset_of(message) + 1)
+        self.rows += 1
+        self.bytes += len(record.value or b"")
 
     def write(self, lake: Lake, topic: Topic, partition: int) -> Landing:
         """Write the files.
@@ -97,9 +110,8 @@ class Batch:
             files = [future.result() for future in writing]
         rejects = None
         if self.rejects:
-            first = self.rejects[0][0].timestamp()[1]
-            at = datetime.fromtimestamp(min(max(first, 0), LATEST_MS) / 1000, business_day.JAKARTA)
-            rejects = self._write(lake, f"{self.feed.raw}/rejected/{name}", at.date(), _rejects(self.rejects))
+            day = business_day.today(_time_of(self.rejects[0][0]))
+            rejects = self._write(lake, f"{self.feed.raw}/rejected/{name}", day, self._rejects())
         return self.landing(topic, partition, files, rejects)
 
     def landing(
@@ -113,7 +125,7 @@ class Batch:
             files: those of the rows.
             rejects: that of the rejects.
         """
-        return Landing(
+        landing = Landing(
             topic=topic.name,
             topic_id=topic.id,
             partition=partition,
@@ -126,11 +138,33 @@ class Batch:
             rejects=rejects,
             landed_at=datetime.now(UTC),
         )
+        if not self.feed.by_append_time:
+            return landing  # as older versions read it
+        return landing.model_copy(update={"appended_to": self.appended_to, "partitions": len(topic.partitions)})
 
     def _table(self, rows: list[dict[str, Any]]) -> pa.Table:
         import pyarrow as pa
 
         return pa.Table.from_pylist(rows, self.feed.schema)
+
+    def _rejects(self) -> pa.Table:
+        import pyarrow as pa
+
+        from lumbung.sources import REJECT_SCHEMA
+
+        rows = [_reject(message, error) for message, error in self.rejects]
+        if not self.feed.by_append_time:
+            return pa.Table.from_pylist(rows, REJECT_SCHEMA)
+        places = [
+            {
+                "seq": error.line if isinstance(error, RefusedError) else None,
+                "offset": offset_of(message),
+                "appended_at": _time_of(message),
+            }
+            for message, error in self.rejects
+        ]
+        schema = pa.schema([*REJECT_SCHEMA, *(self.feed.schema.field(name) for name in places[0])])
+        return pa.Table.from_pylist([row | place for row, place in zip(rows, places, strict=True)], schema)
 
     def _write(self, lake: Lake, path: str, day: date, table: pa.Table) -> LandedFile:
         import pyarrow as pa
@@ -152,19 +186,15 @@ def offset_of(message: Message) -> int:
     return offset
 
 
-def _value(message: Message) -> bytes:
-    value = message.value()
-    if value is None:
-        raise UnreadableError("the message has no value")
-    return value
+def partition_of(message: Message) -> int:
+    """The message's partition, which every consumed message has."""
+    partition = message.partition()
+    assert partition is not None
+    return partition
 
 
-def _rejects(rejects: list[tuple[Message, UnreadableError]]) -> pa.Table:
-    import pyarrow as pa
-
-    from lumbung.sources import REJECT_SCHEMA
-
-    return pa.Table.from_pylist([_reject(message, error) for message, error in rejects], REJECT_SCHEMA)
+def _time_of(message: Message) -> datetime:
+    return datetime.fromtimestamp(min(max(message.timestamp()[1], 0), LATEST_MS) / 1000, UTC)
 
 
 def _reject(message: Message, error: UnreadableError) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 # One tweet's versions share a partition; three let as many landers work side by side.
 PARTITIONS = 3
 _DAY_MS = 24 * 60 * 60 * 1000
-# Tweets wait this long to be landed; landing stops with an error when some were not.
+# Messages wait this long to be landed; landing stops with an error when some were not.
 TWEETS = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAY_MS)}
+# The broker's clock, not the producers': within a partition it tells what has been landed up to a time.
+ACTIVITY = TWEETS | {"message.timestamp.type": "LogAppendTime"}
 # A file that was shipped is known for ever.
 DONE = {"cleanup.policy": "compact", "retention.ms": "-1"}
 # A dead letter that came twice has the same key: compaction leaves one. It may be a bit larger than what it was.
@@ -70,23 +72,38 @@ class Offsets(NamedTuple):
 
 
 class Cluster:
-    """The Kafka that the settings name, for one topic with its topics of shipped files and dead letters.
+    """The Kafka that the settings name, for one topic with its topics of what is done and of dead letters.
 
     Args:
         settings: which.
         topic: the topic's name; default: that of tweets.
+        config: the topic's configuration, where it is made.
+        sender: the command that fills the topic.
+
+    Attributes:
+        name: the topic's name.
+        done: the topic of what is sent.
+        dead: the topic of dead letters.
 
     Raises:
         LumbungError: they name none.
     """
 
-    def __init__(self, settings: Settings, topic: str | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        topic: str | None = None,
+        config: Mapping[str, str] = TWEETS,
+        *,
+        sender: str = "lumbung tweets ship",
+    ) -> None:
         if not settings.kafka.servers:
             raise LumbungError("no Kafka is set", where=variable("kafka"), remedy=KAFKA_REMEDY)
         self.settings = settings
-        self.tweets = topic or settings.kafka.topic
-        self.done = f"{self.tweets}.done"
-        self.dead = f"{self.tweets}.dead"
+        self.name = topic or settings.kafka.topic
+        self._config, self._sender = dict(config), sender
+        self.done = f"{self.name}.done"
+        self.dead = f"{self.name}.dead"
         self._heard: KafkaError | None = None
         self._client: AdminClient | None = None
 
@@ -177,12 +194,12 @@ class Cluster:
                 remedy=f"see to it that it runs, or {KAFKA_REMEDY}",
             )
         if error.code() == Kafka.UNKNOWN_TOPIC_OR_PART:
-            return LumbungError("there is no such topic", where=self.tweets, remedy="lumbung tweets ship makes it")
+            return LumbungError("there is no such topic", where=self.name, remedy=f"{self._sender} makes it")
         if error.code() in denied:
             return LumbungError(
                 f"Kafka does not allow this user to {doing} ({error.str()})",
                 where=where,
-                remedy=f"give the user the right to it: topics {self.tweets}*, groups and transactional ids lumbung-*",
+                remedy=f"give the user the right to it: topics {self.name}*, groups and transactional ids lumbung-*",
             )
         return LumbungError(f"Kafka refuses to {doing} ({error.str()})", where=where, remedy="read the broker's log")
 
@@ -198,7 +215,7 @@ class Cluster:
         from confluent_kafka import KafkaError, KafkaException
         from confluent_kafka.admin import NewTopic
 
-        wanted = {self.tweets: (PARTITIONS, TWEETS), self.done: (1, DONE), self.dead: (1, DEAD)}
+        wanted = {self.name: (PARTITIONS, self._config), self.done: (1, DONE), self.dead: (1, DEAD)}
         with self.errors("make topics"):
             metadata = self._admin().list_topics(timeout=REACH_SECONDS)
             made = [
@@ -212,7 +229,7 @@ class Cluster:
                 except KafkaException as error:
                     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another command was faster
                         raise
-        self._check_policies({name: config for name, (_, config) in wanted.items() if name in metadata.topics})
+        self._check_configs({name: config for name, (_, config) in wanted.items() if name in metadata.topics})
         until = time.monotonic() + WAIT_SECONDS
         while made and not all(self._is_known(name) for name in wanted) and time.monotonic() < until:
             time.sleep(0.05)
@@ -222,7 +239,7 @@ class Cluster:
             topic = self._admin().list_topics(timeout=WAIT_SECONDS).topics.get(name)
             return topic is not None and all(partition.leader >= 0 for partition in topic.partitions.values())
 
-    def _check_policies(self, wanted: dict[str, dict[str, str]]) -> None:
+    def _check_configs(self, wanted: dict[str, Mapping[str, str]]) -> None:
         from confluent_kafka.admin import ConfigResource, ResourceType
 
         if not wanted:
@@ -233,19 +250,20 @@ class Cluster:
                 resource.name: future.result() for resource, future in self._admin().describe_configs(asked).items()
             }
         for name, config in wanted.items():
-            policy = configs[name]["cleanup.policy"].value
-            right = config["cleanup.policy"]
-            # Without compaction a dead letter may stand there twice, which does no harm.
-            if set(policy.split(",")) != set(right.split(",")) and name != self.dead:
-                raise LumbungError(
-                    f"the topic's cleanup.policy is {policy}, where {right} is needed",
-                    where=name,
-                    remedy=f"set it: kafka-configs.sh --bootstrap-server {self.settings.kafka.servers} --alter"
-                    f" --topic {name} --add-config cleanup.policy={right}",
-                )
+            for option in ("cleanup.policy", "message.timestamp.type"):
+                value = configs[name][option].value
+                right = config.get(option, value)
+                # Without compaction a dead letter may stand there twice, which does no harm.
+                if set(value.split(",")) != set(right.split(",")) and name != self.dead:
+                    raise LumbungError(
+                        f"the topic's {option} is {value}, where {right} is needed",
+                        where=name,
+                        remedy=f"set it: kafka-configs.sh --bootstrap-server {self.settings.kafka.servers} --alter"
+                        f" --topic {name} --add-config {option}={right}",
+                    )
 
     def topic(self, seconds: float = WAIT_SECONDS) -> Topic:
-        """The topic of tweets as it is now.
+        """The topic as it is now.
 
         Args:
             seconds: how long to wait for an answer.
@@ -255,12 +273,12 @@ class Cluster:
         """
         from confluent_kafka import TopicCollection
 
-        with self.errors(f"describe {self.tweets}"):
-            futures = self._admin().describe_topics(TopicCollection([self.tweets]), request_timeout=seconds)
-            description = futures[self.tweets].result()
+        with self.errors(f"describe {self.name}"):
+            futures = self._admin().describe_topics(TopicCollection([self.name]), request_timeout=seconds)
+            description = futures[self.name].result()
         # As Kafka's own tools write it; the client library's way of base64 has slashes.
         number = str(description.topic_id).translate(str.maketrans("+/", "-_"))
-        return Topic(self.tweets, number, sorted(partition.id for partition in description.partitions))
+        return Topic(self.name, number, sorted(partition.id for partition in description.partitions))
 
     def offsets(self, topic: Topic) -> dict[int, Offsets]:
         """What a `read_committed` reader can reach of each partition.

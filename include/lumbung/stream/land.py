@@ -25,7 +25,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.storage.lake import Lake
 from lumbung.stream import dead_letters, landing
-from lumbung.stream.batch import Batch, Bounds, offset_of
+from lumbung.stream.batch import Batch, Bounds, offset_of, partition_of
 from lumbung.stream.feed import Feed
 from lumbung.stream.kafka import REACH_SECONDS, WAIT_SECONDS, Cluster, KafkaUnavailableError, Offsets, Topic
 
@@ -45,9 +45,9 @@ class Landed:
 
     Attributes:
         landings: manifests it wrote.
-        rows: tweets in them.
-        rejected: messages in them that are not tweets.
-        days: Jakarta days that got tweets.
+        rows: rows in them.
+        rejected: messages in them that cannot be read.
+        days: Jakarta days that got rows.
     """
 
     landings: int = 0
@@ -68,7 +68,7 @@ def lag(settings: Settings, lake: Lake, feed: Feed) -> dict[int, int]:
         KafkaUnavailableError: Kafka does not answer.
         LumbungError: it refuses, or there is no such topic.
     """
-    cluster = Cluster(settings, feed.topic)
+    cluster = _cluster(settings, feed)
     topic = cluster.topic(REACH_SECONDS)
     offsets = cluster.offsets(topic)
     return {
@@ -107,7 +107,7 @@ def land(
         LumbungError: messages are gone that were not landed, the topic was recreated meanwhile, another lander does not
             come to an end, or Kafka refuses. All that was landed stands; landing again goes on from there.
     """
-    cluster = Cluster(settings, feed.topic)
+    cluster = _cluster(settings, feed)
     cluster.ensure_topics()
     topic = cluster.topic()
     offsets = _without_gaps(cluster, lake, feed, topic, skip_lost=skip_lost)
@@ -118,6 +118,10 @@ def land(
         with contextlib.suppress(_LostRaceError):
             lander.run()
     return lander.landed
+
+
+def _cluster(settings: Settings, feed: Feed) -> Cluster:
+    return Cluster(settings, feed.topic, feed.config, sender=feed.sender)
 
 
 def _without_gaps(cluster: Cluster, lake: Lake, feed: Feed, topic: Topic, *, skip_lost: bool) -> dict[int, Offsets]:
@@ -131,7 +135,7 @@ def _without_gaps(cluster: Cluster, lake: Lake, feed: Feed, topic: Topic, *, ski
             if position > end:
                 ahead = partition, position, end
             elif position < first and not skip_lost:
-                raise _lost(topic, partition, position, first)
+                raise _lost(feed, topic, partition, position, first)
             elif position < first:
                 landing.create(lake, feed.landed, Batch(feed, position, next=first).landing(topic, partition))
         if not ahead:
@@ -141,12 +145,11 @@ def _without_gaps(cluster: Cluster, lake: Lake, feed: Feed, topic: Topic, *, ski
         time.sleep(0.5)
 
 
-def _lost(topic: Topic, partition: int, position: int, first: int) -> LumbungError:
+def _lost(feed: Feed, topic: Topic, partition: int, position: int, first: int) -> LumbungError:
     return LumbungError(
         f"offsets {position} to {first - 1} were deleted before they were landed",
         where=f"{topic.name}, partition {partition}",
-        remedy="ship their tweets again if they can be had, and go on with lumbung tweets land --skip-lost;"
-        " retention.ms of the topic says how long messages are kept",
+        remedy=f"{feed.lost}; retention.ms of the topic says how long messages are kept",
     )
 
 
@@ -221,7 +224,7 @@ class _Lander:
             queued_max_messages_kbytes=16 << 10,
             fetch_queue_backoff_ms=10,  # when those are taken, more are asked for at once
         )
-        with self.cluster.errors("hand out tweets"), contextlib.closing(Consumer(config)) as consumer:
+        with self.cluster.errors("hand out messages"), contextlib.closing(Consumer(config)) as consumer:
             consumer.subscribe([self.topic.name], on_assign=self._assign, on_revoke=self._drop, on_lost=self._drop)
             looked = time.monotonic()
             while True:
@@ -255,14 +258,14 @@ class _Lander:
         if fault := message.error():
             if fault.code() == KafkaError._PARTITION_EOF:
                 # The offset behind the end of the last transaction, which has no message.
-                if batch := self._batches.get(_partition(message)):
+                if batch := self._batches.get(partition_of(message)):
                     batch.advance(offset_of(message))
             elif fault.code() == KafkaError._AUTO_OFFSET_RESET:
-                self._out_of_range(_partition(message))
+                self._out_of_range(partition_of(message))
             elif fault.code() != KafkaError._MAX_POLL_EXCEEDED:  # which takes the partitions, and gives them again
                 raise KafkaException(fault)
             return
-        batch = self._batches.get(_partition(message))
+        batch = self._batches.get(partition_of(message))
         if batch and offset_of(message) >= batch.next:
             batch.add(message)
             self._progress = time.monotonic()
@@ -272,7 +275,7 @@ class _Lander:
         position = self._landed_to(partition)
         first, end = self.cluster.offsets(self.topic)[partition]
         if position < first:
-            raise _lost(self.topic, partition, position, first)
+            raise _lost(self.feed, self.topic, partition, position, first)
         raise _truncated(self.topic, partition, position, end)
 
     def _landed_to(self, partition: int) -> int:
@@ -348,12 +351,6 @@ class _Lander:
             where=str(self.cluster.settings.kafka.servers),
             remedy="see to the broker, then land again",
         )
-
-
-def _partition(message: Message) -> int:
-    partition = message.partition()
-    assert partition is not None
-    return partition
 
 
 def _group(lake: Lake, feed: Feed) -> str:

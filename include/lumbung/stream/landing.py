@@ -16,7 +16,7 @@ import gzip
 import hashlib
 import io
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 
@@ -51,6 +51,9 @@ class Landing(Document):
         files: rows, a file for each Jakarta day.
         rejects: messages that cannot be read; its day is the Jakarta day of the first one's time in Kafka.
         landed_at: when.
+        appended_to: the latest append time of a message in the range, ticks too; None where the feed does not ask for
+            it, or the range has no message.
+        partitions: how many the topic had; None where the feed does not ask for append times.
     """
 
     topic: str
@@ -64,6 +67,8 @@ class Landing(Document):
     files: list[LandedFile]
     rejects: LandedFile | None
     landed_at: datetime
+    appended_to: datetime | None = None
+    partitions: int | None = None
 
 
 class Fold(Manifest):
@@ -111,7 +116,28 @@ def landings(lake: Lake, folder: str) -> Iterator[Landing]:
     with gzip.open(io.BytesIO(content)) as lines:
         for line in lines:
             yield Landing.model_validate_json(line)
-    yield from _read(lake, _unfolded(lake, folder, fold))
+    yield from _read(lake, _unfolded(lake, folder, fold.ends if fold else {}))
+
+
+def landings_after(lake: Lake, folder: str, ends: Mapping[str, Mapping[int, int]]) -> Iterator[Landing]:
+    """The landings behind those that are known, of each chain by their offsets; no other is read.
+
+    Args:
+        lake: the lake.
+        folder: the feed's folder of manifests.
+        ends: the offset where the known part of a chain ends, by topic id and partition.
+
+    Raises:
+        LumbungError: nothing is known, and the file of the fold is gone or is not as it was written.
+    """
+    # A folder that is listed while landers write may show a manifest without the one before it.
+    known = {topic: dict(partitions) for topic, partitions in ends.items()}
+    found = _read(lake, _unfolded(lake, folder, known)) if known else landings(lake, folder)
+    for landing in found:
+        chain = known.setdefault(landing.topic_id, {})
+        if landing.start_offset == chain.get(landing.partition, 0):
+            chain[landing.partition] = landing.next_offset
+            yield landing
 
 
 def fold(lake: Lake, folder: str) -> None:
@@ -125,7 +151,7 @@ def fold(lake: Lake, folder: str) -> None:
         LumbungError: the file of the fold is gone or is not as it was written.
     """
     last, content = _read_fold(lake, folder)
-    paths = _unfolded(lake, folder, last)
+    paths = _unfolded(lake, folder, last.ends if last else {})
     if len(paths) <= FOLD_AFTER:
         return
     landings = []
@@ -139,7 +165,7 @@ def fold(lake: Lake, folder: str) -> None:
             chain[landing.partition] = landing.next_offset
     if not landings:
         return
-    lines = b"".join(landing.model_dump_json().encode() + b"\n" for landing in landings)
+    lines = b"".join(landing.model_dump_json(exclude_unset=True).encode() + b"\n" for landing in landings)
     content += gzip.compress(lines, mtime=0)  # readers of gzip take joined files as one
     file = DataFile(
         path=f"{folds(folder)}/landings-{uuid.uuid4().hex[:12]}.jsonl.gz",
@@ -177,20 +203,20 @@ def create(lake: Lake, folder: str, landing: Landing) -> bool:
         landing: the manifest.
     """
     path = f"{folder}/{landing.topic_id}/{landing.partition}/{_name(landing.start_offset)}"
-    return lake.create(path, landing.model_dump_json(indent=2).encode())
+    return lake.create(path, landing.model_dump_json(indent=2, exclude_unset=True).encode())
 
 
 def _name(start_offset: int) -> str:
     return f"{start_offset:020}.json"
 
 
-def _unfolded(lake: Lake, folder: str, fold: Fold | None) -> list[str]:
-    """The paths of the landings behind the fold, those of a chain by their offsets."""
+def _unfolded(lake: Lake, folder: str, ends: Mapping[str, Mapping[int, int]]) -> list[str]:
+    """The paths of the landings behind `ends`, those of a chain by their offsets."""
     return [
         f"{folder}/{topic}/{partition}/{name}"
         for topic in lake.names(folder)
         for partition in lake.names(f"{folder}/{topic}")
-        for name in lake.names(f"{folder}/{topic}/{partition}", _name(fold.end(topic, int(partition)) if fold else 0))
+        for name in lake.names(f"{folder}/{topic}/{partition}", _name(ends.get(topic, {}).get(int(partition), 0)))
     ]
 
 

@@ -1,4 +1,4 @@
-"""One session of each engine for the tests of a module; `engine` is each in turn."""
+"""One session of each engine for the tests of a module, of one JVM server; `engine` is each in turn."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def sail():
         yield opened
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def jvm_address(tmp_path_factory, missing):
     if lacking := spark_server.missing():
         missing(lacking)

@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lumbung.spark import clean, dataproc
+from lumbung.models import model_file
+from lumbung.models.parameters import Parameters
+from lumbung.spark import clean, dataproc, features, train
 from lumbung.storage.lake import FolderLake
-from support import raw_tweets, spark_server
+from support import batches, raw_tweets, spark_server
 from support.raw_tweets import DAY
 
 
@@ -22,18 +24,79 @@ def plan(lake, tmp_path):
     return [dataproc.Day(f"{DAY}", raw, lake.address("curated/a.parquet"))], raw
 
 
-def test_the_job_writes_the_bytes_that_a_session_writes(lake, tmp_path, sail, missing):
+@pytest.fixture
+def run(lake, tmp_path, missing):
+    """Run the job of some work; gives what it printed."""
     if lacking := spark_server.missing():
         missing(lacking)
+
+    def submit(work):
+        staged = dataproc.stage(lake, work)
+        command = spark_server.submit("--py-files", staged.package, urlsplit(staged.main).path, staged.plan)
+        ran = subprocess.run(
+            command, cwd=tmp_path, env=spark_server.environ(), capture_output=True, text=True, timeout=180
+        )
+        assert ran.returncode == 0, ran.stderr[-3000:]
+        return ran.stdout
+
+    return submit
+
+
+def test_the_job_writes_the_bytes_that_a_session_writes(lake, tmp_path, sail, run):
     days, raw = plan(lake, tmp_path)
-    staged = dataproc.stage(lake, days)
-    command = spark_server.submit("--py-files", staged.package, urlsplit(staged.main).path, staged.plan)
-    ran = subprocess.run(command, cwd=tmp_path, env=spark_server.environ(), capture_output=True, text=True, timeout=180)
-    assert ran.returncode == 0, ran.stderr[-3000:]
+    printed = run(days)
     count = clean.write(clean.clean_day(sail, raw, DAY), tmp_path / "b.parquet")
     assert count > 20
-    assert f"{DAY}: {count} clean tweets in {lake.address('curated/a.parquet')}\n" in ran.stdout
+    assert f"{DAY}: {count} clean tweets in {lake.address('curated/a.parquet')}\n" in printed
     assert lake.read("curated/a.parquet") == (tmp_path / "b.parquet").read_bytes()
+
+
+def training(lake, tmp_path, trainer, *models):
+    """Work on two batches: their features, and models by the numbers of their batches."""
+    numbers = range(2)
+    for number in numbers:
+        batches.write(batches.rows(300 * number, 300), tmp_path / f"{number}.parquet")
+        lake.create(f"batches/{number}.parquet", (tmp_path / f"{number}.parquet").read_bytes())
+    files = [lake.address(f"features/{number}.parquet") for number in numbers]
+    return dataproc.Training(
+        trainer,
+        asdict(Parameters(iterations=2)),
+        [dataproc.Batch(lake.address(f"batches/{number}.parquet"), files[number]) for number in numbers],
+        [
+            dataproc.Model(
+                [files[number] for number in model],
+                [f"batch {number}" for number in model],
+                lake.address(f"models/{'-'.join(map(str, model))}.npz"),
+            )
+            for model in models
+        ],
+    )
+
+
+def test_a_job_trains_the_models_that_a_session_trains_and_leaves_those_that_are_there(lake, tmp_path, sail, run):
+    lake.create("models/0.npz", b"of a try before")
+    work = training(lake, tmp_path, "arrow", (0,), (1,), (0, 1))
+    printed = run(work)
+    assert f"300 rows of features in {lake.address('features/1.parquet')}\n" in printed
+    assert lake.read("models/0.npz") == b"of a try before"
+    assert "models/0.npz" not in printed
+    files = []
+    for number in range(2):
+        files.append(f"{tmp_path}/features-{number}.parquet")
+        frame = features.features(sail, [f"{tmp_path}/{number}.parquet"])
+        features.write(frame, tmp_path / f"features-{number}.parquet")
+        assert lake.read(f"features/{number}.parquet") == (tmp_path / f"features-{number}.parquet").read_bytes()
+    jobs = [train.Job(1, files[1:], ["batch 1"]), train.Job(2, files, ["batch 0", "batch 1"])]
+    expected = dict(train.train(sail, jobs, Parameters(iterations=2)))
+    assert lake.read("models/1.npz") == expected[1]
+    assert lake.read("models/0-1.npz") == expected[2]
+
+
+def test_a_job_trains_by_spark_s_machine_learning(lake, tmp_path, run):
+    run(training(lake, tmp_path, "mllib", (0, 1)))
+    model = model_file.read(lake.read("models/0-1.npz"), "model")
+    assert (model.header.trainer, model.header.rows, model.header.batches) == ("mllib", 600, ["batch 0", "batch 1"])
+    assert model.header.kinds == list(model_file.KINDS)
 
 
 def test_staging_twice_writes_one_copy(lake, tmp_path):

@@ -124,6 +124,21 @@ def test_a_batch_of_each_try(airflow, fake, failures):
     assert list(asked[0].batch.pyspark_batch.args) == ["gs://granary/lake/spark/plans/def.json"]
 
 
+def test_a_job_that_trains_has_its_own_name_and_packages_in_the_versions_of_this_environment(airflow):
+    packages = dataproc.TRAINING_PACKAGES
+    dag = airflow.make("dataproc", task_id="train", packages=packages)
+    assert {"create_cluster", "train", "delete_cluster"} < set(dag.task_ids)
+    asked = dag.task_dict["create_cluster"].cluster_config
+    pinned = asked["software_config"]["properties"]["dataproc:pip.packages"].split(",")
+    locked = Path(__file__).parents[3].joinpath("requirements/airflow.txt").read_text()
+    assert [package.split("==")[0] for package in pinned] == list(packages)
+    assert all(f"\n{package} " in locked for package in pinned)
+    cluster = api.Cluster(cluster_name="lumbung-models-1", config=asked)
+    request = api.CreateClusterRequest(project_id="p", region="r", cluster=cluster)
+    assert dataproc_server.refusals(request) == []
+    assert "train" in airflow.make("dataproc-serverless", task_id="train", packages=packages).task_ids
+
+
 NAMED = {"user_workload_authentication_type": "SERVICE_ACCOUNT"}
 SHARED = "projects/host-project/regions/asia-southeast2/subnetworks/shared"
 

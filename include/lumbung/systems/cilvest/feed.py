@@ -10,7 +10,8 @@ import pyarrow as pa
 from lumbung.core import day as business_day
 from lumbung.core.settings import Settings
 from lumbung.stream import envelope
-from lumbung.stream.feed import Feed
+from lumbung.stream.feed import Feed, Record, value_of
+from lumbung.stream.kafka import TWEETS
 
 RAW = "raw/cilvest/tweet"
 LANDED = "landed/cilvest/tweet"
@@ -36,14 +37,17 @@ def feed(settings: Settings) -> Feed:
     """The topic of tweets that the settings name, landed by the day that tweets were made on."""
     return Feed(
         topic=settings.kafka.topic,
+        config=TWEETS,
         raw=RAW,
         landed=LANDED,
         parse=_parse,
         schema=SCHEMA,
         dictionary=("user_name", "lang"),
+        sender="lumbung tweets ship",
+        lost="ship their tweets again if they can be had, and go on with lumbung tweets land --skip-lost",
     )
 
 
-def _parse(value: bytes) -> tuple[date, dict[str, Any]]:
-    row = envelope.row(value)
+def _parse(record: Record) -> tuple[date, dict[str, Any]]:
+    row = envelope.row(value_of(record))
     return business_day.today(row["created_at"]), row

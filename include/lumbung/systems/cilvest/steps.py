@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -15,6 +14,7 @@ from lumbung.pipeline.load import replace
 from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.target import Target
 from lumbung.spark import clean as cleaning
+from lumbung.spark.files import readable
 from lumbung.storage.state import Marker
 from lumbung.systems.cilvest.feed import RAW, feed
 from lumbung.systems.cilvest.index import index as index
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from lumbung.spark.dataproc import Staged
 
 SPOOL = "spool"
-COPIERS = 8
 
 
 def collect(run: Run) -> Step:
@@ -106,7 +105,7 @@ def clean(run: Run, target: Target) -> Step:
             for day in missing:
                 file = Path(folder) / f"{day}.parquet"
                 with ExitStack() as copies:
-                    files = _readable(run, _raw_files(run, version, day), copies)
+                    files = readable(run.settings, run.lake, _raw_files(run, version, day), copies)
                     cleaning.write(cleaning.clean_day(spark, files, day), file)
                 run.lake.put(file, cleaned_path(day, target.days[day]))
     return Step(
@@ -186,30 +185,3 @@ def _raw_files(run: Run, version: TweetVersion, day: date) -> list[str]:
                 remedy="put it back from a copy of the lake; its manifest in landed/ has its sha256",
             )
     return paths
-
-
-def _readable(run: Run, paths: list[str], copies: ExitStack) -> list[str]:
-    """The files as the engine of a session reads them.
-
-    Sail gets local copies of a bucket's: its own client for `gs://` refuses impersonated credentials, and would be a
-    second identity. A Spark Connect server has its own.
-
-    Args:
-        run: the run.
-        paths: the files in the lake.
-        copies: deletes the copies when it is closed.
-
-    Raises:
-        LumbungError: the lake's folder has a name that Spark takes for a pattern of names.
-    """
-    folder = run.settings.lake_folder
-    if folder and set(str(folder)) & set("*?[]{}"):
-        raise LumbungError(
-            "Spark takes this folder's name for a pattern",
-            where=str(folder),
-            remedy="move it to a path without * ? [ ] { }",
-        )
-    if run.settings.spark.engine == "sail":
-        with ThreadPoolExecutor(COPIERS) as pool:  # a bucket answers each after a while
-            return [str(file) for file in pool.map(copies.enter_context, map(run.lake.local, paths))]
-    return [str(folder / path) if folder else run.lake.address(path) for path in paths]

@@ -115,7 +115,7 @@ class Cilvest(System):
 
         return answers(warehouse)
 
-    def section(self, warehouse: Warehouse) -> Section:
+    def section(self, warehouse: Warehouse, lake: Lake) -> Section:  # noqa: ARG002 - tables have it all
         """Its part of the report page."""
         from lumbung.systems.cilvest.report import section
 

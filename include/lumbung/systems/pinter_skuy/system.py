@@ -11,6 +11,7 @@ from lumbung.pipeline.system import SnapshotSystem
 if TYPE_CHECKING:
     from lumbung.core.settings import Settings
     from lumbung.serving.schema import EnrollmentAnswers, Section
+    from lumbung.storage.lake import Lake
     from lumbung.storage.warehouse import Warehouse
 
 
@@ -32,7 +33,7 @@ class PinterSkuy(SnapshotSystem):
 
         return answers(warehouse)
 
-    def section(self, warehouse: Warehouse) -> Section:
+    def section(self, warehouse: Warehouse, lake: Lake) -> Section:  # noqa: ARG002 - tables have it all
         """Its part of the report page."""
         from lumbung.systems.pinter_skuy.report import read, section
 

@@ -19,11 +19,11 @@ from lumbung.pipeline.publish import SUPERSEDED
 from lumbung.report import render
 from lumbung.report.data import collect
 from lumbung.spark import clean as cleaning_module
+from lumbung.spark.files import readable
 from lumbung.storage.warehouse import Warehouse
 from lumbung.stream import landing
 from lumbung.stream.landing import folds, landings, newest_fold
 from lumbung.systems import registry
-from lumbung.systems.cilvest import steps
 from lumbung.systems.cilvest import version as versions
 from lumbung.systems.cilvest.feed import LANDED, RAW
 from lumbung.systems.cilvest.status import accounting, cleaning
@@ -110,7 +110,7 @@ def test_sail_cleans_a_lake_in_a_bucket_from_local_copies(make_tweet_harness, mo
         raw = {path for cleaned in version.days.values() for path in cleaned.files}
         harness.settings = harness.settings.replace(spark="sc://127.0.0.1:9")
         paths = sorted(raw)
-        elsewhere = steps._readable(harness.run().run, paths, contextlib.ExitStack())
+        elsewhere = readable(harness.settings, harness.lake, paths, contextlib.ExitStack())
     assert [row["tweet_id"] for row in sorted(rows, key=lambda row: row["tweet_id"])] == [1, 2, 3, 4, 8, 9, 10]
     assert {Path(file).name for file in asked} == {path.rpartition("/")[2] for path in raw}
     assert not [file for file in asked if "gs:" in file or Path(file).exists()], "the copies are deleted"

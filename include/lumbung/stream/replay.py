@@ -1,0 +1,263 @@
+"""Replays: a dataset's rows as messages of a topic, each exactly once, whatever is killed and run again.
+
+The lake knows which dataset has which numbers (`seq`) of the stream. A dataset's document is made before anything is
+sent and never changes, so the same file is the same replay, and another one goes on where the last one ends. How far a
+replay has come in a topic is a record of the same transaction as the rows. A topic that was deleted and made again gets
+the dataset from its beginning; its readers take each `seq` once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from lumbung.core.errors import LumbungError, SourceError
+from lumbung.sources import Reject
+from lumbung.storage.lake import Lake
+from lumbung.storage.manifest import Document
+from lumbung.stream.dataset import Dataset, Row
+from lumbung.stream.kafka import Cluster
+from lumbung.stream.landing import landings
+from lumbung.stream.transactions import Done, claimed, errors, produce, transaction
+
+if TYPE_CHECKING:
+    from confluent_kafka import Producer
+
+REPLAYS = "replays/activity"
+TRUTHS = "truths/activity"
+# Readers see rows when their transaction is over: after so many, or so long.
+TRANSACTION_ROWS = 100_000
+TRANSACTION_SECONDS = 2.0
+
+_DOCUMENT = re.compile(r"^\d{6,}\.json$")
+
+Messages = Callable[[Iterator[Row | Reject], int], Iterator[tuple[bytes, bytes]]]
+"""Makes the key and value of each row's message, given the first row's `seq`."""
+
+
+class Replay(Document):
+    """A dataset's place in the stream.
+
+    Attributes:
+        number: of the replay, from 1.
+        sha256: of the dataset's file; of file and contract, where one was given.
+        name: the file's.
+        first_seq: the first row's number in the stream.
+        rows: how many rows the dataset has, those too that cannot be read.
+        truth: path in the lake of what is known of a synthetic dataset; None: nothing.
+        claimed_at: when it got its place.
+    """
+
+    number: int
+    sha256: str
+    name: str
+    first_seq: int
+    rows: int
+    truth: str | None
+    claimed_at: datetime
+
+    @property
+    def end(self) -> int:
+        """The `seq` behind the last row's."""
+        return self.first_seq + self.rows
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What was replayed.
+
+    Attributes:
+        number: of the replay.
+        rows: all rows of the dataset.
+        sent: rows that were sent now.
+        known: rows that had been sent before.
+    """
+
+    number: int
+    rows: int
+    sent: int
+    known: int
+
+
+def replays(lake: Lake) -> list[Replay]:
+    """All replays, by their numbers."""
+    contents = (lake.read(f"{REPLAYS}/{name}") for name in lake.names(REPLAYS) if _DOCUMENT.match(name))
+    documents = (Replay.model_validate_json(content) for content in contents if content)
+    return sorted(documents, key=lambda document: document.number)
+
+
+def end(lake: Lake) -> int:
+    """The `seq` behind the last one that is taken."""
+    return max((document.end for document in replays(lake)), default=0)
+
+
+def replay(
+    cluster: Cluster,
+    lake: Lake,
+    dataset: Dataset,
+    messages: Messages,
+    *,
+    landed: str,
+    delay: tuple[float, float] = (0, 0),
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Replayed:
+    """Send a dataset's rows to a topic, in the file's order; what the topic has of it is not sent again.
+
+    Args:
+        cluster: the Kafka and the topic, which is made if it is not there.
+        lake: knows the replays.
+        dataset: what to send.
+        messages: makes the messages.
+        landed: the lake's folder of the manifests of what was landed from the topic. What has all of a dataset that an
+            earlier topic of this name had is sent no more.
+        delay: the least and the longest pause before a row, in milliseconds.
+        seed: of the pauses.
+        progress: is given the file's name, its rows in the topic, and all its rows.
+
+    Raises:
+        SourceError: the dataset cannot be read as a whole.
+        KafkaUnavailableError: Kafka does not answer.
+        LumbungError: Kafka refuses, or another replay has taken over. What was not sent is sent by the next one.
+    """
+    if not 0 <= delay[0] <= delay[1]:
+        raise LumbungError(f"a delay of {delay[0]}..{delay[1]} ms", where="replay", remedy="give MIN..MAX from 0 up")
+    document = claim(lake, dataset)
+    cluster.ensure_topics()
+    with (
+        contextlib.closing(Done(cluster)) as done,
+        errors(cluster, cluster.name, "take a dataset's rows", "replay"),
+    ):
+        producer = claimed(cluster, f"lumbung-replay-{cluster.name}")
+        done.read()
+        topic_id = cluster.topic().id
+        key = f"replay-{document.number}"
+        known = _sent(done.records.get(key), topic_id)
+        if not known and _is_landed(lake, landed, document, topic_id):
+            known = document.rows
+        report = progress or (lambda _name, _done, _total: None)
+        report(document.name, known, document.rows)
+        pauses = random.Random(seed)  # noqa: S311 - not for secrets
+        for _ in range(known if delay[1] else 0):  # those of the rows before
+            pauses.uniform(*delay)
+        sent = known
+        rows = messages(islice(dataset.rows(), known, None), document.first_seq + known)
+
+        def pause() -> float:
+            return pauses.uniform(*delay) / 1000 if delay[1] else 0
+
+        waiting = pause()
+        while sent < document.rows:
+            time.sleep(waiting)
+            with transaction(producer):
+                count, waiting = _send(producer, cluster.name, islice(rows, document.rows - sent), pause)
+                sent += count
+                if not count:
+                    raise SourceError(
+                        f"the file has {sent - document.first_seq:,} rows, and had {document.rows:,}",
+                        where=str(dataset.file),
+                        remedy="do not change a dataset while it is replayed; replay it as it was",
+                    )
+                state = {"topic_id": topic_id, "sent": sent}
+                produce(producer, cluster.done, key.encode(), json.dumps(state).encode())
+            report(document.name, sent, document.rows)
+    return Replayed(document.number, document.rows, sent - known, known)
+
+
+def _send(
+    producer: Producer, topic: str, messages: Iterator[tuple[bytes, bytes]], pause: Callable[[], float]
+) -> tuple[int, float]:
+    """Send rows for one transaction: how many, and how many seconds to wait before the next one."""
+    clock, send = time.monotonic, producer.produce
+    until = clock() + TRANSACTION_SECONDS
+    count, waiting = 0, 0.0
+    for key, value in islice(messages, TRANSACTION_ROWS):
+        try:
+            send(topic, value, key)
+        except BufferError:
+            produce(producer, topic, key, value)  # waits
+        count += 1
+        waiting = pause()
+        if clock() + waiting > until:
+            return count, waiting
+        if waiting:
+            time.sleep(waiting)
+    return count, 0.0
+
+
+def _sent(record: bytes | None, topic_id: str) -> int:
+    """How many rows of a replay the topic has; those in another topic of its name do not count."""
+    state = json.loads(record) if record else {}
+    return int(state["sent"]) if state.get("topic_id") == topic_id else 0
+
+
+def _is_landed(lake: Lake, folder: str, document: Replay, topic_id: str) -> bool:
+    """Whether the lake has all of a dataset's rows from topics that are gone."""
+    files = [
+        file
+        for landing in landings(lake, folder)
+        if landing.topic_id != topic_id
+        for file in (*landing.files, landing.rejects)
+        if file
+    ]
+    if sum(file.rows for file in files) < document.rows:
+        return False
+    is_there = np.zeros(document.rows, bool)
+    for file in files:
+        with lake.local(file.path) as path:
+            column = pq.read_table(path, columns=["seq"], partitioning=None)["seq"].drop_null()
+        places = column.to_numpy() - document.first_seq
+        is_there[places[(places >= 0) & (places < document.rows)]] = True
+    return bool(is_there.all())
+
+
+def claim(lake: Lake, dataset: Dataset) -> Replay:
+    """The dataset's place in the stream: the one that it has, or the next.
+
+    Raises:
+        SourceError: the dataset cannot be read as a whole.
+    """
+    rows, truth = None, None
+    while True:
+        documents = replays(lake)
+        if document := next((document for document in documents if document.sha256 == dataset.sha256), None):
+            return document
+        if rows is None:
+            rows = dataset.count()
+            if not rows:
+                raise SourceError("the dataset has no rows", where=str(dataset.file), remedy="export it again")
+            truth = _keep_truth(lake, dataset)
+        document = Replay(
+            number=max((document.number for document in documents), default=0) + 1,
+            sha256=dataset.sha256,
+            name=dataset.file.name,
+            first_seq=max((document.end for document in documents), default=0),
+            rows=rows,
+            truth=truth,
+            claimed_at=datetime.now(UTC),
+        )
+        # Where another replay was faster, this one comes after it.
+        if lake.create(f"{REPLAYS}/{document.number:06}.json", document.model_dump_json(indent=2).encode()):
+            return document
+
+
+def _keep_truth(lake: Lake, dataset: Dataset) -> str | None:
+    """Keep in the lake what lies beside a synthetic dataset."""
+    file = dataset.file.with_name(f"{dataset.file.name}.truth.npz")
+    if not file.is_file():
+        return None
+    path = f"{TRUTHS}/{dataset.sha256[:12]}{''.join(Path(file.name).suffixes[-2:])}"
+    lake.create(path, file.read_bytes())
+    return path
