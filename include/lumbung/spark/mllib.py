@@ -120,7 +120,6 @@ def fit(rows: DataFrame, parameters: Parameters, batches: list[str]) -> Fitted:
     from lumbung.models.model_file import CLUSTERING, COMPLETION, KINDS, RATING, RECOMMENDATION, Header, Model
 
     coded, codes = _coded(rows)
-    coded = coded.persist()
     try:
         arrays, recommender = _recommendation(coded, codes, parameters)
         kinds, rater, means, regression = {RECOMMENDATION}, None, None, None
@@ -155,25 +154,29 @@ def fit(rows: DataFrame, parameters: Parameters, batches: list[str]) -> Fitted:
 
 
 def _coded(rows: DataFrame) -> tuple[DataFrame, Rows]:
-    """The rows with `student` and `course`, indices of the sorted ids; and the same in this process."""
+    """The rows with `student` and `course`, indices of the sorted ids, persisted; and the same in this process."""
     import numpy as np
     from pyspark.sql import Window
     from pyspark.sql import functions as f
 
     from lumbung.models.rows import MOST_DEVICES, NUMBERS, Rows
 
-    ids = {}
+    codings, ids = [], {}
     for name in ("student", "course"):
         distinct = rows.select(f"{name}_id").distinct()
         place = f.row_number().over(Window.orderBy(f"{name}_id")) - 1
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*No Partition Defined")  # ids are much fewer than rows
             coding = distinct.withColumn(name, place).persist()
-        ids[name] = coding.orderBy(name).toArrow()[f"{name}_id"].to_pylist()
+            ids[name] = coding.orderBy(name).toArrow()[f"{name}_id"].to_pylist()
+        codings.append(coding)
         rows = rows.join(coding, f"{name}_id")
+    rows = rows.persist()
     counted = rows.where("device is not null").groupBy("device").count()
     frequent = counted.orderBy(f.desc("count"), "device").limit(MOST_DEVICES).toArrow()["device"].to_pylist()
     local = rows.select("student", "course", "strength", "rating", f.col("completed").cast("double")).toArrow()
+    for coding in codings:  # no longer needed: of all rows the codes are kept now
+        coding.unpersist()
     unknown = np.full(local.num_rows, np.nan)
     numbers = {name: local[name].to_numpy() if name in local.column_names else unknown for name in NUMBERS}
     student, course = (local[name].to_numpy().astype(np.int64) for name in ("student", "course"))
