@@ -178,7 +178,10 @@ def measure(rounds: int, say: Callable[[str], object]) -> list[Measure]:
         say,
     )[0]
     # Seconds have two decimals on the page, so they are those of a thousand requests.
-    latencies = [Took(SPARK, round(spark.seconds * 1000, 2), spark.peak_mb), Took(API, median * 1000, cpu[1].peak_mb)]
+    latencies = [
+        Took(SPARK, round(spark.seconds * 1000, 2), spark.peak_mb),
+        Took(API, round(median * 1000, 2), cpu[1].peak_mb),
+    ]
     return [
         Measure(
             f"Recommendations over HTTP, CPU of {REQUESTS:,} requests, {PER_SECOND} a second",
