@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import airflow, clean_tweets, day, extract, kafka_land, publish, year
+from benchmarks import airflow, clean_tweets, day, extract, kafka_land, publish, train_models, year
 from benchmarks.results import Measure, write
 from lumbung.cli import console
 
@@ -17,7 +17,7 @@ GROWTH = (100, 10)  # the sizes before the last one are this part of it
 def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    names = ("extract", "day", "airflow", "year", "publish", "kafka", "clean")
+    names = ("extract", "day", "airflow", "year", "publish", "kafka", "clean", "train")
     parser.add_argument("measures", nargs="*", choices=[[], *names], help="default: all")
     parser.add_argument("--enrollments", type=int, default=10_000_000)
     parser.add_argument("--days", type=int, default=365)
@@ -33,6 +33,7 @@ def main() -> None:
         "publish": [partial(publish.measure, PUBLISHES)],
         "kafka": [partial(kafka_land.measure, 10_000, rounds)],
         "clean": [partial(clean_tweets.measure, 500_000, max(rounds, 5))],
+        "train": [partial(train_models.measure, 500_000, rounds)],
     }
     for name in given.measures or names:
         for run in measures[name]:
