@@ -93,7 +93,8 @@ class Workers:
 
     def __init__(self) -> None:
         command = [sys.executable, "-c", WORKERS]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        environ = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # a process that forks has one thread
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ)
 
     def start(
         self,

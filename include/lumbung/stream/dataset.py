@@ -33,6 +33,7 @@ from lumbung.sources.files import MAX_RECORD, RowError, byte_order_mark, check_u
 from lumbung.storage.lake import sha256
 
 PARQUET_ROWS = 10_000
+COUNTED_ROWS = 50_000  # between two reports of progress
 SHOWN_COLUMNS = 20
 Format = Literal["csv", "ndjson", "parquet"]
 SUFFIXES: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
@@ -104,13 +105,26 @@ class Dataset:
     @cached_property
     def sha256(self) -> str:
         """Checksum of the file; with a contract, of both."""
-        digest = sha256(self.file)
+        digest = self._scanned[0]
         if self.contract is None:
             return digest
         return hashlib.sha256(f"{digest} {sha256(self.contract)}".encode()).hexdigest()
 
-    def count(self) -> int:
+    @cached_property
+    def _scanned(self) -> tuple[str, int]:
+        """The file's checksum and, for a progress bar, how many lines it has."""
+        digest, lines = hashlib.sha256(), 0
+        with self.file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+                lines += chunk.count(b"\n")
+        return digest.hexdigest(), lines
+
+    def count(self, progress: Callable[[int, int], None] | None = None) -> int:
         """How many rows there are, rejects too; the whole file is read.
+
+        Args:
+            progress: is given how many lines are read, or rows where a file has no lines, and how many there are.
 
         Raises:
             SourceError: see `rows`; or there are rows, and none of them can be read.
@@ -127,7 +141,13 @@ class Dataset:
                     where=f"{self.file}:{reject.line}",
                     remedy="give a CSV, NDJSON or Parquet file; the name's ending tells which, or else the content",
                 )
-        return sum(1 for _ in (self._lines() if self.format == "ndjson" else self.rows()))
+        total = pq.read_metadata(self.file).num_rows if self.format == "parquet" else self._scanned[1]
+        lines = (number for number, _ in self._lines()) if self.format == "ndjson" else map(_line, self.rows())
+        count = 0
+        for count, line in enumerate(lines, 1):
+            if progress and not count % COUNTED_ROWS:
+                progress(line, total)
+        return count
 
     def rows(self) -> Iterator[Row | Reject]:
         """The rows in the file's order; blank lines are none.

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,7 +126,8 @@ def replay(
             earlier topic of this name had is sent no more.
         delay: the least and the longest pause before a row, in milliseconds.
         seed: of the pauses.
-        progress: is given the file's name, its rows in the topic, and all its rows.
+        progress: is given the file's name, its rows in the topic, and all its rows; before that, while the file is
+            read for the first time, `reading <name>` and its lines.
 
     Raises:
         SourceError: the dataset cannot be read as a whole.
@@ -134,7 +136,8 @@ def replay(
     """
     if not 0 <= delay[0] <= delay[1]:
         raise LumbungError(f"a delay of {delay[0]}..{delay[1]} ms", where="replay", remedy="give MIN..MAX from 0 up")
-    document = claim(lake, dataset)
+    report = progress or (lambda _name, _done, _total: None)
+    document = claim(lake, dataset, report)
     cluster.ensure_topics()
     with (
         contextlib.closing(Done(cluster)) as done,
@@ -147,7 +150,6 @@ def replay(
         known = _sent(done.records.get(key), topic_id)
         if not known and _is_landed(lake, landed, document, topic_id):
             known = document.rows
-        report = progress or (lambda _name, _done, _total: None)
         report(document.name, known, document.rows)
         pauses = random.Random(seed)  # noqa: S311 - not for secrets
         for _ in range(known if delay[1] else 0):  # those of the rows before
@@ -223,8 +225,13 @@ def _is_landed(lake: Lake, folder: str, document: Replay, topic_id: str) -> bool
     return bool(is_there.all())
 
 
-def claim(lake: Lake, dataset: Dataset) -> Replay:
+def claim(lake: Lake, dataset: Dataset, progress: Callable[[str, int, int], None] | None = None) -> Replay:
     """The dataset's place in the stream: the one that it has, or the next.
+
+    Args:
+        lake: knows the replays.
+        dataset: is read to its end if it has no place.
+        progress: see `replay`.
 
     Raises:
         SourceError: the dataset cannot be read as a whole.
@@ -235,7 +242,7 @@ def claim(lake: Lake, dataset: Dataset) -> Replay:
         if document := next((document for document in documents if document.sha256 == dataset.sha256), None):
             return document
         if rows is None:
-            rows = dataset.count()
+            rows = dataset.count(progress and partial(progress, f"reading {dataset.file.name}"))
             if not rows:
                 raise SourceError("the dataset has no rows", where=str(dataset.file), remedy="export it again")
             truth = _keep_truth(lake, dataset)

@@ -206,3 +206,19 @@ def test_the_checksum_is_of_the_file_and_the_contract(write, contract):
     assert both not in (sha256(file), sha256(mapping))
     contract("columns: [{name: size, from: id}]")
     assert Dataset(file, COLUMNS, mapping).sha256 != both
+
+
+@pytest.mark.parametrize("name", ["a.ndjson", "a.csv", "a.parquet"])
+def test_progress_of_counting(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(dataset, "COUNTED_ROWS", 10)
+    path = tmp_path / name
+    if name == "a.parquet":
+        pq.write_table(pa.table({"id": list(range(35)), "at": list(range(35))}), path)
+    elif name == "a.csv":
+        path.write_text("id,at\n" + "1,2\n" * 35)
+    else:
+        path.write_text('{"id": 1, "at": 2}\n' * 35)
+    calls = []
+    assert Dataset(path, COLUMNS).count(lambda *call: calls.append(call)) == 35
+    header = name == "a.csv"
+    assert calls == [(count + header, 35 + header) for count in (10, 20, 30)]
