@@ -122,7 +122,7 @@ def test_bad_messages_are_rejected_with_their_seq_and_reach_the_dead_letters(act
         2: "rating is not a whole number from 1 to 5",
         3: "event_at is not a time with a zone",
         4: "minutes is not a number from 0",
-        5: "student_id is not a text",
+        5: "student_id is not a text of 1 to 1",
         6: "completed is neither true nor false",
         7: "student_id is not Unicode text",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +12,9 @@ from lumbung.storage import duck
 from lumbung.storage.lake import Lake, sha256
 from lumbung.storage.manifest import DataFile
 from lumbung.systems.stream_models.feed import ACTIVITY_SCHEMA
-from lumbung.systems.stream_models.unread import GROUP_ROWS
+from lumbung.systems.stream_models.unread import READ_ROWS, opened
+
+GROUP_ROWS = 1 << 15
 
 
 class BatchFile:
@@ -64,11 +65,10 @@ def store_csv(lake: Lake, file: DataFile, folder: Path) -> DataFile:
     """
     path = folder / "batch.csv"
     with (
-        lake.local(file.path) as local,
-        contextlib.closing(pq.ParquetFile(local)) as parquet,
+        opened(lake, file.path) as parquet,
         pc.CSVWriter(path, parquet.schema_arrow) as writer,
     ):
-        for batch in parquet.iter_batches(GROUP_ROWS):
+        for batch in parquet.iter_batches(READ_ROWS):
             writer.write_batch(batch)
     size, checksum = path.stat().st_size, sha256(path)
     target = f"{file.path.rpartition('/')[0]}/{checksum[:12]}.csv"

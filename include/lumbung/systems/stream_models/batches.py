@@ -39,8 +39,8 @@ from lumbung.systems.stream_models.batch_file import BatchFile, store_csv
 from lumbung.systems.stream_models.by import By
 from lumbung.systems.stream_models.cut import Cut
 from lumbung.systems.stream_models.feed import ACTIVITY_SCHEMA, LANDED
-from lumbung.systems.stream_models.placing import COLUMNS, PLACED, Closed, Placed, close, consumed, place
-from lumbung.systems.stream_models.unread import GROUP_ROWS, SCHEMA, gather
+from lumbung.systems.stream_models.placing import COLUMNS, PLACED, Closed, Placed, close, consumed, place, write
+from lumbung.systems.stream_models.unread import READ_ROWS, SCHEMA, gather, opened
 
 DEFAULT_BATCHES = 4
 
@@ -197,7 +197,7 @@ def _store_open(
         f"SELECT false AS fresh, {closed.number} AS number, {', '.join(columns)} FROM {duck.parquet(placed.file)}"
         f" WHERE ({closed.rows}) IS NOT TRUE"
     )
-    engine.execute(f"COPY ({query}) TO {duck.literal(file)} (FORMAT parquet, COMPRESSION zstd)")
+    write(engine, query, file)
     if not pq.read_metadata(file).num_rows:
         return None
     return duck.store(lake, file, f"{cuts.folder_of(by)}/open-{sha256(file)[:12]}.parquet")
@@ -238,7 +238,7 @@ def _files(
         # What was in the batch before has no topic, so that it stays in front.
         query += ' ORDER BY number, seq, topic, "partition", "offset"'
     ordered = folder / "closed.parquet"
-    engine.execute(f"COPY ({query}) TO {duck.literal(ordered)} (FORMAT parquet, COMPRESSION lz4)")
+    write(engine, query, ordered)
     writing: tuple[int, BatchFile] | None = None
 
     def stored() -> tuple[_Part, DataFile]:
@@ -246,7 +246,7 @@ def _files(
         part = parts[writing[0]]
         return part, writing[1].store(lake, f"{BATCHES}/{by.folder}/{part.number}")
 
-    for batch in pq.ParquetFile(ordered).iter_batches(GROUP_ROWS):
+    for batch in pq.ParquetFile(ordered).iter_batches(READ_ROWS):
         rows = pa.Table.from_batches([batch])
         numbers = rows["number"].to_numpy()
         starts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
@@ -266,8 +266,8 @@ def _files(
 def _earlier(lake: Lake, batch: ActivityBatch, index: int) -> Iterator[pa.Table]:
     """The rows of a batch as they are, as placed rows."""
     offset = 0
-    with lake.local(batch.file.path) as file:
-        for part in pq.ParquetFile(file).iter_batches(GROUP_ROWS):
+    with opened(lake, batch.file.path) as file:
+        for part in file.iter_batches(READ_ROWS):
             rows = pa.Table.from_batches([part])
             count = rows.num_rows
             given = {

@@ -41,6 +41,7 @@ ACTIVITY_SCHEMA = pa.schema(
 SCHEMA = pa.schema([*ACTIVITY_SCHEMA, ("offset", pa.int64()), ("appended_at", _AT)])
 
 MAX_SEQ = 2**62
+MAX_TEXT = 1000
 YEARS = range(1970, 2100)  # partitions of BigQuery end in 2159
 _RAW_BYTES = 10_000
 
@@ -116,8 +117,8 @@ def _text(message: dict[str, Any], name: str) -> str:
     text = message.get(name)
     if text is None:
         raise UnreadableError(f"{name} is missing")
-    if not isinstance(text, str) or not text:
-        raise UnreadableError(f"{name} is not a text")
+    if not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT:
+        raise UnreadableError(f"{name} is not a text of 1 to {MAX_TEXT:,} characters")
     try:
         text.encode()
     except UnicodeEncodeError:  # JSON may hold half of a surrogate pair

@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 from lumbung.storage import duck
 from lumbung.systems.stream_models.by import By
 from lumbung.systems.stream_models.cut import Cut
-from lumbung.systems.stream_models.unread import GROUP_ROWS, NONE, SCHEMA, Unread
+from lumbung.systems.stream_models.unread import NONE, READ_ROWS, SCHEMA, Unread
 
 Numbers = npt.NDArray[np.int64]
 Ranges = list[tuple[int, int]]
 
+ENGINE_ROWS = 2048
 # Of a file of placed rows: the place in the stream, and what the rows had.
 PLACED = pa.schema([("position", pa.int64()), *(field for field in SCHEMA if field.name != "fresh")])
 # Columns as DuckDB is given them: some are its words.
@@ -76,7 +77,7 @@ def place(engine: duckdb.DuckDBPyConnection, by: By, cut: Cut, unread: Unread, f
     # Of a row that came twice, as its topic was made again, the one counts that was read or appended first.
     order = "seq, fresh, appended" if unread.numbered else 'appended, topic, "partition", "offset"'
     ordered, placed = folder / "ordered.parquet", folder / "placed.parquet"
-    _copy(
+    write(
         engine, f"SELECT {', '.join(map(duck.quote, SCHEMA.names))} FROM {duck.parquet(file)} ORDER BY {order}", ordered
     )
     consumed = np.array(cut.consumed, np.int64).reshape(-1, 2)
@@ -84,7 +85,7 @@ def place(engine: duckdb.DuckDBPyConnection, by: By, cut: Cut, unread: Unread, f
     start = 0 if unread.numbered or by.kind != "count" or not cut.consumed else cut.consumed[-1][1]
     last, mark, end = -1, _micros(cut.watermark), start
     with pq.ParquetWriter(placed, PLACED, compression="lz4", write_statistics=False) as writer:
-        for batch in pq.ParquetFile(ordered).iter_batches(GROUP_ROWS):
+        for batch in pq.ParquetFile(ordered).iter_batches(READ_ROWS):
             rows = pa.Table.from_batches([batch])
             if unread.numbered:
                 positions = _array(rows, "seq", -1)
@@ -198,12 +199,22 @@ def consumed(
         return []
     query = engine.sql(f"SELECT position FROM {duck.parquet(placed.file)} WHERE {closed.rows}")
     before = np.array(cut.consumed, np.int64).reshape(-1, 2)
-    batches = query.to_arrow_reader(GROUP_ROWS)
+    batches = query.to_arrow_reader(READ_ROWS)
     return _merge(np.concatenate([before, *(_runs(np.sort(batch.column(0).to_numpy())) for batch in batches)]))
 
 
-def _copy(engine: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
-    engine.execute(f"COPY ({query}) TO {duck.literal(file)} (FORMAT parquet, COMPRESSION lz4)")
+def write(engine: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
+    """Write the rows of a query to a local Parquet file.
+
+    Args:
+        engine: of DuckDB.
+        query: in SQL.
+        file: the file.
+    """
+    # The engine holds a row group for each of its threads: with its own size, long texts do not fit into its memory.
+    engine.execute(
+        f"COPY ({query}) TO {duck.literal(file)} (FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE {ENGINE_ROWS})"
+    )
 
 
 def _array(rows: pa.Table, name: str, null: int) -> Numbers:

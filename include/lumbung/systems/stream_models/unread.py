@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +38,8 @@ SCHEMA = pa.schema(
         *(pa.field(column.name, pa.int64()) if column.name == "event_at" else column for column in ACTIVITY_SCHEMA),
     ]
 )
-GROUP_ROWS = 1 << 16
+READ_ROWS = 8192  # at a time, as texts may be long
+READERS = 8
 NONE = np.iinfo(np.int64).min
 
 
@@ -105,7 +110,7 @@ def gather(lake: Lake, cut: Cut, file: Path, progress: Callable[[int], None]) ->
         for table in _tables(lake, cut, unread):
             held.append(table)
             unread.rows += table.num_rows
-            if sum(part.num_rows for part in held) >= GROUP_ROWS:
+            if sum(part.num_rows for part in held) >= READ_ROWS:
                 writer.write_table(pa.concat_tables(held))
                 held.clear()
             progress(unread.rows)
@@ -115,21 +120,29 @@ def gather(lake: Lake, cut: Cut, file: Path, progress: Callable[[int], None]) ->
 
 
 def _tables(lake: Lake, cut: Cut, unread: Unread) -> Iterator[pa.Table]:
-    for landing in landings_after(lake, LANDED, cut.ends):
-        unread.ends.setdefault(landing.topic_id, {})[landing.partition] = landing.next_offset
-        unread.landings += 1
-        times = unread.appended_to.setdefault(landing.topic_id, {})
-        table = _landed(lake, landing, times.get(landing.partition))
-        unread.check(table, landing)
-        if landing.appended_to:
-            times[landing.partition] = max(landing.appended_to, times.get(landing.partition, landing.appended_to))
-        known = unread.partitions.get(landing.topic_id, 0)
-        unread.partitions[landing.topic_id] = max(known, landing.partitions or 0)
-        yield table
+    with ThreadPoolExecutor(READERS) as pool:  # a bucket answers each after a while
+        for group in batched(landings_after(lake, LANDED, cut.ends), READERS, strict=False):
+            since = [_note(unread, landing) for landing in group]
+            for landing, table in zip(group, pool.map(partial(_landed, lake), group, since), strict=True):
+                unread.check(table, landing)
+                yield table
     if cut.open and unread.landings:
-        with lake.local(cut.open.path) as path:
-            for batch in _open(lake, path, cut.open.path).iter_batches(GROUP_ROWS):
+        with opened(lake, cut.open.path) as file:
+            for batch in file.iter_batches(READ_ROWS):
                 yield pa.Table.from_batches([batch]).select(SCHEMA.names).cast(SCHEMA)
+
+
+def _note(unread: Unread, landing: Landing) -> datetime | None:
+    """Note how far a landing goes: the append time that its partition was landed to before."""
+    unread.landings += 1
+    unread.ends.setdefault(landing.topic_id, {})[landing.partition] = landing.next_offset
+    times = unread.appended_to.setdefault(landing.topic_id, {})
+    since = times.get(landing.partition)
+    if landing.appended_to:
+        times[landing.partition] = max(landing.appended_to, since or landing.appended_to)
+    known = unread.partitions.get(landing.topic_id, 0)
+    unread.partitions[landing.topic_id] = max(known, landing.partitions or 0)
+    return since
 
 
 def _landed(lake: Lake, landing: Landing, since: datetime | None) -> pa.Table:
@@ -137,8 +150,8 @@ def _landed(lake: Lake, landing: Landing, since: datetime | None) -> pa.Table:
     files: list[DataFile] = [*landing.files, *([landing.rejects] if landing.rejects else [])]
     tables = []
     for file in files:
-        with lake.local(file.path) as path:
-            content = _open(lake, path, file.path).read()
+        with opened(lake, file.path) as parquet:
+            content = parquet.read()
         rows = content.num_rows
         columns: dict[str, Any] = {
             "fresh": pa.repeat(pa.scalar(True), rows),
@@ -166,12 +179,27 @@ def _landed(lake: Lake, landing: Landing, since: datetime | None) -> pa.Table:
     return table.set_column(table.schema.get_field_index("appended"), "appended", times)
 
 
-def _open(lake: Lake, path: Path, name: str) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(path)
-    except FileNotFoundError:
-        raise LumbungError(
-            "a file of the stream is gone",
-            where=lake.address(name),
-            remedy="put it back from a copy of the lake; the manifest that names it has its sha256",
-        ) from None
+@contextlib.contextmanager
+def opened(lake: Lake, path: str) -> Iterator[pq.ParquetFile]:
+    """A Parquet file of the lake.
+
+    Args:
+        lake: the lake.
+        path: of the file in it.
+
+    Raises:
+        LumbungError: it is gone.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(pq.ParquetFile(stack.enter_context(lake.local(path))))
+        except Exception:
+            folder, _, name = path.rpartition("/")
+            if name in lake.names(folder, name):
+                raise
+            raise LumbungError(
+                "a file of the stream is gone",
+                where=lake.address(path),
+                remedy="put it back from a copy of the lake; the manifest that names it has its sha256",
+            ) from None
+        yield file

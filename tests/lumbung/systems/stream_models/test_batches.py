@@ -9,6 +9,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.stream import landing
 from lumbung.systems.stream_models.batches import default_by, make_batches, newest_batches
 from lumbung.systems.stream_models.by import By
+from support import bucket_server
 from support.activity import FIRST, NOON, Activity, all_seqs, bad, files_of, replay, row, rows_of, seqs_of
 
 TEN = By("count", 10)
@@ -241,7 +242,36 @@ def test_the_default_is_a_quarter_of_the_first_replay(activity):
     assert default_by(activity.lake) == By("count", 251)
 
 
-def test_a_landed_file_that_is_gone(activity):
+def test_ticks_alone_make_no_batch(activity):
+    activity.tick()
+    for by in (TEN, MINUTE, EVENTS):
+        assert make_batches(activity.lake, by) == []
+
+
+@pytest.mark.parametrize("by", [TEN, MINUTE, EVENTS])
+def test_a_bucket_has_the_same_batches_as_a_folder(activity, tmp_path, by):
+    other = Activity(tmp_path / "other")
+    with bucket_server.running() as server:
+        other.lake = bucket_server.ServedLake("gs://granary/home", server.url)
+        for place in (activity, other):
+            replay(place.lake, 1, 0, 45)
+            place.send(*map(row, range(25)))
+            make_batches(place.lake, by)
+            place.send(*map(row, range(25, 45)))
+        batches = make_batches(other.lake, by, csv=True)
+        assert files_of(batches) == files_of(make_batches(activity.lake, by))
+        assert sum(batch.rows for batch in batches) == 45
+
+
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_a_landed_file_that_is_gone(activity, place):
+    with bucket_server.running() as server:
+        if place == "bucket":
+            activity.lake = bucket_server.ServedLake("gs://granary/home", server.url)
+        refuse_without_its_file(activity)
+
+
+def refuse_without_its_file(activity):
     activity.send(row(0))
     (file,) = (file for made in landing.landings(activity.lake, activity.feed.landed) for file in made.files)
     activity.lake.delete(file.path)

@@ -41,6 +41,7 @@ def test_columns_that_a_dataset_lacks_are_null():
     ("changes", "reason"),
     [
         ({"student_id": ""}, "student_id is not a text"),
+        ({"student_id": "s" * 1001}, "student_id is not a text of 1 to 1,000 characters"),
         ({"course_id": ["c"]}, "course_id is not a text"),
         ({"rating": 0}, "rating is not a whole number from 1 to 5"),
         ({"rating": True}, "rating is not"),
