@@ -11,7 +11,9 @@ class Parameters:
         seed: of all that is random.
         rank: of the factors of recommendations.
         iterations: over courses and students.
-        alpha: weight of a strength of 1 beside that of a course not taken, 1.
+        taken_weight: weight of all courses taken beside that of all that were not: alpha follows from it, so that small
+            and large, dense and sparse batches are weighed alike.
+        alpha: of Spark's own trainer: weight of a strength of 1 beside that of a course not taken, 1.
         regularization: ridge for each unit of weight.
         prior_weight: what the most popular course gets on top of its score. It helps who has rated a course or three;
             students of whom more is known are served as well without it.
@@ -26,9 +28,10 @@ class Parameters:
     seed: int = 7
     rank: int = 8
     iterations: int = 6
+    taken_weight: float = 0.5
     alpha: float = 8.0
-    regularization: float = 0.03
-    prior_weight: float = 0.3
+    regularization: float = 0.05
+    prior_weight: float = 0.2
     clusters: int = 5
     completion_regularization: float = 1.0
     rating_rank: int = 4

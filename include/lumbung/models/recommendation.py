@@ -1,8 +1,9 @@
 """Recommendation: implicit alternating least squares with a popularity prior.
 
-Hu, Koren, Volinsky, Collaborative Filtering for Implicit Feedback Datasets (2008); the ridge grows with the weight that
-a row has in the loss, as Rendle et al., Revisiting the Performance of iALS (2022), recommend, so that one setting fits
-small and large batches.
+Hu, Koren, Volinsky, Collaborative Filtering for Implicit Feedback Datasets (2008). The ridge grows with the weight
+that a row has in the loss, as Rendle et al., Revisiting the Performance of iALS (2022), recommend; the weight of what
+was taken grows with what was not. So one setting fits small and large batches: with a fixed alpha, the factors of
+many students who took few of many courses are all 0.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ STARS = np.arange(1.0, 6.0)
 
 def fit(rows: Rows, parameters: Parameters) -> Arrays:
     """The arrays of a recommendation model."""
-    weights = parameters.alpha * strengths(rows)
+    taken = strengths(rows)
+    alpha = parameters.taken_weight * taken.shape[0] * taken.shape[1] / taken.sum()
+    weights = alpha * taken
     targets = weights.copy()
     targets.data = 1 + weights.data
     by_student = Side(weights, targets)
     by_course = Side(weights.T.tocsr(), targets.T.tocsr())
-    fold_in = np.array([parameters.alpha, parameters.regularization * len(rows.courses), parameters.regularization, 0])
+    fold_in = np.array([alpha, parameters.regularization * len(rows.courses), parameters.regularization, 0])
     student_ridge = ridge(fold_in, weights.sum(axis=1), np.diff(weights.indptr))
     course_ridge = parameters.regularization * (len(rows.students) + weights.sum(axis=0))
 
