@@ -34,7 +34,11 @@ CMD ["python", "-P", "-m", "bigquery.server", "--host", "0.0.0.0", "--port", "90
 
 FROM builder AS spark-environment
 COPY requirements/spark.txt requirements/
-RUN uv pip install --quiet --require-hashes -r requirements/spark.txt
+# Byte code: a worker, who may not write it, imports pandas and scikit-learn in each process of its own.
+RUN uv pip install --quiet --require-hashes -r requirements/spark.txt \
+    && cd .venv/lib/python3.13/site-packages \
+    && find pandas pyarrow scipy sklearn numpy -type d -name tests -prune -exec rm -r {} + \
+    && /opt/lumbung/.venv/bin/python -m compileall -q -j 0 .
 
 
 FROM python:3.13.15-slim-trixie AS spark
@@ -66,7 +70,7 @@ RUN uv pip install --quiet --require-hashes -r requirements/airflow.txt \
     && find pandas pyarrow scipy sklearn numpy -type d -name tests -prune -exec rm -r {} + \
     && find googleapiclient/discovery_cache/documents -type f ! -name 'bigquery*' ! -name 'dataproc*' ! -name 'storage*' -delete \
     && /opt/lumbung/.venv/bin/python -m compileall -q -j 0 \
-       -x '^(\./)?(google/(ads|analytics)|google/cloud/(aiplatform|compute|dataplex)|vertexai|agentplatform|openai|litellm|ray|scipy|sklearn)' .
+       -x '^(\./)?(google/(ads|analytics)|google/cloud/(aiplatform|compute|dataplex)|vertexai|agentplatform|openai|litellm|ray)' .
 
 
 FROM python:3.13.15-slim-trixie AS airflow

@@ -1,1 +1,1 @@
-"""Spark: from the raw tweets of a day to its clean ones, on Sail, on a Spark Connect server or on Dataproc."""
+"""Spark: clean tweets, features of batches and models trained on them; on Sail, a server or Dataproc."""

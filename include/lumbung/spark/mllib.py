@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from pyspark.ml.classification import LogisticRegressionModel
     from pyspark.ml.clustering import KMeansModel
-    from pyspark.ml.recommendation import ALSModel
+    from pyspark.ml.recommendation import ALS, ALSModel
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from lumbung.models.model_file import Model
@@ -28,6 +31,8 @@ TRAINER = "mllib"
 MLLIB_VERSION = 1
 # Spark's own default; it multiplies it by how many courses a student has, or students a course.
 RIDGE = RATING_RIDGE = 0.1
+# A block of factors for so many rows, up to Spark's default: a shuffle of small ones takes longer than the rest.
+BLOCK_ROWS, MOST_BLOCKS = 500_000, 10
 
 
 def train(session: SparkSession, jobs: Sequence[Job], parameters: Parameters) -> Iterator[tuple[int, bytes]]:
@@ -57,7 +62,8 @@ def train(session: SparkSession, jobs: Sequence[Job], parameters: Parameters) ->
         if rows.isEmpty():
             raise empty(job.number)
         try:
-            model = fit(rows, parameters, job.batches).model
+            with _collected_between_calls():
+                model = fit(rows, parameters, job.batches).model
         except UnsupportedOperationException as error:
             raise LumbungError(
                 "this Spark has no machine learning of its own",
@@ -65,6 +71,23 @@ def train(session: SparkSession, jobs: Sequence[Job], parameters: Parameters) ->
                 remedy="train by `arrow`, or set it to a Spark Connect server of the JVM (sc://host:port) or Dataproc",
             ) from error
         yield job.number, model_file.write(model)
+
+
+@contextlib.contextmanager
+def _collected_between_calls() -> Iterator[None]:
+    """Collect garbage at the end only.
+
+    A model of Spark Connect that is collected calls the server, to be deleted there. Where that happens inside another
+    call, which may be at any allocation, it waits for the client's lock that this call holds, and for ever.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.collect()
+        if enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True)
@@ -97,7 +120,6 @@ def fit(rows: DataFrame, parameters: Parameters, batches: list[str]) -> Fitted:
     from lumbung.models.model_file import CLUSTERING, COMPLETION, KINDS, RATING, RECOMMENDATION, Header, Model
 
     coded, codes = _coded(rows)
-    coded = coded.persist()
     try:
         arrays, recommender = _recommendation(coded, codes, parameters)
         kinds, rater, means, regression = {RECOMMENDATION}, None, None, None
@@ -132,23 +154,29 @@ def fit(rows: DataFrame, parameters: Parameters, batches: list[str]) -> Fitted:
 
 
 def _coded(rows: DataFrame) -> tuple[DataFrame, Rows]:
-    """The rows with `student` and `course`, indices of the sorted ids; and the same in this process."""
+    """The rows with `student` and `course`, indices of the sorted ids, persisted; and the same in this process."""
     import numpy as np
     from pyspark.sql import Window
     from pyspark.sql import functions as f
 
     from lumbung.models.rows import MOST_DEVICES, NUMBERS, Rows
 
-    ids = {}
+    codings, ids = [], {}
     for name in ("student", "course"):
         distinct = rows.select(f"{name}_id").distinct()
         place = f.row_number().over(Window.orderBy(f"{name}_id")) - 1
-        coding = distinct.withColumn(name, place).persist()
-        ids[name] = coding.orderBy(name).toArrow()[f"{name}_id"].to_pylist()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*No Partition Defined")  # ids are much fewer than rows
+            coding = distinct.withColumn(name, place).persist()
+            ids[name] = coding.orderBy(name).toArrow()[f"{name}_id"].to_pylist()
+        codings.append(coding)
         rows = rows.join(coding, f"{name}_id")
+    rows = rows.persist()
     counted = rows.where("device is not null").groupBy("device").count()
     frequent = counted.orderBy(f.desc("count"), "device").limit(MOST_DEVICES).toArrow()["device"].to_pylist()
     local = rows.select("student", "course", "strength", "rating", f.col("completed").cast("double")).toArrow()
+    for coding in codings:  # no longer needed: of all rows the codes are kept now
+        coding.unpersist()
     unknown = np.full(local.num_rows, np.nan)
     numbers = {name: local[name].to_numpy() if name in local.column_names else unknown for name in NUMBERS}
     student, course = (local[name].to_numpy().astype(np.int64) for name in ("student", "course"))
@@ -157,23 +185,13 @@ def _coded(rows: DataFrame) -> tuple[DataFrame, Rows]:
 
 def _recommendation(coded: DataFrame, codes: Rows, parameters: Parameters) -> tuple[Arrays, ALSModel]:
     import numpy as np
-    from pyspark.ml.recommendation import ALS
     from pyspark.sql import functions as f
 
     from lumbung.models.recommendation import around
 
     taken = coded.groupBy("student", "course").agg(f.sum("strength").alias("strength"))
-    model = ALS(
-        userCol="student",
-        itemCol="course",
-        ratingCol="strength",
-        implicitPrefs=True,
-        alpha=parameters.alpha,
-        rank=int(parameters.rank),
-        maxIter=int(parameters.iterations),
-        regParam=RIDGE,
-        seed=int(parameters.seed),
-    ).fit(taken)
+    als = _als(codes, parameters).setRatingCol("strength").setImplicitPrefs(True).setAlpha(parameters.alpha)
+    model = als.setRank(int(parameters.rank)).setMaxIter(int(parameters.iterations)).setRegParam(RIDGE).fit(taken)
     arrays = {
         "student_factors": _factors(model.userFactors, len(codes.students), model.rank),
         "course_factors": _factors(model.itemFactors, len(codes.courses), model.rank),
@@ -186,20 +204,12 @@ def _recommendation(coded: DataFrame, codes: Rows, parameters: Parameters) -> tu
 def _rating(coded: DataFrame, codes: Rows, parameters: Parameters) -> tuple[Arrays, ALSModel]:
     """Of ratings less their mean, since a ridge draws what it knows little of towards zero."""
     import numpy as np
-    from pyspark.ml.recommendation import ALS
     from pyspark.sql import functions as f
 
     mean = float(codes.numbers["rating"][codes.known("rating")].mean())
     residuals = coded.where("rating is not null").withColumn("residual", f.col("rating") - f.lit(mean))
-    model = ALS(
-        userCol="student",
-        itemCol="course",
-        ratingCol="residual",
-        rank=int(parameters.rating_rank),
-        maxIter=int(parameters.rating_iterations),
-        regParam=RATING_RIDGE,
-        seed=int(parameters.seed),
-    ).fit(residuals)
+    als = _als(codes, parameters).setRatingCol("residual").setRegParam(RATING_RIDGE)
+    model = als.setRank(int(parameters.rating_rank)).setMaxIter(int(parameters.rating_iterations)).fit(residuals)
     return {
         "rating_mean": np.array(mean),
         "rating_student_bias": np.zeros(len(codes.students)),
@@ -207,6 +217,15 @@ def _rating(coded: DataFrame, codes: Rows, parameters: Parameters) -> tuple[Arra
         "rating_student_factors": _factors(model.userFactors, len(codes.students), model.rank),
         "rating_course_factors": _factors(model.itemFactors, len(codes.courses), model.rank),
     }, model
+
+
+def _als(codes: Rows, parameters: Parameters) -> ALS:
+    from pyspark.ml.recommendation import ALS
+
+    blocks = min(MOST_BLOCKS, 2 + len(codes) // BLOCK_ROWS)
+    return ALS(
+        userCol="student", itemCol="course", numUserBlocks=blocks, numItemBlocks=blocks, seed=int(parameters.seed)
+    )
 
 
 def _factors(frame: DataFrame, count: int, rank: int) -> Array:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def session(settings: Settings) -> Iterator[SparkSession]:
     """A session of the engine that LUMBUNG_SPARK names; its time zone is UTC.
 
-    A JVM server gets this package sent and needs Python 3.13 with pyarrow and pandas only; a Sail server elsewhere
-    takes no packages and needs them installed.
+    A JVM server gets this package sent and needs Python 3.13 with pyarrow and pandas only, and to train models those of
+    `requirements/spark.in`; a Sail server elsewhere takes no packages and needs them installed.
 
     Raises:
         LumbungError: no server answers at the address or it refuses, or the setting names Dataproc, which takes jobs.
@@ -39,7 +39,7 @@ def session(settings: Settings) -> Iterator[SparkSession]:
         raise LumbungError(
             f"{settings.spark.engine} takes jobs, not sessions",
             where="LUMBUNG_SPARK",
-            remedy="let the DAG clean the day, or set it to sail or sc://host:port",
+            remedy="let the DAG run the job, or set it to sail or sc://host:port",
         )
 
 

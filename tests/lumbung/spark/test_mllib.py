@@ -1,5 +1,7 @@
 """Training by Spark's machine learning on a JVM Spark Connect server: what is served is what Spark predicts."""
 
+import gc
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +16,14 @@ from support import batches
 ROWS = 1500
 # Spark knows no prior.
 PARAMETERS = Parameters(rank=4, iterations=2, rating_iterations=2, prior_weight=0.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _uncollected():
+    """Models are not collected during a call; see `mllib._collected_between_calls`."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +138,27 @@ def test_scaled_features_are_those_of_the_other_trainer(fitted, file):
     assert ours["strength_by_rating"] == pytest.approx(other["strength_by_rating"])
 
 
-def test_each_job_gives_its_model(jvm, file):
-    trained = list(mllib.train(jvm, [train.Job(3, [file], ["x"]), train.Job(1, [file], ["y"])], PARAMETERS))
+def test_each_job_gives_its_model_and_what_spark_keeps_of_one_is_deleted_between_calls_only(jvm, file, monkeypatch):
+    """A model that is collected calls the server; inside another call it would wait for that one's lock for ever."""
+    from pyspark.ml import util
+
+    deleted, before, kept = [], mllib.fit, [0, 4]
+
+    def watched(*arguments):
+        assert not gc.isenabled()
+        fitted = before(*arguments)
+        assert len(deleted) == kept.pop(0)
+        return fitted
+
+    monkeypatch.setattr(mllib, "fit", watched)
+    monkeypatch.setattr(util, "del_remote_cache", deleted.append)
+    gc.enable()
+    try:
+        trained = list(mllib.train(jvm, [train.Job(3, [file], ["x"]), train.Job(1, [file], ["y"])], PARAMETERS))
+        assert gc.isenabled()
+    finally:
+        gc.disable()
+    assert len(deleted) == 8
     assert [number for number, _ in trained] == [3, 1]
     assert [model_file.read(content, "model").header.batches for _, content in trained] == [["x"], ["y"]]
 

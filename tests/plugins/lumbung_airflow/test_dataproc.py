@@ -130,9 +130,10 @@ def test_a_job_that_trains_has_its_own_name_and_packages_in_the_versions_of_this
     assert {"create_cluster", "train", "delete_cluster"} < set(dag.task_ids)
     asked = dag.task_dict["create_cluster"].cluster_config
     pinned = asked["software_config"]["properties"]["dataproc:pip.packages"].split(",")
-    locked = Path(__file__).parents[3].joinpath("requirements/airflow.txt").read_text()
     assert [package.split("==")[0] for package in pinned] == list(packages)
-    assert all(f"\n{package} " in locked for package in pinned)
+    for environment in ("airflow", "spark"):
+        locked = Path(__file__).parents[3].joinpath(f"requirements/{environment}.txt").read_text()
+        assert all(f"\n{package} " in locked for package in pinned)
     cluster = api.Cluster(cluster_name="lumbung-models-1", config=asked)
     request = api.CreateClusterRequest(project_id="p", region="r", cluster=cluster)
     assert dataproc_server.refusals(request) == []
