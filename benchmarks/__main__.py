@@ -6,7 +6,18 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import activity_batches, airflow, clean_tweets, day, extract, kafka_land, publish, replay, year
+from benchmarks import (
+    activity_batches,
+    airflow,
+    clean_tweets,
+    day,
+    extract,
+    kafka_land,
+    models_api,
+    publish,
+    replay,
+    year,
+)
 from benchmarks.results import Measure, write
 from lumbung.cli import console
 
@@ -17,7 +28,7 @@ GROWTH = (100, 10)  # the sizes before the last one are this part of it
 def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    names = ("extract", "day", "airflow", "year", "publish", "kafka", "replay", "batches", "clean")
+    names = ("extract", "day", "airflow", "year", "publish", "kafka", "replay", "batches", "clean", "api")
     parser.add_argument("measures", nargs="*", choices=[[], *names], help="default: all")
     parser.add_argument("--enrollments", type=int, default=10_000_000)
     parser.add_argument("--days", type=int, default=365)
@@ -35,6 +46,7 @@ def main() -> None:
         "batches": [partial(activity_batches.measure, 200_000, rounds)],
         "clean": [partial(clean_tweets.measure, 500_000, max(rounds, 5))],
         "replay": [partial(replay.measure, 500_000, rounds)],
+        "api": [partial(models_api.measure, rounds)],
     }
     for name in given.measures or names:
         for run in measures[name]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import socket
@@ -15,6 +16,8 @@ PORT = 8000
 # A look at a bucket is a request that is billed; one at a folder costs nothing.
 FOLDER_POLL_SECONDS, BUCKET_POLL_SECONDS = 0.25, 10.0
 CLOSE_SECONDS = 10
+# Longer than what load balancers and pools of clients keep a connection for: the client is the one to close it.
+IDLE_SECONDS = 75
 
 
 def serve(
@@ -58,13 +61,15 @@ def serve(
             log_level="warning",
             server_header=False,
             proxy_headers=False,
+            timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=CLOSE_SECONDS,
         )
         address, bound = listener.getsockname()[:2]
         say(f"Serving models at http://{f'[{address}]' if ':' in address else address}:{bound}")
         if not ipaddress.ip_address(address).is_loopback:
             say("Keys and answers cross the network unencrypted: put a server that speaks TLS before it")
-        uvicorn.Server(config).run(sockets=[listener])
+        with contextlib.suppress(KeyboardInterrupt):  # raised again when all is closed
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:
