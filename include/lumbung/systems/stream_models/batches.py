@@ -39,7 +39,17 @@ from lumbung.systems.stream_models.batch_file import BatchFile, store_csv
 from lumbung.systems.stream_models.by import By
 from lumbung.systems.stream_models.cut import Cut
 from lumbung.systems.stream_models.feed import ACTIVITY_SCHEMA, LANDED
-from lumbung.systems.stream_models.placing import COLUMNS, PLACED, Closed, Placed, close, consumed, place, write
+from lumbung.systems.stream_models.placing import (
+    COLUMNS,
+    ENGINE_SETTINGS,
+    PLACED,
+    Closed,
+    Placed,
+    close,
+    consumed,
+    place,
+    write,
+)
 from lumbung.systems.stream_models.unread import READ_ROWS, SCHEMA, gather, opened
 
 DEFAULT_BATCHES = 4
@@ -119,6 +129,7 @@ def _cut(
     if not unread.landings:
         return None
     with duck.engine(folder) as engine:
+        engine.execute(ENGINE_SETTINGS)
         placed = place(engine, by, last, unread, file, folder)
         file.unlink()
         ends = [sent.first_seq + sent.rows for sent in replays(lake)]

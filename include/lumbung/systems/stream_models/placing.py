@@ -21,7 +21,8 @@ from lumbung.systems.stream_models.unread import NONE, READ_ROWS, SCHEMA, Unread
 Numbers = npt.NDArray[np.int64]
 Ranges = list[tuple[int, int]]
 
-ENGINE_ROWS = 2048
+ENGINE_ROWS = 8192
+ENGINE_SETTINGS = "SET memory_limit = '384MB'; SET threads = 2"  # with less, 200,000 rows of long texts do not fit
 # Of a file of placed rows: the place in the stream, and what the rows had.
 PLACED = pa.schema([("position", pa.int64()), *(field for field in SCHEMA if field.name != "fresh")])
 # Columns as DuckDB is given them: some are its words.
