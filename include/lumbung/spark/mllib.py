@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     type Arrays = dict[str, Array]
 
 TRAINER = "mllib"
-# Part of a model's key, so that models are trained again by new rules. A test fails when it must be raised.
+# Part of a model's key: raise it for models to be trained again by new rules.
 MLLIB_VERSION = 1
 # Spark's own default; it multiplies it by how many courses a student has, or students a course.
 RIDGE = RATING_RIDGE = 0.1
@@ -62,7 +62,9 @@ def train(session: SparkSession, jobs: Sequence[Job], parameters: Parameters) ->
         if rows.isEmpty():
             raise empty(job.number)
         try:
-            with _collected_between_calls():
+            with _collected_between_calls(), warnings.catch_warnings():
+                # Of the window that numbers ids, which are much fewer than rows.
+                warnings.filterwarnings("ignore", ".*No Partition Defined")
                 model = fit(rows, parameters, job.batches).model
         except UnsupportedOperationException as error:
             raise LumbungError(
@@ -165,10 +167,8 @@ def _coded(rows: DataFrame) -> tuple[DataFrame, Rows]:
     for name in ("student", "course"):
         distinct = rows.select(f"{name}_id").distinct()
         place = f.row_number().over(Window.orderBy(f"{name}_id")) - 1
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*No Partition Defined")  # ids are much fewer than rows
-            coding = distinct.withColumn(name, place).persist()
-            ids[name] = coding.orderBy(name).toArrow()[f"{name}_id"].to_pylist()
+        coding = distinct.withColumn(name, place).persist()
+        ids[name] = coding.orderBy(name).toArrow()[f"{name}_id"].to_pylist()
         codings.append(coding)
         rows = rows.join(coding, f"{name}_id")
     rows = rows.persist()

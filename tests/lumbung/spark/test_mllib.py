@@ -13,6 +13,7 @@ from lumbung.models.predict import Features, Predictor
 from lumbung.spark import features, mllib, train
 from support import batches
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*No Partition Defined")
 ROWS = 1500
 # Spark knows no prior.
 PARAMETERS = Parameters(rank=4, iterations=2, rating_iterations=2, prior_weight=0.0)
