@@ -205,7 +205,13 @@ def test_a_large_body_is_refused_before_it_comes(api: Server):
 
 
 @pytest.mark.parametrize(
-    "junk", [b"\x00\x01\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"]
+    "junk",
+    [
+        b"\x00\x01\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+    ],
 )
 def test_what_is_no_http(api: Server, junk: bytes):
     with socket.create_connection((urlsplit(api.url).hostname, urlsplit(api.url).port), timeout=10) as connection:
