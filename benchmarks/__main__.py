@@ -29,7 +29,7 @@ GROWTH = (100, 10)  # the sizes before the last one are this part of it
 def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    names = ("extract", "day", "airflow", "year", "publish", "kafka", "clean", "replay", "batches", "train", "api")
+    names = ("extract", "day", "airflow", "year", "publish", "kafka", "replay", "batches", "clean", "train", "api")
     parser.add_argument("measures", nargs="*", choices=[[], *names], help="default: all")
     parser.add_argument("--enrollments", type=int, default=10_000_000)
     parser.add_argument("--days", type=int, default=365)
@@ -47,8 +47,8 @@ def main() -> None:
         "batches": [partial(activity_batches.measure, 200_000, rounds)],
         "clean": [partial(clean_tweets.measure, 500_000, max(rounds, 5))],
         "replay": [partial(replay.measure, 500_000, rounds)],
-        "train": [partial(train_models.measure, 500_000, rounds)],
         "api": [partial(models_api.measure, rounds)],
+        "train": [partial(train_models.measure, 500_000, rounds)],
     }
     for name in given.measures or names:
         for run in measures[name]:

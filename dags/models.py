@@ -64,7 +64,9 @@ with daily_dag(
         )
         batch >> features >> trained
         ends = []
-    evaluate = OwnStepOperator(task_id="evaluate", trigger_rule=TriggerRule.NONE_FAILED)
+    # Nothing to train is no fault; no batch is nothing to do.
+    rule = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    evaluate = OwnStepOperator(task_id="evaluate", trigger_rule=rule)
     record = OwnStepOperator(task_id="model_run", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("ops.model_run")])
     with TaskGroup("load"):
         loads = [
@@ -73,7 +75,8 @@ with daily_dag(
         ]
     activate = OwnStepOperator(task_id="activate", after_decision=True)
     daily.start >> replay >> land >> batch
-    trained >> [evaluate, record]
+    [batch, trained] >> evaluate
+    trained >> record
     evaluate >> daily.version >> [daily.rejected, *loads]
     for build in daily.builds.values():
         loads >> build

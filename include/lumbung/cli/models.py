@@ -23,6 +23,7 @@ from lumbung.storage.lake import open_lake
 from lumbung.systems.registry import by_dag
 
 if TYPE_CHECKING:
+    from lumbung.pipeline.run import Run
     from lumbung.storage.warehouse import Warehouse
 
 SYSTEM = by_dag("models")
@@ -104,7 +105,7 @@ def run(
 def replay(dataset: Dataset = None, contract: ContractOption = None, delay: DelayOption = "0") -> None:
     """Send a dataset to Kafka row by row, each once; the same file again sends nothing."""
     with _kafka(settings_module.load()) as settings, console.progress() as show:
-        _step(settings, "replay", _options(dataset, contract, delay=delay), show)
+        _step(_alone(settings, _options(dataset, contract, delay=delay)), "replay", show)
 
 
 @app.command()
@@ -118,13 +119,20 @@ def land(
     ] = False,
 ) -> None:
     """Land in the lake what Kafka holds, exactly once."""
+    from lumbung.stream.kafka import Cluster
     from lumbung.stream.land import BATCH_SECONDS, land
+    from lumbung.stream.ticks import tick
 
     with _kafka(settings_module.load()) as settings:
+        feed = SYSTEM.feed(settings)
+        if not forever:  # so that windows close that are over, though no row comes any more
+            cluster = Cluster(settings, feed.topic, feed.config, sender=feed.sender)
+            cluster.ensure_topics()
+            tick(cluster, cluster.topic())
         landed = land(
             settings,
             open_lake(settings),
-            SYSTEM.feed(settings),
+            feed,
             forever=forever,
             skip_lost=skip_lost,
             batch_seconds=seconds or BATCH_SECONDS,
@@ -144,7 +152,7 @@ def batch(
 ) -> None:
     """Cut what is landed into batches."""
     settings = settings_module.load()
-    _step(settings, "batch", {"by": by, "csv": csv})
+    _step(_alone(settings, {"by": by, "csv": csv}), "batch")
     console.show(SYSTEM.status(settings))
 
 
@@ -152,11 +160,10 @@ def batch(
 def train(by: ByOption = None, scheme: SchemeOption = "both", trainer: TrainerOption = "arrow") -> None:
     """Train the models of the newest batches that are not trained yet, and measure them; nothing is published."""
     settings = settings_module.load()
-    options = _options(by=by, scheme=scheme, trainer=trainer)
-    to_train = _step(settings, "features", options)[1]
-    for name in to_train:
-        _step(settings, "train", options, name)
-    _step(settings, "evaluate", options)
+    alone = _alone(settings, _options(by=by, scheme=scheme, trainer=trainer))
+    for name in _step(alone, "features")[1]:
+        _step(alone, "train", name)
+    _step(alone, "evaluate")
     console.show(SYSTEM.status(settings))
 
 
@@ -295,20 +302,24 @@ def _options(
     }
 
 
-def _step(settings: Settings, name: str, options: dict[str, Any], *arguments: Any) -> Any:
-    """Do a step of the DAG here, without Airflow, and print what it did."""
+def _alone(settings: Settings, options: dict[str, Any]) -> Run:
+    """A run without Airflow, for the steps before the version: they know the lake only."""
     from lumbung.pipeline.run import Run
 
-    today = business_day.today()
-    run = Run(
+    now = datetime.now(UTC)
+    return Run(
         settings=settings,
-        warehouse=cast("Warehouse", None),  # the steps before the version know the lake only
+        warehouse=cast("Warehouse", None),
         system=SYSTEM.name,
-        run_id=f"command {today}",
-        day=today,
-        started_at=datetime.now(UTC),
+        run_id=f"command__{now.isoformat()}",
+        day=business_day.today(now),
+        started_at=now,
         options=options,
     )
+
+
+def _step(run: Run, name: str, *arguments: Any) -> Any:
+    """Do a step of the DAG here and print what it did; gives what the step's function does."""
     done = SYSTEM.step(name)(run, *arguments)
     step = done[0] if isinstance(done, tuple) else done
     counts = [(step.rows_in, "rows in"), (step.rows_out, "rows out"), (step.rows_rejected, "rejected")]

@@ -25,6 +25,7 @@ CHECKS = (
     ("source database", "sources", "database"),
     ("warehouse", "warehouse", "check"),
     ("tweets", "stream", "check"),
+    ("models", "models", "check"),
     ("notification", "notifications", "check"),
 )
 # A password in an address, whether it can be understood or not: user:password@, a parameter, a key of JSON.

@@ -47,8 +47,8 @@ def _spark(settings: Settings) -> str:
 def _kafka(settings: Settings) -> Finding:
     if settings.kafka.servers is None:
         missing = [name for name, program in (("Java", "java"), ("Maven", "mvn")) if not shutil.which(program)]
-        own = "one is started for `lumbung tweets` by Java and Maven"
-        # Only tweets need it.
+        own = "one is started for tweets and models by Java and Maven"
+        # Only these two need it.
         return Finding("Kafka", True, f"none set; {', '.join(missing)} missing to start one" if missing else own)
     host, port = settings.kafka.servers.split(",")[0].rsplit(":", 1)
     try:

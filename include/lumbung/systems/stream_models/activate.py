@@ -23,7 +23,11 @@ def activate(run: Run, target: Target) -> Step:
     Models that a rollback put aside stay so. Nothing is released where nothing is different.
     """
     version = version_of(run, target)
+    skipped = Step(table=RELEASES, note=SUPERSEDED, skipped=True)
     with run.lake.lease(LEASE):
+        shown = run.state.published()
+        if shown and shown.order > target.order:  # between this run's publish and now
+            return skipped
         before = newest_release(run.lake)
         release = Release(
             generation=0,
@@ -37,7 +41,7 @@ def activate(run: Run, target: Target) -> Step:
         )
         served = releases.activate(run.lake, release)
     if served.version > version.generation:
-        return Step(table=RELEASES, note=SUPERSEDED, skipped=True)
+        return skipped
     is_new = before is None or served.generation > before.generation
     note = f"release {served.generation}{'' if is_new else ', which has them already'}"
     return Step(

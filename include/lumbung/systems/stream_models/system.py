@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lumbung.storage.warehouse import Warehouse
     from lumbung.stream.feed import Feed
 
-NO_BATCH = "skipped: there is no batch yet"
+NOTHING_YET = "skipped: there is no activity in a batch yet"
 
 
 class StreamModels(System):
@@ -38,7 +38,7 @@ class StreamModels(System):
 
         version = make_version(run)
         if version is None:
-            return Decision(Step(table=run.system, note=NO_BATCH, skipped=True))
+            return Decision(Step(table=run.system, note=NOTHING_YET, skipped=True))
         target = make_target(run, version)
         batches = version.plan.batches
         changed = f"{len(target.changed)} of {len(target.days)} days changed" if target else "no day is left"

@@ -21,7 +21,7 @@ from lumbung.storage.manifest import DataFile
 from lumbung.systems.stream_models.activity_batch import ActivityBatch, newest_batches
 from lumbung.systems.stream_models.batches import default_by
 from lumbung.systems.stream_models.by import By
-from lumbung.systems.stream_models.record import note_training
+from lumbung.systems.stream_models.record import note_reused, note_trained
 from lumbung.systems.stream_models.training import (
     FEATURES,
     MODELS,
@@ -79,7 +79,7 @@ def train(run: Run, name: str) -> Step:
         training, reused = trained(run.lake, model.key), True
         if training is None:
             training, reused = _train(run, seen, model), False
-    note_training(run, model, training, reused=reused)
+    note_trained(run, model, training, reused=reused)
     return Step(
         table=f"{MODELS}/{model.key}",
         rows_in=model.rows,
@@ -118,7 +118,6 @@ def plan(run: Run) -> tuple[Step, Staged | None]:
 def register(run: Run) -> Step:
     """Write down the models that a job on Dataproc has trained; each file is read, so that a broken one is refused."""
     seen = plan_of(run)
-    ended, _ = keys(run.lake)
     registered = 0
     for model in seen.models():
         training, reused = trained(run.lake, model.key), True
@@ -134,8 +133,8 @@ def register(run: Run) -> Step:
                 file = Path(folder) / "model.npz"
                 file.write_bytes(content)
                 training = _write_down(run, seen, model, file, None)
-            reused, registered = model.key in ended, registered + 1
-        note_training(run, model, training, reused=reused)
+            reused, registered = False, registered + 1
+        note_trained(run, model, training, reused=reused)
     return Step(table=MODELS, rows_out=registered, note=f"{registered} models trained")
 
 
@@ -157,14 +156,9 @@ def _without_features(run: Run, seen: Plan) -> list[ActivityBatch]:
 def _to_train(run: Run, seen: Plan) -> list[Candidate]:
     """The models that are not trained; of the others the run says that it reuses them."""
     ended, _ = keys(run.lake)
-    to_train = []
-    for model in seen.models():
-        training = trained(run.lake, model.key) if model.key in ended else None
-        if training is None:
-            to_train.append(model)
-        else:
-            note_training(run, model, training, reused=True)
-    return to_train
+    trainings = [(model, trained(run.lake, model.key) if model.key in ended else None) for model in seen.models()]
+    note_reused(run, [(model, training) for model, training in trainings if training])
+    return [model for model, training in trainings if training is None]
 
 
 def _step(seen: Plan, missing: list[ActivityBatch], to_train: list[Candidate], *, skipped: bool = False) -> Step:

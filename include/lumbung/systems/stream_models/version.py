@@ -124,7 +124,7 @@ def make_version(run: Run) -> ModelVersion | None:
     """Write down the run's batches with all their models; an existing version is reused when nothing came.
 
     Returns:
-        The version; None: there is no batch yet.
+        The version; None: there is no activity yet.
     """
     lake = run.lake
     with lake.lease(f"version/{SYSTEM}"):
@@ -132,7 +132,7 @@ def make_version(run: Run) -> ModelVersion | None:
         of_same = newest(lake, VERSIONS, ModelVersion, lambda version: version.plan.by == plan.by)
         if of_same and is_ahead(of_same.plan, plan):
             plan = of_same.plan
-        if not plan.batches:
+        if not any(batch.rows for batch in plan.batches):
             return None
         models, days = released(lake, plan), _days(plan.batches)
         last = max([*days, *([previous.day] if previous else [])])
