@@ -10,10 +10,11 @@ def test_data_sets_are_in_the_order_that_data_flows():
 
 
 def test_only_the_diagram_of_the_page_is_replaced():
-    before = "# Tables\n\n<!-- diagram of: pinter_skuy -->\n\n```mermaid\nflowchart LR\n```\n\n```mermaid\nerDiagram\n    \\1\n```\n\nMore.\n"
+    marker = "<!-- diagram of: pinter_skuy -->"
+    before = f"# Tables\n\n{marker}\n\n```mermaid\nflowchart LR\n```\n\n```mermaid\nerDiagram\n    \\1\n```\n\nMore.\n"
     after = files.page(before, Catalog())
     head, _, rest = after.partition("```mermaid\nerDiagram\n")
-    assert head == "# Tables\n\n<!-- diagram of: pinter_skuy -->\n\n```mermaid\nflowchart LR\n```\n\n"
+    assert head == f"# Tables\n\n{marker}\n\n```mermaid\nflowchart LR\n```\n\n"
     assert rest.endswith("\n```\n\nMore.\n")
     assert "\\1" not in after
     assert '"dwh.dim_student" {' in after
