@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -13,6 +12,8 @@ from lumbung.serving.api.bodies import Health, Readiness, Taste
 from lumbung.serving.api.functions import FUNCTIONS
 from lumbung.serving.api.routes import READS
 
+# Of the API, whose paths begin with its first number; what is installed may have none, as in the image.
+VERSION = "1.0.0"
 REF = "#/components/schemas/{name}"
 JSON, HTML = "application/json", "text/html; charset=utf-8"
 KEY = ("unauthenticated", "too-many-requests")
@@ -46,7 +47,7 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Lumbung: models of course activity",
-            "version": version("lumbung"),
+            "version": VERSION,
             "description": "Every model of the stream, by batch and scheme, has a path for each of its functions. "
             "An answer names the model and the release that it is by.",
         },

@@ -20,14 +20,13 @@ from lumbung.stream import replay as stream_replay
 from lumbung.stream.dataset import Columns, Dataset, Row
 from lumbung.stream.kafka import ACTIVITY, Cluster
 from lumbung.stream.replay import Replayed
-from lumbung.systems.stream_models.feed import LANDED
+from lumbung.systems.stream_models.feed import LANDED, SENDER
 
 COLUMNS = Columns(
     names=("student_id", "course_id", "rating", "minutes", "hour", "device", "completed", "event_at"),
     required=("student_id", "course_id", "event_at"),
     aliases={"event_at": "event_time"},
 )
-SENDER = "lumbung models replay"
 MAX_MESSAGE_BYTES = 900_000  # what a broker takes by default, with room for what Kafka adds
 LEAST_MILLISECONDS = 10**11  # as a time after 1970: 1973 in milliseconds, 5138 in seconds
 FLAGS = {"true": True, "false": False, "1": True, "0": False}

@@ -23,6 +23,7 @@ from lumbung.stream.ticks import is_tick
 
 RAW = "raw/stream_models/activity"
 LANDED = "landed/stream_models/activity"
+SENDER = "lumbung models replay"
 
 _AT = pa.timestamp("us", "UTC")
 # A row of the stream, as batches have it.
@@ -74,8 +75,8 @@ def feed(settings: Settings) -> Feed:
         parse=_parse,
         schema=SCHEMA,
         dictionary=("student_id", "course_id", "device"),
-        sender="lumbung models replay",
-        lost="delete the topic, so that lumbung models replay sends its datasets again, of which rows that the lake has"
+        sender=SENDER,
+        lost=f"delete the topic, so that {SENDER} sends its datasets again, of which rows that the lake has"
         " count once; or go on without them with lumbung models land --skip-lost",
         by_append_time=True,
     )
