@@ -1,4 +1,4 @@
-"""The path of activity is killed at random moments: a replay, a lander, what makes batches, the broker, or all."""
+"""The path of activity is killed at random moments: replay, lander, what cuts or trains, the broker, or all."""
 
 from __future__ import annotations
 
