@@ -17,7 +17,7 @@ import pytest
 from lumbung.core import day as business_day
 from support import docker_engine as engines
 from support.docker_engine import ROOT, Engine, run
-from support.docker_services import PLANTED, Stack, base_images
+from support.docker_services import API_KEY, PLANTED, Stack, base_images, free_port
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +56,17 @@ def images(stack: Stack) -> dict[str, str]:
     # A profile on the command line takes the place of those in .env.
     stack.compose("--profile", "local", "--profile", "spark", "build", "--quiet")
     return {target: f"lumbung-{target}" for target in ("airflow", "bigquery", "spark")}
+
+
+@pytest.fixture(scope="session")
+def streaming(stack: Stack, images: dict[str, str]) -> Iterator[str]:
+    """All services that stream, train and serve, up; the address of the API of models. Their tests come last."""
+    port = free_port()
+    stack.environ |= {"MODELS_PORT": str(port), "LUMBUNG_API_KEYS": API_KEY}
+    stack.env(PROFILES="stream,models,spark")
+    stack.up()
+    yield f"http://127.0.0.1:{port}"
+    stack.compose("down", "--volumes")
 
 
 @pytest.fixture(scope="session")

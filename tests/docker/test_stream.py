@@ -17,12 +17,8 @@ DAG_ID = "tweets"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def up(stack, images):
-    stack.env(PROFILES="stream,spark")
-    stack.up()
-    yield
-    stack.compose("down", "--volumes")
-    stack.env(PROFILES="local")
+def up(streaming):
+    """All of it is up."""
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,16 @@ PLANTED = {
 }
 
 
+API_KEY = "a-key-of-these-tests"
+
+
+def free_port() -> int:
+    """A port of this machine that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def base_images() -> set[str]:
     """The images that others publish, of services that are started."""
     built_on = re.findall(r"^FROM (\S+:\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
@@ -46,9 +56,7 @@ class Stack:
     """
 
     def __init__(self, engine: Engine, checkout: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.engine, self.checkout = engine, checkout
         # Nothing of this machine's settings: the environment would go before `.env`.
         mine = ("LUMBUNG_", "AIRFLOW_", "GOOGLE_", "BIGQUERY_", "COMPOSE_", "POSTGRES_", "PINTER_")
