@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import pyarrow as pa
 
 from lumbung.core import day as business_day
@@ -46,6 +47,23 @@ YEARS = range(1970, 2100)  # partitions of BigQuery end in 2159
 _RAW_BYTES = 10_000
 
 
+class _Usual(msgspec.Struct, forbid_unknown_fields=True):
+    """A row as nearly all are, which is checked while it is decoded."""
+
+    student_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
+    course_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
+    event_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    seq: Annotated[int, msgspec.Meta(ge=0, lt=MAX_SEQ)] | None = None
+    rating: Annotated[int, msgspec.Meta(ge=1, le=5)] | None = None
+    minutes: Annotated[float, msgspec.Meta(ge=0, le=1e300)] | None = None
+    hour: Annotated[int, msgspec.Meta(ge=0, le=23)] | None = None
+    device: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)] | None = None
+    completed: bool | None = None
+
+
+_decode = msgspec.json.Decoder(_Usual).decode
+
+
 def feed(settings: Settings) -> Feed:
     """The topic of activity that the settings name, landed by the day that rows were appended on."""
     return Feed(
@@ -68,6 +86,22 @@ def _parse(record: Record) -> tuple[date, dict[str, Any]] | None:
         return None
     value = value_of(record)
     try:
+        usual = _decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        row = _checked(value)
+    else:
+        if YEARS[0] < usual.event_at.year < YEARS[-1]:  # whatever its zone
+            row = msgspec.structs.asdict(usual)
+            row["event_at"] = usual.event_at.astimezone(UTC)
+        else:
+            row = _checked(value)
+    row["offset"], row["appended_at"] = record.offset, record.at
+    return business_day.today(record.at), row
+
+
+def _checked(value: bytes) -> dict[str, Any]:
+    """The row of a message, checked bit by bit, so that a reason can be given."""
+    try:
         message = json.loads(value)
     except (ValueError, RecursionError):
         raise UnreadableError("the message is not JSON") from None
@@ -82,8 +116,7 @@ def _parse(record: Record) -> tuple[date, dict[str, Any]] | None:
         if seq is None:
             raise
         raise RefusedError(str(error), seq, _raw(message, value)) from None
-    row["seq"], row["offset"], row["appended_at"] = seq, record.offset, record.at
-    return business_day.today(record.at), row
+    return {"seq": seq, **row}
 
 
 def _row(message: dict[str, Any]) -> dict[str, Any]:
