@@ -14,9 +14,12 @@ from lumbung.storage.lake import Lake, open_lake
 
 def check(settings: Settings) -> Iterator[Finding]:
     """The release's files are there, and a file of keys can be read."""
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+
     try:
         yield _served(open_lake(settings))
-    except LumbungError:  # the check of the lake says why
+    except (LumbungError, GoogleAPIError, GoogleAuthError, OSError):  # the check of the lake says why
         yield Finding("models", True, "not known: the lake cannot be read")
     if settings.api.keys_file:
         Keys((), settings.api.keys_file)
