@@ -8,7 +8,7 @@ import runpy, sys
 import airflow.sdk, airflow_local_settings
 from lumbung.catalog import query
 before, parsed = set(sys.modules), query._parsed.cache_info().misses
-for name in ("enrollment.py", "tweets.py"):
+for name in ("enrollment.py", "tweets.py", "models.py"):
     runpy.run_path(f"dags/{name}")
 print(sorted(name for name in set(sys.modules) - before if name.startswith(("lumbung", "sqlglot"))))
 print(query._parsed.cache_info().misses - parsed)
