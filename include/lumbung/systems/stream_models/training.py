@@ -177,7 +177,12 @@ def keys(lake: Lake) -> tuple[set[str], set[str]]:
 def evaluation(lake: Lake, candidate: Candidate) -> Evaluation | None:
     """How well a model did on the batch after those it was trained on; None: it is not measured."""
     content = lake.read(candidate.evaluation) if candidate.evaluation else None
-    return Evaluation.model_validate_json(content) if content else None
+    if content is None or candidate.next is None:
+        return None
+    evaluation, batch = Evaluation.model_validate_json(content), candidate.next.number
+    # Where another way to cut has the same two batches, it is the same evaluation, under another number.
+    metrics = {name: metric.model_copy(update={"batch": batch}) for name, metric in evaluation.metrics.items()}
+    return evaluation.model_copy(update={"metrics": metrics})
 
 
 def model_path(key: str) -> str:
