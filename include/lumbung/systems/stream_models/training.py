@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from lumbung.core.errors import LumbungError
 from lumbung.models import fit
+from lumbung.models.evaluate import EVALUATE_VERSION
 from lumbung.models.release import Metric, Scheme
 from lumbung.spark.features import FEATURES_VERSION
 from lumbung.spark.mllib import MLLIB_VERSION
@@ -92,7 +93,9 @@ class Candidate:
     @property
     def evaluation(self) -> str | None:
         """Where its evaluation lies in the lake; None: there is no next batch."""
-        return f"{EVALUATIONS}/{self.key}-{self.next.file.sha256[:12]}.json" if self.next else None
+        if self.next is None:
+            return None
+        return f"{EVALUATIONS}/{self.key}-{self.next.file.sha256[:12]}-{EVALUATE_VERSION}.json"
 
 
 def parse_trainer(text: str) -> Trainer:
