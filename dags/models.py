@@ -24,6 +24,8 @@ from lumbung_airflow.dag import daily_dag
 from lumbung_airflow.operators import ListOperator, LoadOperator, MappedStepOperator, OwnStepOperator
 
 SETTINGS = settings.load()
+# Each holds a Spark of its own: 275 MB and its rows.
+TRAININGS_AT_ONCE = 2
 TEXT = ["null", "string"]
 
 with daily_dag(
@@ -59,9 +61,9 @@ with daily_dag(
         ends = [spark.last]
     else:
         features = ListOperator(task_id="features")
-        trained = MappedStepOperator.partial(task_id="train", map_index_template="{{ task.item }}").expand(
-            item=features.output
-        )
+        trained = MappedStepOperator.partial(
+            task_id="train", map_index_template="{{ task.item }}", max_active_tis_per_dag=TRAININGS_AT_ONCE
+        ).expand(item=features.output)
         batch >> features >> trained
         ends = []
     # Nothing to train is no fault; no batch is nothing to do.

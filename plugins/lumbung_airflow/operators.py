@@ -240,9 +240,18 @@ class ListOperator(OwnStepOperator):
     """A step of the system's own that lists what a mapped task is to do: its function returns the step and the list."""
 
     def execute(self, context: Context) -> list[str]:  # type: ignore[override]
-        """Keep the step, and return the list."""
+        """Keep the step, and return the list; of one that is longer than Airflow maps, its beginning."""
+        from airflow.sdk.configuration import conf
+
         super().execute(context)
-        return self.items
+        most = conf.getint("core", "max_map_length", fallback=1024)
+        if len(self.items) > most:
+            self.log.warning(
+                "%d of %d are done now, as Airflow's [core] max_map_length says; run the day again for the others.",
+                most,
+                len(self.items),
+            )
+        return self.items[:most]
 
     def step(self, run: Run, context: Context) -> Step:  # noqa: D102
         step, self.items = self.work(run, context)

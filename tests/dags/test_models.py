@@ -49,6 +49,7 @@ def test_the_steps_follow_each_other(dag):
 def test_training_is_mapped_over_what_is_not_trained_yet(dag):
     train = dag.get_task("train")
     assert isinstance(train, MappedOperator)
+    assert train.max_active_tis_per_dag == 2, "each holds a Spark: four do not fit into the scheduler's container"
     rule = dag.get_task("evaluate").trigger_rule
     assert rule == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, "nothing to train is no fault, no batch is nothing to do"
 

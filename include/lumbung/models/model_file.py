@@ -17,6 +17,8 @@ from lumbung.models.labels import Labels
 
 FORMAT = 1
 HEADER = "header"
+# The .json says that the model is trained: while it is there, no run trains it.
+TRAIN_AGAIN = "delete it and the .json beside it, then train it again: lumbung models run"
 
 RECOMMENDATION, CLUSTERING, COMPLETION, RATING = "recommendation", "clustering", "completion", "rating"
 KINDS = (RECOMMENDATION, CLUSTERING, COMPLETION, RATING)
@@ -139,14 +141,12 @@ def read(content: bytes, where: str) -> Model:
         given = fields["format"]
         header = TypeAdapter(Header).validate_python(asdict(Header(**fields))) if given == FORMAT else None
     except _BROKEN as error:
-        raise LumbungError(
-            "this is not a whole model file", where=where, remedy="train the model again: lumbung models train"
-        ) from error
+        raise LumbungError("this is not a whole model file", where=where, remedy=TRAIN_AGAIN) from error
     if header is None:
         raise LumbungError(
             f"the model file has format {given}, and this release reads {FORMAT}",
             where=where,
-            remedy="train the model again: lumbung models train",
+            remedy=TRAIN_AGAIN,
         )
     model = Model(header, arrays)
     fault = next(_faults(model), None)
@@ -154,7 +154,7 @@ def read(content: bytes, where: str) -> Model:
         raise LumbungError(
             f"the model file contradicts itself: {fault}",
             where=where,
-            remedy="train the model again: lumbung models train",
+            remedy=TRAIN_AGAIN,
         )
     return model
 

@@ -77,14 +77,34 @@ def train(spark: SparkSession, training: dict[str, Any]) -> None:
         for number, content in way(spark, jobs, Parameters(**training["parameters"])) if jobs else ():
             file = Path(folder) / "model.npz"
             file.write_bytes(content)
-            _put(spark, file, models[number]["output"])
-            print(f"{len(content)} bytes of a model in {models[number]['output']}")  # noqa: T201 - the job's log
+            output = models[number]["output"]
+            is_first = _put(spark, file, output, replace=False)
+            what = f"{len(content)} bytes of a model in {output}" if is_first else f"{output} is there, by another job"
+            print(what)  # noqa: T201 - the job's log
 
 
-def _put(spark: SparkSession, file: Path, address: str) -> None:
-    """Move a local file to an address, where it is when it is whole."""
+def _put(spark: SparkSession, file: Path, address: str, *, replace: bool = True) -> bool:
+    """Move a local file to an address, where it is when it is whole.
+
+    Args:
+        spark: the session.
+        file: the local file.
+        address: where it goes.
+        replace: whether it replaces a file that is there.
+
+    Returns:
+        Whether it did; False: another file is there and stays.
+    """
+    from py4j.protocol import Py4JJavaError  # type: ignore[import-not-found] # with the cluster's Spark
+
     system, target = _target(spark, address)
-    system.copyFromLocalFile(True, True, spark._jvm.org.apache.hadoop.fs.Path(file.as_uri()), target)
+    try:
+        system.copyFromLocalFile(True, replace, spark._jvm.org.apache.hadoop.fs.Path(file.as_uri()), target)
+    except Py4JJavaError:
+        if replace or not system.exists(target):
+            raise
+        return False
+    return True
 
 
 def _exists(spark: SparkSession, address: str) -> bool:

@@ -1,14 +1,15 @@
 -- How much does each batch differ from the one before it?
 -- Grain: a feature of a batch; the first batch has nothing before it.
--- Traps: the bins are fixed (a quarter of an hour for minutes, three hours for hour), so that a batch's numbers do not
--- change when later ones come; a missing value is a bin of its own. A share of 0 counts as 0.0001, as the index would
--- be infinite. Thresholds 0.1 and 0.25 are the usual ones; of small batches the index is high by chance alone.
+-- Traps: the bins are fixed (a quarter of an hour for minutes, up to 180; three hours for hour), so that a batch's
+-- numbers do not change when later ones come; a missing value is a bin of its own. A share of 0 counts as 0.0001, as
+-- the index would be infinite. Thresholds 0.1 and 0.25 are the usual ones; of small batches the index is high by
+-- chance alone. Minutes may be any number, so they are bounded before they become a whole one.
 WITH activity_value AS (
     SELECT
         batch,
         'minutes' AS feature,
         minutes AS amount,
-        COALESCE(CAST(LEAST(DIV(CAST(FLOOR(minutes) AS INT64), 15), 12) AS STRING), 'missing') AS bin
+        COALESCE(CAST(DIV(CAST(FLOOR(LEAST(minutes, 180)) AS INT64), 15) AS STRING), 'missing') AS bin
     FROM dwh.fact_activity
     UNION ALL
     SELECT

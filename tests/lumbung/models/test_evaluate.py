@@ -143,6 +143,19 @@ def test_every_metric_has_a_direction_and_is_measured(metrics):
     assert list(metrics) == list(BETTER)
 
 
+def test_the_rules_of_measuring_have_a_version(metrics):
+    """If this fails the rules changed: raise EVALUATE_VERSION, so that models are measured again."""
+    values = {name: (round(metric.value, 2), round(metric.baseline, 2)) for name, metric in metrics.items()}
+    assert evaluation.EVALUATE_VERSION == 1
+    assert values == {
+        "recall_at_20": (0.54, 0.5),
+        "completion_log_loss": (0.6, 0.69),
+        "completion_auc": (0.74, 0.5),
+        "rating_rmse": (0.79, 0.9),
+        "cluster_distance": (3.5, 6.97),
+    }
+
+
 def test_without_a_truth_there_is_none(trained, stream):
     assert {metric.truth for metric in evaluate(trained, stream[1], None, 2).values()} == {None}
 

@@ -61,7 +61,7 @@ def test_a_damaged_file_is_refused_or_means_the_same(small):
 
 
 def test_the_error_says_what_to_do():
-    with pytest.raises(LumbungError, match=r"m\.npz: this is not a whole model file\. Train the model again"):
+    with pytest.raises(LumbungError, match=r"m\.npz: this is not a whole model file\. Delete it and the \.json"):
         model_file.read(b"", "m.npz")
     sink = io.BytesIO()
     np.savez(sink, header=np.array([{"a": 1}], object))  # needs pickle

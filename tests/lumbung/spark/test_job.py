@@ -1,7 +1,7 @@
 """The job as Dataproc runs it: a real spark-submit with the main file, the package and the plan, on a folder."""
 
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -90,6 +90,15 @@ def test_a_job_trains_the_models_that_a_session_trains_and_leaves_those_that_are
     expected = dict(train.train(sail, jobs, Parameters(iterations=2)))
     assert lake.read("models/1.npz") == expected[1]
     assert lake.read("models/0-1.npz") == expected[2]
+
+
+def test_a_model_that_another_job_has_left_meanwhile_stays(lake, tmp_path, run):
+    """Both jobs have seen that it was missing; what is left first may be written down already."""
+    work = training(lake, tmp_path, "arrow", (0,), (0,))
+    first, second = work.models
+    printed = run(replace(work, models=[first, replace(second, batches=["another"])]))
+    assert printed.count("bytes of a model in") == 1
+    assert f"{first.output} is there" in printed
 
 
 def test_a_job_trains_by_spark_s_machine_learning(lake, tmp_path, run):

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from lumbung.core.errors import SourceError, SourceUnavailableError
 from lumbung.sources.address import parameters
 from lumbung.storage.client_errors import RefusedError, UnavailableError
-from lumbung_airflow.operators import AuditOperator, RejectedOperator, _airflow_error, _dsn
+from lumbung_airflow.operators import AuditOperator, ListOperator, RejectedOperator, StepOperator, _airflow_error, _dsn
 
 FILE = Path(__file__).parents[3] / "dags" / "enrollment.py"
 
@@ -62,6 +62,18 @@ def test_what_runs_whatever_happened_is_skipped_where_nothing_did(kind):
     context = {"ti": SimpleNamespace(xcom_pull=lambda **_: None)}
     with pytest.raises(AirflowSkipException, match="the task start failed, its log says why"):
         kind(task_id="step", system="pinter_skuy").execute(context)
+
+
+def test_a_list_is_no_longer_than_airflow_maps_and_the_log_says_what_is_left(monkeypatch, capsys):
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "3")
+    monkeypatch.setattr(StepOperator, "execute", lambda *_: {})
+    task = ListOperator(task_id="features", system="stream_models")
+    task.items = ["a-1", "a-2", "a-3"]
+    assert task.execute({}) == task.items
+    assert " are done now" not in capsys.readouterr().out
+    task.items = [*task.items, "b-1"]
+    assert task.execute({}) == ["a-1", "a-2", "a-3"]
+    assert "3 of 4 are done now" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

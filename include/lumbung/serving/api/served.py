@@ -183,14 +183,12 @@ class Library:
         where = self.lake.address(model.file.path)
         content = self.lake.read(model.file.path)
         if content is None:
-            raise LumbungError(
-                "the model's file is missing", where=where, remedy="train it again: lumbung models train"
-            )
+            raise LumbungError("the model's file is missing", where=where, remedy=model_file.TRAIN_AGAIN)
         if len(content) != model.file.bytes or hashlib.sha256(content).hexdigest() != model.file.sha256:
             raise LumbungError(
                 "the model's file is not the one that was released (its sha256 differs)",
                 where=where,
-                remedy="delete it and train it again: lumbung models train",
+                remedy=model_file.TRAIN_AGAIN,
             )
         return Predictor(model_file.read(content, where))
 

@@ -117,13 +117,13 @@ def prune_models(lake: Lake, *, keep: int, dry_run: bool) -> list[ReleasedModel]
             raise LumbungError("nothing is served yet", where=lake.address(RELEASES), remedy="lumbung models run")
         gone = [model for scheme in SCHEMES for model in _oldest(release.models, scheme, keep)]
         gone = [model for model in gone if model.id not in release.latest.values()]
+        needed = {model.key for model in release.models if model not in gone}
+        gone = [model for model in gone if model.key not in needed]  # a-1 and b-1 are the same model
         if not dry_run and gone:
             # First they are served no longer, so that no request meets a file that is missing.
             mark_pruned(lake, [model.id for model in gone], datetime.now(UTC))
-            kept = {model.key for model in release.models if model not in gone}
             for model in gone:
-                if model.key not in kept:  # a-1 and b-1 are the same model
-                    lake.delete(model.file.path)
+                lake.delete(model.file.path)
     return gone
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import time
 from contextlib import ExitStack
@@ -16,7 +17,6 @@ from lumbung.models import model_file
 from lumbung.models.parameters import Parameters
 from lumbung.pipeline.run import Run, Step
 from lumbung.spark.files import readable
-from lumbung.storage.lake import sha256
 from lumbung.storage.manifest import DataFile
 from lumbung.systems.stream_models.activity_batch import ActivityBatch, newest_batches
 from lumbung.systems.stream_models.batches import default_by
@@ -194,22 +194,27 @@ def _train(run: Run, seen: Plan, model: Candidate) -> Trained:
 
 
 def _write_down(run: Run, seen: Plan, model: Candidate, file: Path, seconds: float | None) -> Trained:
-    """Put a model's file into the lake, and then the document that says so.
+    """Put a model's file into the lake, and then the document that says so; a file that is there stays.
+
+    It may be written down by another run already: by one that took a lost lease, or by another job on Dataproc.
 
     Args:
         run: the run.
         seen: its plan.
         model: the model.
-        file: its file, which is gone afterwards.
+        file: its file.
         seconds: how long the training took; None: not known.
 
     Raises:
         LumbungError: it is not a whole model file.
     """
-    path = model_path(model.key)
-    header = model_file.read(file.read_bytes(), run.lake.address(path)).header
-    stored = DataFile(path=path, rows=header.rows, bytes=file.stat().st_size, sha256=sha256(file))
-    run.lake.put(file, path)
+    path, content = model_path(model.key), file.read_bytes()
+    header = model_file.read(content, run.lake.address(path)).header
+    if not run.lake.create(path, content):
+        content = run.lake.read(path) or content
+        header = model_file.read(content, run.lake.address(path)).header
+    digest = hashlib.sha256(content).hexdigest()
+    stored = DataFile(path=path, rows=header.rows, bytes=len(content), sha256=digest)
     training = Trained(
         key=model.key,
         file=stored,
@@ -220,5 +225,5 @@ def _write_down(run: Run, seen: Plan, model: Candidate, file: Path, seconds: flo
         seconds=seconds,
         trained_at=datetime.now(UTC).replace(microsecond=0),
     )
-    run.lake.create(f"{MODELS}/{model.key}.json", training.model_dump_json(indent=2).encode())
-    return training
+    is_first = run.lake.create(f"{MODELS}/{model.key}.json", training.model_dump_json(indent=2).encode())
+    return training if is_first else trained(run.lake, model.key) or training

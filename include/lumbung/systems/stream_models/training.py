@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from lumbung.core.errors import LumbungError
 from lumbung.models import fit
+from lumbung.models.evaluate import EVALUATE_VERSION
 from lumbung.models.release import Metric, Scheme
 from lumbung.spark.features import FEATURES_VERSION
 from lumbung.spark.mllib import MLLIB_VERSION
@@ -92,7 +93,9 @@ class Candidate:
     @property
     def evaluation(self) -> str | None:
         """Where its evaluation lies in the lake; None: there is no next batch."""
-        return f"{EVALUATIONS}/{self.key}-{self.next.file.sha256[:12]}.json" if self.next else None
+        if self.next is None:
+            return None
+        return f"{EVALUATIONS}/{self.key}-{self.next.file.sha256[:12]}-{EVALUATE_VERSION}.json"
 
 
 def parse_trainer(text: str) -> Trainer:
@@ -177,7 +180,12 @@ def keys(lake: Lake) -> tuple[set[str], set[str]]:
 def evaluation(lake: Lake, candidate: Candidate) -> Evaluation | None:
     """How well a model did on the batch after those it was trained on; None: it is not measured."""
     content = lake.read(candidate.evaluation) if candidate.evaluation else None
-    return Evaluation.model_validate_json(content) if content else None
+    if content is None or candidate.next is None:
+        return None
+    evaluation, batch = Evaluation.model_validate_json(content), candidate.next.number
+    # Where another way to cut has the same two batches, it is the same evaluation, under another number.
+    metrics = {name: metric.model_copy(update={"batch": batch}) for name, metric in evaluation.metrics.items()}
+    return evaluation.model_copy(update={"metrics": metrics})
 
 
 def model_path(key: str) -> str:

@@ -1,16 +1,21 @@
 """Training by a job elsewhere: what it is asked for, and what is written down of what it left."""
 
+import hashlib
 import json
 from dataclasses import asdict
 
+import pyarrow as pa
 import pytest
 
 from lumbung.core.errors import LumbungError
+from lumbung.models import model_file
+from lumbung.models.fit import fit
 from lumbung.models.parameters import Parameters
 from lumbung.spark import train as spark_train
 from lumbung.spark.session import session
 from lumbung.systems.stream_models import steps
-from lumbung.systems.stream_models.training import keys, trained
+from lumbung.systems.stream_models.training import keys, model_path, trained
+from lumbung.systems.stream_models.version import plan_of
 from support.models_harness import activity
 
 
@@ -68,6 +73,24 @@ def test_two_runs_train_a_model_once(planned):
     assert other.to_train == run.to_train
     run.train()
     assert all("trained before" in step.note for step in other.train())
+
+
+def test_of_two_trainings_at_the_same_time_the_first_one_s_file_stays(planned, monkeypatch):
+    """By a lease that was lost, or jobs elsewhere; a trainer that adds up in any order leaves other bytes."""
+    harness, run, _ = planned
+    model = plan_of(run.run).models()[0]
+    other = model_file.write(fit(pa.table({"student_id": ["s1"], "course_id": ["c1"]}), Parameters(), ["0"]))
+    train_by_spark = spark_train.train
+
+    def train_slowly(*arguments):
+        yield from train_by_spark(*arguments)
+        harness.lake.create(model_path(model.key), other)
+
+    monkeypatch.setattr(spark_train, "train", train_slowly)
+    steps.train(run.run, model.id)
+    stored = trained(harness.lake, model.key).file
+    assert harness.lake.read(stored.path) == other
+    assert (stored.bytes, stored.sha256) == (len(other), hashlib.sha256(other).hexdigest())
 
 
 def test_a_model_that_the_run_does_not_have_is_refused(planned):
