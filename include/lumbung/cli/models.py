@@ -57,11 +57,12 @@ def generate(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The NDJSON file; its truth goes beside it.")],
     rows: Annotated[int, typer.Option(min=1, help="Rows of the dataset.")] = 20_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    start: Annotated[str, typer.Option(metavar="DAY", help="The first of its 16 days, YYYY-MM-DD.")] = "2026-09-01",
 ) -> None:
     """Write a synthetic dataset of activity, and the truth that it was drawn from."""
     with console.progress() as show:
-        file = out.expanduser().resolve()
-        made = SYSTEM.step("generate")(settings_module.load(), file, rows=rows, seed=seed, progress=show)
+        file, first = out.expanduser().resolve(), business_day.parse(start)
+        made = SYSTEM.step("generate")(settings_module.load(), file, rows=rows, seed=seed, start=first, progress=show)
     console.table(
         "Generated",
         ("dataset", "rows", "students", "courses", "truth"),

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 
 import msgspec
 
@@ -76,6 +77,8 @@ class Library:
     _retry_at: float = 0.0
     _recent: OrderedDict[str, Predictor] = field(default_factory=OrderedDict)
     _loading: dict[str, asyncio.Task[Predictor]] = field(default_factory=dict)
+    # A file may have 100 MB: one is read at a time, however many are asked for at once.
+    _one_read: Lock = field(default_factory=Lock)
 
     def ready(self) -> Served:
         """What requests are answered by.
@@ -180,6 +183,10 @@ class Library:
         return Served(release, models, self._titles(release), predictors)
 
     def _read(self, model: ReleasedModel) -> Predictor:
+        with self._one_read:
+            return self._verified(model)
+
+    def _verified(self, model: ReleasedModel) -> Predictor:
         where = self.lake.address(model.file.path)
         content = self.lake.read(model.file.path)
         if content is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ from lumbung.models.truth import Floats, Truth
 
 Ints = NDArray[np.int64]
 
-START = datetime(2026, 9, 1, tzinfo=JAKARTA)
+START = date(2026, 9, 1)
 DAYS = 16  # its quarters are whole days
 ROWS_PER_STUDENT = 60
 MOST_STUDENTS, MOST_COURSES = 100_000, 2_000
@@ -90,6 +90,7 @@ def generate(
     *,
     rows: int,
     seed: int = 1,
+    start: date = START,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Generated:
     """Write a dataset as NDJSON, and its truth to `<out>.truth.npz`; the same arguments give the same bytes.
@@ -101,6 +102,7 @@ def generate(
         out: the dataset.
         rows: how many events.
         seed: of all that is drawn.
+        start: the first of the `DAYS` Jakarta days that events are of.
         progress: is given the file's name, its rows written so far, and all its rows.
 
     Raises:
@@ -117,7 +119,7 @@ def generate(
         try:
             truth_part.write_bytes(truth.write())
             with part.open("wb") as file:
-                for done, content in _events(truth, habits, rows, seed):
+                for done, content in _events(truth, habits, rows, seed, start):
                     file.write(content)
                     if progress:
                         progress(out.name, done, rows)
@@ -183,7 +185,7 @@ def _ids(random: np.random.Generator, count: int) -> list[str]:
     return [f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" for text in ids]
 
 
-def _events(truth: Truth, habits: Ints, rows: int, seed: int) -> Iterator[tuple[int, bytes]]:
+def _events(truth: Truth, habits: Ints, rows: int, seed: int, first: date) -> Iterator[tuple[int, bytes]]:
     """The lines of the dataset, block by block, with how many rows are written then."""
     random = np.random.default_rng([seed, 1])
     students, courses = len(truth.student_ids), len(truth.course_ids)
@@ -194,11 +196,11 @@ def _events(truth: Truth, habits: Ints, rows: int, seed: int) -> Iterator[tuple[
         moments, hours = _moments(start, count, rows, random)
         student = _students(random, habits, count, float(hours[count // 2]))
         course = _choices(truth, taken, student, (start + count / 2) / rows, random)
-        yield start + count, _lines(truth, habits, start, rows, student, course, moments, hours, random)
+        yield start + count, _lines(truth, habits, first, start, rows, student, course, moments, hours, random)
 
 
 def _moments(start: int, count: int, rows: int, random: np.random.Generator) -> tuple[Ints, Ints]:
-    """Milliseconds from `START` of each event, rising, and the hour in Jakarta; most events are in the evening."""
+    """Milliseconds from the first day's start of each event, rising, and the hour in Jakarta; most events are in the evening."""
     hourly = sum(habit.share * _closeness(np.arange(24), habit.hour) for habit in HABITS)
     until = np.concatenate([[0.0], np.cumsum(np.tile(hourly, DAYS))])
     share = (start + np.arange(count) + random.random(count)) / rows
@@ -245,6 +247,7 @@ def _choices(truth: Truth, taken: NDArray[np.uint8], student: Ints, share: float
 def _lines(
     truth: Truth,
     habits: Ints,
+    day: date,
     start: int,
     rows: int,
     student: Ints,
@@ -273,7 +276,7 @@ def _lines(
         *(values.tolist() for values in (completed, moments)),
         strict=True,
     )
-    first = START.astimezone(UTC)
+    first = datetime.combine(day, time(), JAKARTA).astimezone(UTC)
     return "".join(
         f'{{"student_id":"{truth.student_ids[s]}","course_id":"{truth.course_ids[c]}","rating":{r},"minutes":{m},'
         f'"hour":{h},"device":"{DEVICES[d]}","completed":{"true" if done else "false"},"event_time":'

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
+from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import NO_SOURCE, Settings
 from lumbung.pipeline.run import Run, Step
@@ -12,6 +14,7 @@ from lumbung.systems.stream_models.activate import activate as activate
 from lumbung.systems.stream_models.batches import make_batches
 from lumbung.systems.stream_models.by import By
 from lumbung.systems.stream_models.feed import RAW, feed
+from lumbung.systems.stream_models.generate import DAYS
 from lumbung.systems.stream_models.generate import generate as generate
 from lumbung.systems.stream_models.load import load as load
 from lumbung.systems.stream_models.measure import evaluate as evaluate
@@ -91,10 +94,11 @@ def batch(run: Run) -> Step:
 
 
 def synthetic(settings: Settings) -> Path:
-    """The synthetic dataset in the home, made where it is missing."""
+    """The synthetic dataset in the home; made where it is missing, of the days before, as sandboxes drop old days."""
     file = settings.home / "activity" / f"activity-{SYNTHETIC_ROWS}-{SYNTHETIC_SEED}.ndjson"
     if not file.exists():
-        generate(settings, file, rows=SYNTHETIC_ROWS, seed=SYNTHETIC_SEED)
+        start = business_day.today() - timedelta(days=DAYS)
+        generate(settings, file, rows=SYNTHETIC_ROWS, seed=SYNTHETIC_SEED, start=start)
     return file
 
 

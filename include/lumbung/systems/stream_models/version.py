@@ -88,7 +88,8 @@ class ModelVersion(Manifest):
         name: names all that is in it.
         plan: the batches.
         models: all that are trained, by scheme and number.
-        day: the last Jakarta day that has an activity in this version or in one before, so that it never gets earlier.
+        day: the last Jakarta day that has an activity in this version or in one before, so that it never gets earlier;
+            not later than the last landing.
         landed_at: when the last activity was landed.
         days: what each Jakarta day of activities is loaded from.
     """
@@ -135,13 +136,15 @@ def make_version(run: Run) -> ModelVersion | None:
         if not any(batch.rows for batch in plan.batches):
             return None
         models, days = released(lake, plan), _days(plan.batches)
-        last = max([*days, *([previous.day] if previous else [])])
+        landed_at = max(landing.landed_at for landing in landings(lake, LANDED))
+        # An event may say that it is of a far day to come.
+        newest_day = min(max(days), business_day.today(landed_at))
+        last = max([newest_day, *([previous.day] if previous else [])])
         parts = [plan.by, *(f"{batch.number} {batch.generation}" for batch in plan.batches)]
         parts += [model.model_dump_json() for model in models]
         name = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         if previous and previous.name == name:
             return previous
-        landed_at = max(landing.landed_at for landing in landings(lake, LANDED))
         return commit(
             lake,
             VERSIONS,

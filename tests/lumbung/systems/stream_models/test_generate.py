@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from lumbung.core.day import JAKARTA
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.models.truth import Truth
@@ -78,9 +79,19 @@ def test_rows_have_all_columns_in_range(events):
 def test_times_rise_over_the_days_and_hours_are_theirs_in_jakarta(events):
     times = [datetime.fromisoformat(event["event_time"]) for event in events]
     assert times == sorted(times)
-    assert START <= times[0] < START + timedelta(hours=1)
-    assert START + timedelta(days=DAYS, hours=-1) < times[-1] < START + timedelta(days=DAYS)
-    assert [event["hour"] for event in events] == [(time + timedelta(hours=7)).hour for time in times]
+    first = datetime.combine(START, time(), JAKARTA)
+    assert first <= times[0] < first + timedelta(hours=1)
+    assert first + timedelta(days=DAYS, hours=-1) < times[-1] < first + timedelta(days=DAYS)
+    assert [event["hour"] for event in events] == [(at + timedelta(hours=7)).hour for at in times]
+
+
+def test_other_days_change_nothing_but_the_days(tmp_path, events):
+    generate(Settings.of(), tmp_path / "later", rows=ROWS, seed=1, start=date(2026, 9, 8))
+    later = [json.loads(line) for line in (tmp_path / "later").read_text().splitlines()]
+    for event, moved in zip(events, later, strict=True):
+        at, week_later = (datetime.fromisoformat(each["event_time"]) for each in (event, moved))
+        assert week_later - at == timedelta(days=7)
+        assert moved | {"event_time": event["event_time"]} == event
 
 
 def test_it_joins_the_sample_data(dataset, events):
