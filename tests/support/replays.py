@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lumbung.core.settings import variable
@@ -61,6 +62,32 @@ for line in sys.stdin:
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+
+
+NOON = datetime(2026, 9, 1, 5, tzinfo=UTC)
+
+
+def dataset(path: Path, rows: int, start: int = 0) -> Path:
+    """A dataset in which the minutes are the row's number."""
+    path.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "student_id": f"s{number % 7}",
+                    "course_id": f"c{number % 5}",
+                    "rating": number % 5 + 1,
+                    "minutes": number,
+                    "hour": 12,
+                    "device": "phone",
+                    "completed": number % 2 == 0,
+                    "event_time": (NOON + timedelta(seconds=number)).isoformat(),
+                }
+            )
+            + "\n"
+            for number in range(start, start + rows)
+        )
+    )
+    return path
 
 
 class Replays(Stream):

@@ -111,14 +111,27 @@ class Dataset:
         return hashlib.sha256(f"{digest} {sha256(self.contract)}".encode()).hexdigest()
 
     @cached_property
-    def _scanned(self) -> tuple[str, int]:
-        """The file's checksum and, for a progress bar, how many lines it has."""
+    def _scanned(self) -> tuple[str, int, tuple[int, int, int] | None]:
+        """The file's checksum, how many lines it has, for a progress bar, and its state before it was read."""
+        state = self._state()
         digest, lines = hashlib.sha256(), 0
         with self.file.open("rb") as stream:
             while chunk := stream.read(1 << 20):
                 digest.update(chunk)
                 lines += chunk.count(b"\n")
-        return digest.hexdigest(), lines
+        return digest.hexdigest(), lines, state
+
+    def is_changed(self) -> bool:
+        """Whether the file was changed since its checksum was made."""
+        return self._scanned[2] != self._state()
+
+    def _state(self) -> tuple[int, int, int] | None:
+        """What changes with the file; None where it is gone."""
+        try:
+            status = self.file.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
 
     def count(self, progress: Callable[[int, int], None] | None = None) -> int:
         """How many rows there are, rejects too; the whole file is read.

@@ -132,24 +132,34 @@ def replay(
     Raises:
         SourceError: the dataset cannot be read as a whole.
         KafkaUnavailableError: Kafka does not answer.
-        LumbungError: Kafka refuses, or another replay has taken over. What was not sent is sent by the next one.
+        LumbungError: Kafka refuses, another replay has taken over or is not finished, or the topic was recreated
+            meanwhile. What was not sent is sent by the next one.
     """
     if not 0 <= delay[0] <= delay[1]:
         raise LumbungError(f"a delay of {delay[0]}..{delay[1]} ms", where="replay", remedy="give MIN..MAX from 0 up")
     report = progress or (lambda _name, _done, _total: None)
-    document = claim(lake, dataset, report)
     cluster.ensure_topics()
     with (
         contextlib.closing(Done(cluster)) as done,
         errors(cluster, cluster.name, "take a dataset's rows", "replay"),
     ):
-        producer = claimed(cluster, f"lumbung-replay-{cluster.name}")
-        done.read()
         topic_id = cluster.topic().id
-        key = f"replay-{document.number}"
-        known = _sent(done.records.get(key), topic_id)
-        if not known and _is_landed(lake, landed, document, topic_id):
-            known = document.rows
+
+        def known_of(document: Replay) -> int:
+            known = _sent(done.records.get(_key(document)), topic_id)
+            return document.rows if not known and _is_landed(lake, landed, document, topic_id) else known
+
+        done.read()
+        if _document(documents := replays(lake), dataset.sha256) is None:
+            _check_earlier(documents, known_of)  # before the dataset gets a place that it could not fill
+        document = claim(lake, dataset, report)
+        known = known_of(document)
+        if known < document.rows:
+            _check_earlier([other for other in replays(lake) if other.number < document.number], known_of)
+            # Only now, as a claim ends what another replay has open.
+            producer = claimed(cluster, f"lumbung-replay-{cluster.name}")
+            done.read()
+            known = known_of(document)
         report(document.name, known, document.rows)
         pauses = random.Random(seed)  # noqa: S311 - not for secrets
         for _ in range(known if delay[1] else 0):  # those of the rows before
@@ -166,16 +176,37 @@ def replay(
             with transaction(producer):
                 count, waiting = _send(producer, cluster.name, islice(rows, document.rows - sent), pause)
                 sent += count
-                if not count:
-                    raise SourceError(
-                        f"the file has {sent - document.first_seq:,} rows, and had {document.rows:,}",
-                        where=str(dataset.file),
-                        remedy="do not change a dataset while it is replayed; replay it as it was",
-                    )
+                if not count or dataset.is_changed():
+                    raise _changed(dataset)
                 state = {"topic_id": topic_id, "sent": sent}
-                produce(producer, cluster.done, key.encode(), json.dumps(state).encode())
+                produce(producer, cluster.done, _key(document).encode(), json.dumps(state).encode())
             report(document.name, sent, document.rows)
+        if sent > known and cluster.topic().id != topic_id:
+            raise LumbungError(
+                "the topic was deleted and recreated while a dataset was replayed",
+                where=cluster.name,
+                remedy="replay it again; rows that are landed count once",
+            )
     return Replayed(document.number, document.rows, sent - known, known)
+
+
+def _key(document: Replay) -> str:
+    return f"replay-{document.number}"
+
+
+def _check_earlier(documents: list[Replay], known_of: Callable[[Replay], int]) -> None:
+    """Refuse to go on behind a replay that is not finished: no batch behind its missing rows would ever close.
+
+    Only the last one is looked at, as it was not begun before the one in front of it was finished.
+    """
+    if documents and (known := known_of(documents[-1])) < documents[-1].rows:
+        last = documents[-1]
+        raise LumbungError(
+            f"the replay of {last.name} is not finished: {known:,} of {last.rows:,} rows are sent",
+            where=f"{REPLAYS}/{last.number:06}.json",
+            remedy=f"wait for it if it is running, or replay that file again (sha256 {last.sha256[:12]}…, with its"
+            " contract if it had one), which goes on where it stopped; then this one",
+        )
 
 
 def _send(
@@ -236,19 +267,22 @@ def claim(lake: Lake, dataset: Dataset, progress: Callable[[str, int, int], None
     Raises:
         SourceError: the dataset cannot be read as a whole.
     """
+    digest = dataset.sha256  # before its rows are counted, so that a change meanwhile is noticed
     rows, truth = None, None
     while True:
         documents = replays(lake)
-        if document := next((document for document in documents if document.sha256 == dataset.sha256), None):
+        if document := _document(documents, digest):
             return document
         if rows is None:
             rows = dataset.count(progress and partial(progress, f"reading {dataset.file.name}"))
             if not rows:
                 raise SourceError("the dataset has no rows", where=str(dataset.file), remedy="export it again")
+            if dataset.is_changed():
+                raise _changed(dataset)
             truth = _keep_truth(lake, dataset)
         document = Replay(
             number=max((document.number for document in documents), default=0) + 1,
-            sha256=dataset.sha256,
+            sha256=digest,
             name=dataset.file.name,
             first_seq=max((document.end for document in documents), default=0),
             rows=rows,
@@ -258,6 +292,19 @@ def claim(lake: Lake, dataset: Dataset, progress: Callable[[str, int, int], None
         # Where another replay was faster, this one comes after it.
         if lake.create(f"{REPLAYS}/{document.number:06}.json", document.model_dump_json(indent=2).encode()):
             return document
+
+
+def _document(documents: list[Replay], digest: str) -> Replay | None:
+    """The place of the dataset that has this checksum."""
+    return next((document for document in documents if document.sha256 == digest), None)
+
+
+def _changed(dataset: Dataset) -> SourceError:
+    return SourceError(
+        "the file was changed while it was replayed",
+        where=str(dataset.file),
+        remedy="put it back as it was when its replay began, and replay it again",
+    )
 
 
 def _keep_truth(lake: Lake, dataset: Dataset) -> str | None:

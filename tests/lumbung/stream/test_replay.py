@@ -5,7 +5,7 @@ import json
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,35 +17,11 @@ from lumbung.core.settings import Settings
 from lumbung.storage.lake import open_lake, sha256
 from lumbung.stream import landing, replay
 from lumbung.stream.dataset import Dataset
+from lumbung.stream.kafka import ACTIVITY, Cluster
 from lumbung.stream.landing import LandedFile, Landing
 from lumbung.stream.replay import Replayed, claim, end, replays
 from lumbung.systems.stream_models.activity import COLUMNS, LANDED
-from support.replays import Replays, Workers
-
-NOON = datetime(2026, 9, 1, 5, tzinfo=UTC)
-
-
-def dataset(path, rows, start=0):
-    """A dataset in which the minutes are the row's number."""
-    path.write_text(
-        "".join(
-            json.dumps(
-                {
-                    "student_id": f"s{number % 7}",
-                    "course_id": f"c{number % 5}",
-                    "rating": number % 5 + 1,
-                    "minutes": number,
-                    "hour": 12,
-                    "device": "phone",
-                    "completed": number % 2 == 0,
-                    "event_time": (NOON + timedelta(seconds=number)).isoformat(),
-                }
-            )
-            + "\n"
-            for number in range(start, start + rows)
-        )
-    )
-    return path
+from support.replays import NOON, Replays, Workers, dataset
 
 
 @pytest.fixture
@@ -180,11 +156,11 @@ def land(stream, seqs, refused):
 
 @pytest.mark.parametrize(("refused", "sent"), [(range(30, 60), 0), (range(30, 59), 50)])
 def test_what_the_lake_has_of_a_topic_that_is_gone_is_not_sent_again(stream, tmp_path, refused, sent):
-    claim(stream.lake, Dataset(dataset(tmp_path / "first.ndjson", 10), COLUMNS))
+    stream.replay(dataset(tmp_path / "first.ndjson", 10))
     file = dataset(tmp_path / "a.ndjson", 50, start=10)
     land(stream, range(30), refused)
     assert stream.replay(file) == Replayed(2, rows=50, sent=sent, known=50 - sent)
-    assert len(stream.rows()) == sent
+    assert len(stream.rows()) == 10 + sent
 
 
 def test_rows_that_cannot_be_read_keep_their_place(stream, tmp_path):
@@ -297,16 +273,101 @@ def test_datasets_that_are_claimed_at_once_do_not_overlap(stream, tmp_path):
     assert seqs == list(range(21))
 
 
-def test_a_file_that_becomes_shorter_meanwhile_is_an_error(stream, tmp_path, monkeypatch):
+@pytest.mark.parametrize("rows", [30, 5000])
+def test_a_file_that_is_changed_meanwhile_is_an_error(stream, tmp_path, monkeypatch, rows):
     monkeypatch.setattr(replay, "TRANSACTION_ROWS", 10)
     file = dataset(tmp_path / "a.ndjson", 5000)  # longer than what is read at once
 
-    def cut(_name, done, _total):
-        if done == 0:
-            dataset(file, 30)
+    def change(_name, done, _total):
+        if done == 20:
+            dataset(file, rows, start=5000)
 
-    with pytest.raises(SourceError, match=r"the file has 30 rows, and had 5,000\. Do not change"):
-        stream.replay(file, progress=cut)
+    with pytest.raises(SourceError, match=r"a\.ndjson: the file was changed while it was replayed"):
+        stream.replay(file, progress=change)
+    check(stream, 20)
+    dataset(file, 5000)
+    assert stream.replay(file) == Replayed(1, rows=5000, sent=4980, known=20)
+    check(stream, 5000)
+
+
+def test_a_file_that_is_changed_while_it_is_counted_gets_no_place(stream, tmp_path, monkeypatch):
+    file = dataset(tmp_path / "a.ndjson", 10)
+    count = Dataset.count
+
+    def change(given, *args):
+        dataset(file, 10, start=5000)
+        return count(given, *args)
+
+    monkeypatch.setattr(Dataset, "count", change)
+    with pytest.raises(SourceError, match="the file was changed"):
+        stream.replay(file)
+    assert replays(stream.lake) == []
+
+
+def begin(stream, file, monkeypatch, rows=20):
+    """Replay some rows of a dataset."""
+
+    def stop(_name, done, _total):
+        if done == rows:
+            raise ZeroDivisionError
+
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(replay, "TRANSACTION_ROWS", 10)
+        stream.replay(file, progress=stop)
+
+
+def test_a_dataset_is_not_sent_behind_one_that_is_not_finished(stream, tmp_path, monkeypatch):
+    """Batches behind the missing rows would stay open without a word."""
+    first, second = dataset(tmp_path / "a.ndjson", 50), dataset(tmp_path / "b.ndjson", 30, start=50)
+    begin(stream, first, monkeypatch)
+    with pytest.raises(LumbungError, match=r"the replay of a\.ndjson is not finished: 20 of 50 rows are sent"):
+        stream.replay(second)
+    assert len(replays(stream.lake)) == 1
+    assert stream.replay(first).sent == 30
+    assert stream.replay(second).sent == 30
+    check(stream, 80)
+    # Neither in a topic that was made again, where the lake lacks the first.
+    stream.admin.delete_topics([stream.topic])[stream.topic].result()
+    with pytest.raises(LumbungError, match=r"a\.ndjson is not finished: 0 of 50 rows"):
+        stream.replay(second)
+    assert stream.replay(first).sent == 50
+    assert stream.replay(second).sent == 30
+    check(stream, 80)
+
+
+def test_a_dataset_that_is_sent_does_not_end_another_replay(stream, tmp_path, monkeypatch):
+    first, second = dataset(tmp_path / "a.ndjson", 50), dataset(tmp_path / "b.ndjson", 50, start=50)
+    stream.replay(first)
+    monkeypatch.setattr(replay, "TRANSACTION_ROWS", 10)
+    known = []
+
+    def again(_name, done, _total):
+        if done == 20:
+            known.append(stream.replay(first))
+
+    assert stream.replay(second, progress=again).sent == 50
+    assert known == [Replayed(1, rows=50, sent=0, known=50)]
+    check(stream, 100)
+
+
+def test_a_topic_that_is_made_again_meanwhile_is_an_error(stream, tmp_path, monkeypatch):
+    monkeypatch.setattr(replay, "TRANSACTION_ROWS", 10)
+    file = dataset(tmp_path / "a.ndjson", 50)
+    cluster = Cluster(stream.settings, stream.topic, ACTIVITY)
+
+    def make_again(_name, done, _total):
+        if done == 20:
+            before = cluster.topic().id
+            stream.admin.delete_topics([stream.topic])[stream.topic].result()
+            with contextlib.suppress(LumbungError):
+                while cluster.topic().id == before:
+                    time.sleep(0.05)
+            cluster.ensure_topics()
+
+    with pytest.raises(LumbungError, match="deleted and recreated while a dataset was replayed"):
+        stream.replay(file, progress=make_again)
+    assert stream.replay(file).sent == 50
+    assert {json.loads(message.value())["seq"] for message in stream.read()} == set(range(50))
 
 
 @pytest.mark.parametrize(

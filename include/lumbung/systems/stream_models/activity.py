@@ -28,6 +28,7 @@ COLUMNS = Columns(
     aliases={"event_at": "event_time"},
 )
 MAX_MESSAGE_BYTES = 900_000  # what a broker takes by default, with room for what Kafka adds
+DATE_DIGITS = 8  # 20260901
 LEAST_MILLISECONDS = 10**11  # as a time after 1970: 1973 in milliseconds, 5138 in seconds
 FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -101,7 +102,7 @@ def messages(rows: Iterator[Row | Reject], first: int) -> Iterator[tuple[bytes, 
         except (TypeError, ValueError):
             at = event_at
         if getattr(at, "tzinfo", None) is not UTC:
-            at = _moment(at)
+            at = _moment(event_at)
         if type(rating) is not int:
             rating = _whole(rating)
         if type(minutes) is not float:
@@ -136,7 +137,10 @@ def _moment(value: Any) -> Any:
         return value
     try:
         if isinstance(value, str):
-            at = datetime.fromisoformat(value.strip())
+            text = value.strip()
+            if text.isdecimal() and len(text) > DATE_DIGITS:
+                return _moment(float(text))  # Python reads 1712123112345 as a time of the year 1712
+            at = datetime.fromisoformat(text)
         elif isinstance(value, datetime):
             at = value
         else:

@@ -68,6 +68,11 @@ def test_times_are_in_utc(given):
     assert datetime.fromisoformat(at) == AT
 
 
+def test_milliseconds_as_text_that_python_reads_as_a_date():
+    assert sent(event_at="1712123112345")["event_at"].startswith("2024-04-03T05:45:12.345")
+    assert sent(event_at="20260901")["event_at"].startswith("2026-08-31T17:00:00")
+
+
 @pytest.mark.parametrize("given", ["soon", "", None, True, [1], 10**20, float("1e30"), "1_000", "nan"])
 def test_what_is_no_time_goes_as_it_is(given):
     assert sent(event_at=given)["event_at"] == given
