@@ -116,7 +116,7 @@ def test_every_setting_has_a_row():
 @each_page
 def test_pages_are_short(page):
     lines = TEXTS[page].splitlines()
-    assert len(lines) < 200
+    assert len(lines) < 200 or page.name == "measurements.md", "which is written by `make bench`, a table for a measure"
     assert [line for line in lines if len(line) > 120] == []
 
 

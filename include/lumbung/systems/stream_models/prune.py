@@ -17,6 +17,7 @@ from lumbung.storage.lake import Lake, Stored
 from lumbung.stream.landing import folds, landings, newest_fold
 from lumbung.systems.stream_models.activity_batch import BATCHES, newest_batches
 from lumbung.systems.stream_models.by import By
+from lumbung.systems.stream_models.cut import CUTS, folder_of, newest_cut
 from lumbung.systems.stream_models.feed import LANDED, RAW
 from lumbung.systems.stream_models.titles import TITLES
 from lumbung.systems.stream_models.training import EVALUATIONS, FEATURES, MODELS, SCHEMES, Trainer, features_path
@@ -30,7 +31,7 @@ GENERATION = re.compile(r"manifest-\d{6}\.json$")
 def plan(lake: Lake, before: datetime) -> Plan:
     """What goes.
 
-    All versions and releases but the newest, plans of runs, folds of landings but the newest, older generations of
+    All versions, releases and cuts but the newest, plans of runs, folds of landings but the newest, older generations of
     batches, and files that nothing names: raw files of no landing, features of no batch, models and evaluations that
     the newest batches do not call for.
 
@@ -38,7 +39,7 @@ def plan(lake: Lake, before: datetime) -> Plan:
         lake: the lake.
         before: a younger file may be that of a run or a lander at work.
     """
-    folders = (VERSIONS, RELEASES, PLANS, BATCHES, FEATURES, MODELS, EVALUATIONS, TITLES, RAW)
+    folders = (VERSIONS, RELEASES, PLANS, CUTS, BATCHES, FEATURES, MODELS, EVALUATIONS, TITLES, RAW)
     # Listed before anything is read: what is written in between is in no list.
     files = [file for folder in folders for file in _old(lake, folder, before)]
     folded = list(_old(lake, folds(LANDED), before))
@@ -66,7 +67,11 @@ def _wanted(lake: Lake) -> set[str]:
     for folder in lake.names(BATCHES):
         by = By.parse(folder.replace("-", ":", 1))
         batches = newest_batches(lake, by)
-        for batch in batches:
+        cut = newest_cut(lake, by)
+        named.add(f"{folder_of(by)}/manifest-{cut.generation:06}.json")
+        named |= {cut.open.path} if cut.open else set()
+        # Of a run that was killed, the cut alone names them.
+        for batch in (*batches, *cut.batches):
             named.add(f"{BATCHES}/{folder}/{batch.number}/manifest-{batch.generation:06}.json")
             named |= {file.path for file in (batch.file, batch.csv) if file} | {features_path(batch)}
         for trainer in TRAINERS:
