@@ -184,13 +184,15 @@ class Library:
         content = self.lake.read(model.file.path)
         if content is None:
             raise LumbungError(
-                "the model's file is missing", where=where, remedy="train it again: lumbung models train"
+                "the model's file is missing",
+                where=where,
+                remedy="delete the .json beside it, and train it again: lumbung models train",
             )
         if len(content) != model.file.bytes or hashlib.sha256(content).hexdigest() != model.file.sha256:
             raise LumbungError(
                 "the model's file is not the one that was released (its sha256 differs)",
                 where=where,
-                remedy="delete it and train it again: lumbung models train",
+                remedy="delete it and the .json beside it, and train it again: lumbung models train",
             )
         return Predictor(model_file.read(content, where))
 
