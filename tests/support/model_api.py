@@ -20,12 +20,14 @@ from lumbung.core.settings import ROOT
 from lumbung.models import model_file
 from lumbung.models.fit import Parameters, fit
 from lumbung.models.release import RELEASES, Metric, Release, ReleasedModel
+from lumbung.serving.api.functions import FUNCTIONS
 from lumbung.storage.lake import FolderLake
 from lumbung.storage.manifest import DataFile, commit
 
 KEY = "key-of-the-tests"
-COURSES = [f"course-{number}" for number in range(40)]
-STUDENTS = [f"student-{number}" for number in range(30)]
+_EXAMPLE = FUNCTIONS["/v1/models/{id}/predict-rating"].example
+COURSES = [_EXAMPLE["course_id"], *(f"course-{number}" for number in range(1, 40))]
+STUDENTS = [_EXAMPLE["student_id"], *(f"student-{number}" for number in range(1, 30))]
 TITLES = {course: f"Judul <b>{course}</b> & “lain”" for course in COURSES[:-1]}
 TITLES_FILE = json.dumps(TITLES).encode()
 SERVE = (

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -45,9 +45,13 @@ ByOption = Annotated[
         "--by", metavar="WAY", help="count:5000, window:5m or event:5m; default: quarters of the first dataset."
     ),
 ]
-SchemeOption = Annotated[str, typer.Option("--scheme", help="a: each batch alone; b: all batches up to it; or both.")]
+SchemeOption = Annotated[
+    Literal["a", "b", "both"], typer.Option("--scheme", help="a: each batch alone; b: all batches up to it; or both.")
+]
 DelayOption = Annotated[str, typer.Option("--delay", metavar="MS", help="Pause between rows: 20, or 5..50 at random.")]
-TrainerOption = Annotated[str, typer.Option("--trainer", help="arrow, or mllib on a JVM's Spark.")]
+TrainerOption = Annotated[
+    Literal["arrow", "mllib"], typer.Option("--trainer", help="arrow, or mllib on a JVM's Spark.")
+]
 Forever = Annotated[bool, typer.Option("--forever", help="Go on until Ctrl-C.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list what would be deleted.")]
 
@@ -105,8 +109,9 @@ def run(
 @app.command()
 def replay(dataset: Dataset = None, contract: ContractOption = None, delay: DelayOption = "0") -> None:
     """Send a dataset to Kafka row by row, each once; the same file again sends nothing."""
+    options = _options(dataset, contract, delay=delay)
     with _kafka(settings_module.load()) as settings, console.progress() as show:
-        _step(_alone(settings, _options(dataset, contract, delay=delay)), "replay", show)
+        _step(_alone(settings, options), "replay", show)
 
 
 @app.command()
@@ -179,7 +184,7 @@ def compare(
 
     release = newest_release(open_lake(settings_module.load()))
     if release is None:
-        raise LumbungError("nothing is served yet", where="compare", remedy="train models: lumbung models run")
+        raise LumbungError("nothing is served yet", remedy="train models: lumbung models run")
     models = [find(release, name) for name in (first, second)]
     for name, model in zip((first, second), models, strict=True):
         if model is None:
@@ -291,9 +296,13 @@ def _options(
     delay: str = "0",
     trainer: str = "arrow",
 ) -> dict[str, Any]:
-    """The options of a run, as the DAG takes them; paths from the folder that the command was given in."""
+    """The options of a run, as the DAG takes them; paths from the folder that the command was given in.
+
+    Raises:
+        LumbungError: one of them cannot work.
+    """
     file = dataset and (dataset if dataset == NO_SOURCE else f"{Path(dataset).expanduser().resolve()}")
-    return {
+    options = {
         "dataset": file,
         "contract": contract and f"{contract.expanduser().resolve()}",
         "by": by,
@@ -301,6 +310,8 @@ def _options(
         "delay": delay,
         "trainer": trainer,
     }
+    SYSTEM.step("check_options")(options)
+    return options
 
 
 def _alone(settings: Settings, options: dict[str, Any]) -> Run:

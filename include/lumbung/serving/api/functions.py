@@ -108,6 +108,8 @@ class Function:
         object.__setattr__(self, "decoder", msgspec.json.Decoder(self.body))
 
 
+# Of the sample data, which synthetic activity is about: models of it know them.
+_STUDENT, _COURSE = "B0049919-E956-1D88-AA12-F365FB1067AB", "72F49FC7-7414-77D9-105C-CD4C468249E0"
 _ACTIVITY = {"minutes": 31.5, "hour": 20, "device": "phone", "rating": 4}
 
 FUNCTIONS: Mapping[str, Function] = {
@@ -117,7 +119,7 @@ FUNCTIONS: Mapping[str, Function] = {
         _recommend,
         bodies.Taste,
         bodies.Recommendation,
-        {"ratings": [{"course_id": "course-1", "rating": 5}], "limit": 5},
+        {"ratings": [{"course_id": _COURSE, "rating": 5}], "limit": 5},
     ),
     "/v1/models/{id}/similar": Function(
         "Courses like a course",
@@ -125,7 +127,7 @@ FUNCTIONS: Mapping[str, Function] = {
         _similar,
         bodies.LikeCourse,
         bodies.Similar,
-        {"course_id": "course-1", "limit": 5},
+        {"course_id": _COURSE, "limit": 5},
     ),
     "/v1/models/{id}/cluster": Function(
         "The group of an activity", CLUSTERING, _cluster, bodies.Activity, bodies.Cluster, _ACTIVITY
@@ -144,6 +146,6 @@ FUNCTIONS: Mapping[str, Function] = {
         _predict_rating,
         bodies.StudentCourse,
         bodies.ExpectedRating,
-        {"student_id": "student-1", "course_id": "course-1"},
+        {"student_id": _STUDENT, "course_id": _COURSE},
     ),
 }

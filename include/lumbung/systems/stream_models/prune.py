@@ -119,7 +119,7 @@ def prune_models(lake: Lake, *, keep: int, dry_run: bool) -> list[ReleasedModel]
     with lake.lease(f"release/{SYSTEM}"):
         release = newest_release(lake)
         if release is None:
-            raise LumbungError("nothing is served yet", where=lake.address(RELEASES), remedy="lumbung models run")
+            raise LumbungError("nothing is served yet", remedy="train models: lumbung models run")
         gone = [model for scheme in SCHEMES for model in _oldest(release.models, scheme, keep)]
         gone = [model for model in gone if model.id not in release.latest.values()]
         needed = {model.key for model in release.models if model not in gone}

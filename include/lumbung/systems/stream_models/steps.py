@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
@@ -42,6 +43,7 @@ def replay(run: Run, progress: Callable[[str, int, int], None] | None = None) ->
     """
     from lumbung.systems.stream_models.activity import replay as send
 
+    check_options(run.options)
     dataset, contract = run.options.get("dataset"), run.options.get("contract")
     topic = run.settings.activity.topic
     if dataset == NO_SOURCE:
@@ -76,7 +78,7 @@ def land(run: Run) -> Step:
         rows_in=landed.rows + landed.rejected,
         rows_out=landed.rows,
         rows_rejected=landed.rejected,
-        note=f"{len(landed.days)} days",
+        note="1 day" if len(landed.days) == 1 else f"{len(landed.days)} days",
     )
 
 
@@ -91,6 +93,30 @@ def batch(run: Run) -> Step:
         note=f"{len(batches)} batches",
         skipped=not batches,
     )
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options of a run that cannot work, before anything is started or sent.
+
+    Args:
+        options: as the DAG takes them; what is missing or None is the default.
+
+    Raises:
+        LumbungError: `by` or `delay` is none, the dataset or its contract cannot be read, or there is a contract alone.
+    """
+    from lumbung.stream.dataset import Dataset
+    from lumbung.systems.stream_models.activity import COLUMNS
+
+    if by := options.get("by"):
+        By.parse(by)
+    parse_delay(options.get("delay") or "0")
+    dataset, contract = options.get("dataset"), options.get("contract")
+    if dataset and dataset != NO_SOURCE:
+        Dataset(Path(dataset), COLUMNS, Path(contract) if contract else None)
+    elif contract:
+        raise LumbungError(
+            "it maps the columns of a dataset, and none is given", where="--contract", remedy="give --dataset FILE, too"
+        )
 
 
 def synthetic(settings: Settings) -> Path:

@@ -190,7 +190,14 @@ def released(lake: Lake, plan: Plan) -> list[ReleasedModel]:
                     pruned=candidate.key not in with_file,
                 )
             )
-    return with_basis(models)
+    return with_basis(_of_schemes(models, plan.schemes))
+
+
+def _of_schemes(models: Sequence[ReleasedModel], schemes: Sequence[Scheme]) -> list[ReleasedModel]:
+    """Those of the schemes, and of another one that has been trained, too: a-1 and b-1 are one and the same file."""
+    asked = {model.key for model in models if model.scheme in schemes}
+    own = {model.scheme for model in models if model.key not in asked}
+    return [model for model in models if model.scheme in schemes or model.scheme in own]
 
 
 def newest_version(lake: Lake) -> ModelVersion | None:

@@ -1,13 +1,27 @@
 """Every path of the API, over HTTP: what it answers is what the model of its id says."""
 
+import json
+
 import pytest
 
+from lumbung.core.settings import ROOT
 from lumbung.models import model_file
 from lumbung.models.predict import Features, Predictor
+from lumbung.serving.api.functions import FUNCTIONS
 from support.model_api import COURSES, KEY, TITLES, Server, content
 
+SOURCES, NAMES = ROOT / "data-source", ("course", "student")
 ACTIVITY = {"minutes": 31.5, "hour": 20, "device": "phone", "rating": 4}
 RATINGS = [{"course_id": "course-1", "rating": 5}, {"course_id": "course-9", "rating": 2}]
+
+
+def test_the_examples_are_of_the_sample_data():
+    """The page, its documentation and what is pasted from it are answered by models of synthetic activity."""
+    known = {name: {row["id"] for row in json.loads((SOURCES / f"{name}.json").read_bytes())} for name in NAMES}
+    examples = [FUNCTIONS[f"/v1/models/{{id}}/{name}"].example for name in ("recommend", "similar", "predict-rating")]
+    courses = [row.get("course_id") for example in examples for row in (example, *example.get("ratings", ()))]
+    assert known["course"].issuperset(filter(None, courses))
+    assert examples[-1]["student_id"] in known["student"]
 
 
 def predictor(seed: int, *columns: str) -> Predictor:

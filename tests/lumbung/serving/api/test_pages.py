@@ -92,6 +92,8 @@ def test_documentation(browser: webdriver.Chrome, ask):
     browser.find_element("id", "read").click()
     WebDriverWait(browser, 10).until(lambda page: page.find_elements("css selector", "#docs h2"))
     assert overflow(browser) <= 0
+    status = browser.find_element("css selector", "#docs td")
+    assert browser.execute_script("return arguments[0].clientHeight", status) < 50, "200 is on one line"
     assert browser.get_log("browser") == []
 
 

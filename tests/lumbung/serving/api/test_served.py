@@ -115,6 +115,19 @@ def test_a_file_that_is_not_whole_is_refused(served, fault: str):
     assert refused(server) is None
 
 
+@pytest.mark.parametrize("file", [None, b"no model"])
+def test_the_log_says_what_to_delete_as_well(tmp_path: Path, caplog: pytest.LogCaptureFixture, file: bytes | None):
+    """The .json beside a file says that the model is trained: while it is there, it is not trained again."""
+    shelf = Shelf(FolderLake(tmp_path.as_uri(), tmp_path))
+    model = shelf.add("b-1", content(1))
+    shelf.release(model)
+    shelf.lake.delete(model.file.path)
+    if file:
+        shelf.lake.write(model.file.path, file)
+    Library(shelf.lake).refresh()
+    assert "the .json beside it" in caplog.text
+
+
 def test_a_refused_release_is_tried_again(tmp_path: Path):
     shelf, now = Shelf(FolderLake(tmp_path.as_uri(), tmp_path)), [0.0]
     first = shelf.add("b-1", content(1))
