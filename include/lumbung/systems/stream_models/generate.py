@@ -200,7 +200,7 @@ def _events(truth: Truth, habits: Ints, rows: int, seed: int, first: date) -> It
 
 
 def _moments(start: int, count: int, rows: int, random: np.random.Generator) -> tuple[Ints, Ints]:
-    """Milliseconds from the first day's start of each event, rising, and the hour in Jakarta; most are in the evening."""
+    """Milliseconds from the first day's start of each event, rising, and the hour in Jakarta; most in the evening."""
     hourly = sum(habit.share * _closeness(np.arange(24), habit.hour) for habit in HABITS)
     until = np.concatenate([[0.0], np.cumsum(np.tile(hourly, DAYS))])
     share = (start + np.arange(count) + random.random(count)) / rows

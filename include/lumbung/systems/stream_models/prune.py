@@ -31,9 +31,9 @@ GENERATION = re.compile(r"manifest-\d{6}\.json$")
 def plan(lake: Lake, before: datetime) -> Plan:
     """What goes.
 
-    All versions, releases and cuts but the newest, plans of runs, folds of landings but the newest, older generations of
-    batches, and files that nothing names: raw files of no landing, features of no batch, models and evaluations that
-    the newest batches do not call for.
+    All versions, releases and cuts but the newest, plans of runs, folds of landings but the newest, older generations
+    of batches, and files that nothing names: raw files of no landing, features of no batch, models and evaluations
+    that the newest batches do not call for.
 
     Args:
         lake: the lake.

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from lumbung.core.day import today
 from lumbung.core.errors import LumbungError
 from lumbung.models.release import newest_release, rollback
 from lumbung.pipeline.publish import SUPERSEDED
@@ -254,6 +255,13 @@ def test_windows_are_batches_numbered_by_their_start(harness):
     drift = harness.rows("SELECT batch, batch_before FROM {datamart.model_drift} WHERE feature = 'hour' ORDER BY batch")
     assert [row["batch_before"] for row in drift] == [None, 20261120000000, 20261120120000, 20261121000000]
     assert run.target.day == date(2026, 11, 21)
+
+
+def test_an_event_that_says_it_is_of_a_far_day_is_loaded_and_the_version_stays_of_today(harness):
+    run = harness.take(harness.give("a", *ROWS[:40], activity(40, event_time="2098-01-01T00:00:00Z")))
+    assert run.target.day == today()
+    days = harness.rows("SELECT MAX(activity_date) AS last FROM {dwh.fact_activity}")
+    assert f"{days[0]['last']}" == "2098-01-01"
 
 
 def test_windows_of_the_append_time_close_without_a_further_row(harness):

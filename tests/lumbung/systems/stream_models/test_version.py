@@ -22,6 +22,15 @@ def batch(by: str, number: int, content: str) -> ActivityBatch:
     )  # fmt: skip
 
 
+def train(lake: FolderLake, key: str) -> None:
+    """Write down that a model is trained."""
+    file = DataFile(path=model_path(key), rows=5, bytes=7, sha256="c" * 64)
+    training = Trained(
+        key=key, file=file, trainer="arrow", engine="sail", rows=5, kinds=["rating"], seconds=1, trained_at=AT
+    )
+    lake.write(f"{MODELS}/{key}.json", training.model_dump_json().encode())
+
+
 @pytest.fixture
 def lake(tmp_path):
     return FolderLake(tmp_path.as_uri(), tmp_path)
@@ -34,13 +43,22 @@ def test_a_metric_names_the_batch_by_the_way_to_cut_that_it_is_shown_for(lake):
     plans = [Plan(by=one[0].by, trainer="arrow", schemes=["a"], batches=one) for one in (by_count, by_window)]
     model, same = (plan.models()[0] for plan in plans)
     assert (model.key, model.evaluation) == (same.key, same.evaluation)
-    file = DataFile(path=model_path(model.key), rows=5, bytes=7, sha256="c" * 64)
-    training = Trained(
-        key=model.key, file=file, trainer="arrow", engine="sail", rows=5, kinds=["rating"], seconds=1, trained_at=AT
-    )
+    train(lake, model.key)
     metrics = {"rating_rmse": Metric(value=0.9, baseline=1.0, batch=2, rows=5)}
-    lake.write(f"{MODELS}/{model.key}.json", training.model_dump_json().encode())
     document = Evaluation(key=model.key, sha256=by_count[1].file.sha256, metrics=metrics)
     lake.write(model.evaluation, document.model_dump_json().encode())
     shown = [released(lake, plan)[0].metrics["rating_rmse"].batch for plan in plans]
     assert shown == [2, 20261129080500]
+
+
+def test_a_scheme_that_was_not_asked_for_is_released_when_it_was_trained_before(lake):
+    """a-1 and b-1 are the same model: alone it makes no scheme."""
+    batches = [batch("count:5", 1, "a"), batch("count:5", 2, "b")]
+    plans = {scheme: Plan(by="count:5", trainer="arrow", schemes=[scheme], batches=batches) for scheme in ("a", "b")}
+    for model in plans["a"].models():
+        train(lake, model.key)
+    assert [model.id for model in released(lake, plans["a"])] == ["a-1", "a-2"]
+    for model in plans["b"].models():
+        train(lake, model.key)
+    for plan in plans.values():
+        assert [model.id for model in released(lake, plan)] == ["a-1", "a-2", "b-1", "b-2"]
