@@ -107,11 +107,20 @@ def run(
 
 
 @app.command()
-def replay(dataset: Dataset = None, contract: ContractOption = None, delay: DelayOption = "0") -> None:
+def replay(
+    dataset: Dataset = None,
+    contract: ContractOption = None,
+    delay: DelayOption = "0",
+    give_up: Annotated[
+        bool, typer.Option("--give-up", help="The last dataset's file is lost: its other rows become rejects.")
+    ] = False,
+) -> None:
     """Send a dataset to Kafka row by row, each once; the same file again sends nothing."""
+    if give_up and dataset:
+        raise LumbungError("it has no dataset", where="--give-up", remedy="give up first, then replay the dataset")
     options = _options(dataset, contract, delay=delay)
     with _kafka(settings_module.load()) as settings, console.progress() as show:
-        _step(_alone(settings, options), "replay", show)
+        _step(_alone(settings, options), "give_up" if give_up else "replay", show)
 
 
 @app.command()

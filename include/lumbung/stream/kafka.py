@@ -101,7 +101,7 @@ class Cluster:
             raise LumbungError("no Kafka is set", where=variable("kafka"), remedy=KAFKA_REMEDY)
         self.settings = settings
         self.name = topic or settings.kafka.topic
-        self._config, self._sender = dict(config), sender
+        self._config, self.sender = dict(config), sender
         self.done = f"{self.name}.done"
         self.dead = f"{self.name}.dead"
         self._heard: KafkaError | None = None
@@ -194,7 +194,7 @@ class Cluster:
                 remedy=f"see to it that it runs, or {KAFKA_REMEDY}",
             )
         if error.code() == Kafka.UNKNOWN_TOPIC_OR_PART:
-            return LumbungError("there is no such topic", where=self.name, remedy=f"{self._sender} makes it")
+            return LumbungError("there is no such topic", where=self.name, remedy=f"{self.sender} makes it")
         if error.code() in denied:
             return LumbungError(
                 f"Kafka does not allow this user to {doing} ({error.str()})",

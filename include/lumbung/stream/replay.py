@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -28,7 +28,7 @@ from lumbung.core.errors import LumbungError, SourceError
 from lumbung.sources import Reject
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import Document
-from lumbung.stream.dataset import Dataset, Row
+from lumbung.stream.dataset import Row
 from lumbung.stream.kafka import Cluster
 from lumbung.stream.landing import landings
 from lumbung.stream.transactions import Done, claimed, errors, produce, transaction
@@ -75,6 +75,51 @@ class Replay(Document):
         return self.first_seq + self.rows
 
 
+class Rows(Protocol):
+    """What is replayed: a `Dataset`, or one whose file is lost."""
+
+    @property
+    def file(self) -> Path:
+        """The file, or what its name was."""
+
+    @property
+    def sha256(self) -> str:
+        """Names it."""
+
+    def rows(self) -> Iterator[Row | Reject]:
+        """Its rows, in order."""
+
+    def count(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """How many rows it has."""
+
+    def is_changed(self) -> bool:
+        """Whether it was changed since its checksum was made."""
+
+
+class LostDataset:
+    """A dataset whose file is gone: each of its rows is a refused one.
+
+    Args:
+        document: its place in the stream.
+    """
+
+    def __init__(self, document: Replay) -> None:
+        self.file, self.sha256, self._rows = Path(document.name), document.sha256, document.rows
+
+    def rows(self) -> Iterator[Row | Reject]:
+        """A reject for each row."""
+        reason = f"not sent: the replay of {self.file} was given up"
+        return (Reject(line, "", reason) for line in range(1, self._rows + 1))
+
+    def count(self, progress: Callable[[int, int], None] | None = None) -> int:  # noqa: ARG002 - it has been counted
+        """How many rows the file had."""
+        return self._rows
+
+    def is_changed(self) -> bool:
+        """It is gone."""
+        return False
+
+
 @dataclass(frozen=True)
 class Replayed:
     """What was replayed.
@@ -107,7 +152,7 @@ def end(lake: Lake) -> int:
 def replay(
     cluster: Cluster,
     lake: Lake,
-    dataset: Dataset,
+    dataset: Rows,
     messages: Messages,
     *,
     landed: str,
@@ -138,6 +183,7 @@ def replay(
     if not 0 <= delay[0] <= delay[1]:
         raise LumbungError(f"a delay of {delay[0]}..{delay[1]} ms", where="replay", remedy="give MIN..MAX from 0 up")
     report = progress or (lambda _name, _done, _total: None)
+    lost = f"If the file is lost: {cluster.sender} --give-up"
     cluster.ensure_topics()
     with (
         contextlib.closing(Done(cluster)) as done,
@@ -151,11 +197,11 @@ def replay(
 
         done.read()
         if _document(documents := replays(lake), dataset.sha256) is None:
-            _check_earlier(documents, known_of)  # before the dataset gets a place that it could not fill
+            _check_earlier(documents, known_of, lost)  # before the dataset gets a place that it could not fill
         document = claim(lake, dataset, report)
         known = known_of(document)
         if known < document.rows:
-            _check_earlier([other for other in replays(lake) if other.number < document.number], known_of)
+            _check_earlier([other for other in replays(lake) if other.number < document.number], known_of, lost)
             # Only now, as a claim ends what another replay has open.
             producer = claimed(cluster, f"lumbung-replay-{cluster.name}")
             done.read()
@@ -194,10 +240,15 @@ def _key(document: Replay) -> str:
     return f"replay-{document.number}"
 
 
-def _check_earlier(documents: list[Replay], known_of: Callable[[Replay], int]) -> None:
+def _check_earlier(documents: list[Replay], known_of: Callable[[Replay], int], lost: str) -> None:
     """Refuse to go on behind a replay that is not finished: no batch behind its missing rows would ever close.
 
     Only the last one is looked at, as it was not begun before the one in front of it was finished.
+
+    Args:
+        documents: the replays in front.
+        known_of: how many rows of one the topic has.
+        lost: what to do where its file is lost.
     """
     if documents and (known := known_of(documents[-1])) < documents[-1].rows:
         last = documents[-1]
@@ -205,7 +256,7 @@ def _check_earlier(documents: list[Replay], known_of: Callable[[Replay], int]) -
             f"the replay of {last.name} is not finished: {known:,} of {last.rows:,} rows are sent",
             where=f"{REPLAYS}/{last.number:06}.json",
             remedy=f"wait for it if it is running, or replay that file again (sha256 {last.sha256[:12]}…, with its"
-            " contract if it had one), which goes on where it stopped; then this one",
+            f" contract if it had one), which goes on where it stopped; then this one. {lost}",
         )
 
 
@@ -256,7 +307,7 @@ def _is_landed(lake: Lake, folder: str, document: Replay, topic_id: str) -> bool
     return bool(is_there.all())
 
 
-def claim(lake: Lake, dataset: Dataset, progress: Callable[[str, int, int], None] | None = None) -> Replay:
+def claim(lake: Lake, dataset: Rows, progress: Callable[[str, int, int], None] | None = None) -> Replay:
     """The dataset's place in the stream: the one that it has, or the next.
 
     Args:
@@ -299,7 +350,7 @@ def _document(documents: list[Replay], digest: str) -> Replay | None:
     return next((document for document in documents if document.sha256 == digest), None)
 
 
-def _changed(dataset: Dataset) -> SourceError:
+def _changed(dataset: Rows) -> SourceError:
     return SourceError(
         "the file was changed while it was replayed",
         where=str(dataset.file),
@@ -307,7 +358,7 @@ def _changed(dataset: Dataset) -> SourceError:
     )
 
 
-def _keep_truth(lake: Lake, dataset: Dataset) -> str | None:
+def _keep_truth(lake: Lake, dataset: Rows) -> str | None:
     """Keep in the lake what lies beside a synthetic dataset."""
     file = dataset.file.with_name(f"{dataset.file.name}.truth.npz")
     if not file.is_file():

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from lumbung.core.day import JAKARTA
+from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.sources import Reject
 from lumbung.storage.lake import Lake
@@ -80,6 +81,25 @@ def replay(
         seed=seed,
         progress=progress,
     )
+
+
+def give_up(settings: Settings, lake: Lake, progress: Callable[[str, int, int], None] | None = None) -> Replayed:
+    """Send what is missing of the last dataset, whose file is lost, as refused rows, so that others can come after it.
+
+    Args:
+        settings: which Kafka and topic.
+        lake: knows which dataset has which numbers of the stream.
+        progress: as `replay`'s.
+
+    Raises:
+        LumbungError: nothing was replayed, Kafka refuses, or another replay has taken over.
+    """
+    documents = stream_replay.replays(lake)
+    if not documents:
+        raise LumbungError("nothing has been replayed", where=lake.uri, remedy=f"replay a dataset: {SENDER}")
+    cluster = Cluster(settings, settings.activity.topic, ACTIVITY, sender=SENDER)
+    lost = stream_replay.LostDataset(documents[-1])
+    return stream_replay.replay(cluster, lake, lost, messages, landed=LANDED, progress=progress)
 
 
 def messages(rows: Iterator[Row | Reject], first: int) -> Iterator[tuple[bytes, bytes]]:

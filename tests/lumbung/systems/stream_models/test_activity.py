@@ -9,11 +9,19 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.sources import Reject
+from lumbung.stream import replay
 from lumbung.stream.dataset import Dataset
-from lumbung.systems.stream_models.activity import COLUMNS, MAX_MESSAGE_BYTES, messages
+from lumbung.stream.land import land
+from lumbung.stream.replay import Replayed
+from lumbung.systems.stream_models.activity import COLUMNS, MAX_MESSAGE_BYTES, give_up, messages
+from lumbung.systems.stream_models.batches import make_batches
+from lumbung.systems.stream_models.by import By
+from lumbung.systems.stream_models.feed import feed
 from lumbung.systems.stream_models.generate import generate
+from support.replays import Replays, dataset
 
 AT = datetime(2026, 9, 1, 13, 2, 11, 250_000, UTC)
 ROW = ("s", "c", 4, 31.5, 20, "phone", True, "2026-09-01T13:02:11.250Z")
@@ -140,3 +148,28 @@ def test_the_same_rows_in_three_formats_give_the_same_messages(tmp_path):
     first = json.loads(next(iter(contents))[0][1])
     assert first["seq"] == 5
     assert all(first[name] is not None for name in NAMES)
+
+
+def test_a_dataset_whose_file_is_lost_is_given_up_and_another_comes_after_it(kafka, tmp_path, monkeypatch):
+    stream = Replays(kafka, tmp_path / "home")
+    first, second = dataset(tmp_path / "a.ndjson", 50), dataset(tmp_path / "b.ndjson", 30, start=50)
+
+    def stop(_name, done, _total):
+        if done == 20:
+            raise ZeroDivisionError
+
+    with pytest.raises(LumbungError, match="nothing has been replayed"):
+        give_up(stream.settings, stream.lake)
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(replay, "TRANSACTION_ROWS", 10)
+        stream.replay(first, progress=stop)
+    first.unlink()
+    with pytest.raises(LumbungError, match=r"a\.ndjson is not finished.*If the file is lost: .* --give-up"):
+        stream.replay(second)
+    assert give_up(stream.settings, stream.lake) == Replayed(1, rows=50, sent=30, known=20)
+    assert give_up(stream.settings, stream.lake) == Replayed(1, rows=50, sent=0, known=50)
+    assert stream.replay(second).sent == 30
+    landed = land(stream.settings, stream.lake, feed(stream.settings))
+    assert (landed.rows, landed.rejected) == (50, 30)
+    (batch,) = make_batches(stream.lake, By("count", 80))
+    assert (batch.rows, batch.rejected, batch.first_seq, batch.last_seq) == (50, 30, 0, 79)

@@ -7,8 +7,10 @@ import pytest
 
 from lumbung.core.day import today
 from lumbung.core.errors import LumbungError
+from lumbung.core.settings import Settings
 from lumbung.models.release import newest_release, rollback
 from lumbung.pipeline.publish import SUPERSEDED
+from lumbung.pipeline.run import Run
 from lumbung.report import render
 from lumbung.report.data import collect
 from lumbung.systems.stream_models import steps
@@ -16,6 +18,7 @@ from lumbung.systems.stream_models.prune import plan
 from lumbung.systems.stream_models.status import accounting, status
 from lumbung.systems.stream_models.training import MODELS
 from lumbung.systems.stream_models.version import newest_version, version_of, write_plan
+from support.activity import Activity, replay, row
 from support.models_harness import APART, FIRST, RUN_DAY, activity
 
 ROWS = [activity(number) for number in range(120)]
@@ -293,3 +296,18 @@ def test_prune_deletes_what_nothing_is_made_from_any_more(harness):
     assert harness.contents() == before
     assert len([name for name in harness.lake.names(MODELS) if name.endswith(".npz")]) == 5
     assert {model.id for model in newest_release(harness.lake).models} == {f"{s}-{n}" for s in "ab" for n in (1, 2, 3)}
+
+
+def test_rows_that_are_in_no_batch_are_counted(tmp_path):
+    """A row that was lost holds up its batch and all behind it."""
+    stream = Activity(tmp_path)
+    replay(stream.lake, 1, 0, 30)
+    stream.send(*(row(seq) for seq in range(30) if seq != 15))
+    stopped = Run(
+        settings=Settings.of(home=tmp_path), warehouse=None, system="stream_models", run_id="r", day=RUN_DAY,
+        started_at=datetime.now(UTC), options={"by": "count:10"},
+    )  # fmt: skip
+    stopped.__dict__["lake"] = stream.lake
+    assert steps.batch(stopped).note == "1 batch; 20 replayed rows are in none yet"
+    stream.send(row(15))
+    assert steps.batch(stopped).note == "3 batches"
