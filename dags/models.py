@@ -66,7 +66,7 @@ with daily_dag(
         ).expand(item=features.output)
         batch >> features >> trained
         ends = []
-    # Nothing to train is no fault; no batch is nothing to do.
+    # Nothing to train is not a failure; without a batch there is nothing to do.
     rule = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
     evaluate = OwnStepOperator(task_id="evaluate", trigger_rule=rule)
     record = OwnStepOperator(task_id="model_run", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("ops.model_run")])

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# msgspec, decoding into a type, takes bytes for JSON that are none, if they stand in a field that the type leaves out.
+# msgspec, decoding into a type, accepts bytes that are not JSON, if they stand in a field that the type leaves out.
 #
 # Expected: what msgspec decodes is JSON, as its documentation says of its parser; the type decides which fields are kept
 # and how they are converted, not whether the text is JSON. So a line that msgspec.json.decode refuses is refused by a

@@ -6,7 +6,7 @@
 # conform (JSON Schema: "any number with a zero fractional part"), and the decoder refuses both, "Expected `int`, got
 # `float`". Its message for them is the same as for 10.5, and `strict=False` takes them, but with them "10", a string,
 # to which the schema does not conform.
-# Besides, invalid UTF-8 in a string raises UnicodeDecodeError, which is no msgspec.DecodeError and no MsgspecError,
+# Besides, invalid UTF-8 in a string raises UnicodeDecodeError, which is neither a msgspec.DecodeError nor a MsgspecError,
 # "base class for all Msgspec exceptions" by its docstring; syntax errors raise DecodeError.
 # Why it matters: an API that publishes the schema answers a valid request by 422 (clients whose language has one kind of
 # number send 10.0), and one that catches DecodeError answers a wrong byte by 500. schemathesis found the first here.

@@ -51,7 +51,7 @@ def test_training_is_mapped_over_what_is_not_trained_yet(dag):
     assert isinstance(train, MappedOperator)
     assert train.max_active_tis_per_dag == 2, "each holds a Spark: four do not fit into the scheduler's container"
     rule = dag.get_task("evaluate").trigger_rule
-    assert rule == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, "nothing to train is no fault, no batch is nothing to do"
+    assert rule == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, "nothing to train is not a failure"
 
 
 def test_rejects_trainings_and_the_audit_are_written_whatever_happened(dag):

@@ -120,7 +120,7 @@ def _kill_once(
         target: what is killed.
         moment: when, in seconds.
         expected: what an undisturbed run leaves.
-        result: is told what came of it.
+        result: takes what came of it.
     """
     place = f"try {result.tries + 1}, {target} killed after {moment:.2f} s of dataset {number}"
     result.tries += 1

@@ -344,8 +344,8 @@ def _step(run: Run, name: str, *arguments: Any) -> Any:
     done = SYSTEM.step(name)(run, *arguments)
     step = done[0] if isinstance(done, tuple) else done
     counts = [(step.rows_in, "rows in"), (step.rows_out, "rows out"), (step.rows_rejected, "rejected")]
-    told = ", ".join(f"{count:,} {what}" for count, what in counts if count is not None)
-    console.err.print(f"{name}: {told}{f' ({step.note})' if step.note else ''}", markup=False)
+    counted = ", ".join(f"{count:,} {what}" for count, what in counts if count is not None)
+    console.err.print(f"{name}: {counted}{f' ({step.note})' if step.note else ''}", markup=False)
     return done
 
 

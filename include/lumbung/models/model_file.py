@@ -196,7 +196,7 @@ def _faults(model: Model) -> Iterator[str]:
     if COMPLETION in header.kinds:
         for name in ("completion_threshold", "completion_base"):
             if not 0 <= float(arrays[name]) <= 1:
-                yield f"{name} is no probability"
+                yield f"{name} is not a probability"
 
 
 def _label_faults(name: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Iterator[str]:

@@ -222,7 +222,7 @@ def _latest(models: Sequence[ReleasedModel], rolled_back: Sequence[str]) -> dict
 
 
 def _pruned(served: Release | None, release: Release) -> list[ReleasedModel]:
-    """Pruned models of what is served that the release does not name: it is still told that they were pruned."""
+    """Pruned models of what is served that the release does not name: a request for one still gets that answer."""
     ids = {model.id for model in release.models}
     earlier = served.models if served and served.by == release.by else []
     return [model for model in earlier if model.pruned and model.id not in ids]

@@ -133,5 +133,5 @@ def _numbers(table: pa.Table, name: str) -> Floats:
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
     numbers = column.cast(pa.float64()).to_numpy()
-    # A number that no sum of squares would hold is no number; false for NaN, too.
+    # A number that no sum of squares would hold does not count; false for NaN, too.
     return np.where(np.abs(numbers) <= LARGEST, numbers, np.nan)

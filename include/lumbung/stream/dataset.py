@@ -163,7 +163,7 @@ class Dataset:
         return count
 
     def rows(self) -> Iterator[Row | Reject]:
-        """The rows in the file's order; blank lines are none.
+        """The rows in the file's order; blank lines do not count.
 
         Raises:
             SourceError: the file cannot be read as a whole, or lacks a required column.

@@ -1,5 +1,5 @@
 -- Grain: a model of the newest version.
--- Traps: a model id is not for ever the same model: when late rows change a batch, the models on it are trained anew;
+-- Traps: a model id is not for ever the same model: when late rows change a batch, its models are trained again;
 -- model_key names what a model was made of. The newest model is not the one that is served after a rollback.
 SELECT
     model_id,

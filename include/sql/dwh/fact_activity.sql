@@ -1,4 +1,4 @@
--- Grain: an activity of a batch. A run makes the days anew whose batches changed; the other days stay as published.
+-- Grain: an activity of a batch. A run rebuilds the days whose batches changed; the other days stay as published.
 -- Traps: the day is Jakarta's. A student's repeated activity with a course is several rows. A row of a window that is
 -- not closed yet is in no batch, so it is not here.
 SELECT

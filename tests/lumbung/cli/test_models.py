@@ -23,11 +23,11 @@ def nothing_starts(monkeypatch, tmp_path):
     [
         (("run", "--by", "count:0"), "--by: 'count:0' is no way to cut the stream"),
         (("run", "--by", "window:5x"), "--by: 'window:5x' is no way to cut the stream"),
-        (("run", "--delay", "9..5"), "--delay: '9..5' is no pause"),
+        (("run", "--delay", "9..5"), "--delay: '9..5' is not a pause"),
         (("run", "--dataset", "missing.csv"), "missing.csv: the dataset cannot be read"),
         (("run", "--dataset", __file__, "--contract", "missing.yaml"), "missing.yaml: the contract cannot be read"),
         (("run", "--contract", "columns.yaml"), "--contract: it maps the columns of a dataset, and none is given"),
-        (("replay", "--delay", "nan"), "--delay: 'nan' is no pause"),
+        (("replay", "--delay", "nan"), "--delay: 'nan' is not a pause"),
         (("replay", "--dataset", "missing.csv"), "missing.csv: the dataset cannot be read"),
         (("train", "--by", "5000"), "--by: '5000' is no way to cut the stream"),
     ],

@@ -117,7 +117,7 @@ CONTRADICTIONS = {
     "too large for sums": (changed("course_factors", put((0, 0), 1e30)), "course_factors has a number that is not"),
     "no scale": (changed("feature_scale", put(0, 0)), "feature_scale is not positive"),
     "no cluster": (changed("cluster_centres", lambda array: array[:0]), "there are no clusters"),
-    "no probability": (changed("completion_threshold", lambda _: np.array(1.5)), "completion_threshold is no prob"),
+    "no probability": (changed("completion_threshold", lambda _: np.array(1.5)), "completion_threshold is not a prob"),
     "no ridge": (changed("fold_in", lambda array: array * 0), "fold_in gives no positive ridge"),
     "negative ridge": (changed("fold_in", put(2, -1)), "fold_in gives no positive ridge"),
     "no strength": (changed("strength_by_rating", put(0, -1)), "fold_in gives no positive ridge"),

@@ -170,7 +170,7 @@ def test_pruned_models_are_still_told_of_but_never_the_latest(lake):
     # Where it was trained again it is served again.
     served = activate(lake, release(*map(model, ["a-1", "a-2", "a-3"]), version=3))
     assert not any(one.pruned for one in served.models)
-    # Of a stream that is cut otherwise nothing earlier is told.
+    # Of a stream that is cut otherwise nothing earlier is said.
     mark_pruned(lake, ["a-1"], AT)
     served = activate(lake, release(model("a-2"), version=4, by="count:10"))
     assert [one.id for one in served.models] == ["a-2"]

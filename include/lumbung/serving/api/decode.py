@@ -14,7 +14,7 @@ import msgspec
 from lumbung.serving.api.problems import Fault, Problem
 
 MAX_BYTES = 256 * 1024
-# Of a text that is told back.
+# Of a text that an answer repeats.
 MAX_DETAIL = 200
 MAX_FAULTS = 20
 
@@ -31,7 +31,7 @@ def body[T](decoder: msgspec.json.Decoder[T], content: bytes) -> T:
     """
     try:
         return decoder.decode(content)
-    except (ValueError, RecursionError) as error:  # invalid UTF-8 is no MsgspecError, but all are ValueErrors
+    except (ValueError, RecursionError) as error:  # invalid UTF-8 does not raise MsgspecError; all are ValueErrors
         first = str(error)
     # The decoder stops at the first fault, which may stand before a syntax error, and each is named here.
     try:

@@ -117,7 +117,7 @@ def open_keys(api: Api, home: Path, say: Callable[[str], object]) -> Keys:
     Args:
         api: the settings.
         home: where the key is made if the settings name none; it is used again.
-        say: told where that key is.
+        say: is given where that key is.
 
     Raises:
         SettingError: a setting holds no key.

@@ -35,7 +35,7 @@ class Metrics:
         """The page.
 
         Args:
-            gauges: what else is told: help and value by name.
+            gauges: what else is shown: help and value by name.
         """
         lines = ["# HELP lumbung_api_requests_total Requests.", "# TYPE lumbung_api_requests_total counter"]
         for (path, status), number in sorted(self._requests.items()):

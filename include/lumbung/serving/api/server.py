@@ -32,7 +32,7 @@ def serve(
         settings: where the lake is, and who is let in.
         host: address to listen at.
         port: to listen at; 0: any that is free.
-        say: told where it listens and where a key is.
+        say: is given where it listens and where a key is.
 
     Raises:
         LumbungError: the address is taken or not this machine's, or the keys cannot be read.

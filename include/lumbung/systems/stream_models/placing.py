@@ -90,7 +90,7 @@ def place(engine: duckdb.DuckDBPyConnection, by: By, cut: Cut, unread: Unread, f
             rows = pa.Table.from_batches([batch])
             if unread.numbered:
                 positions = _array(rows, "seq", -1)
-                kept = positions >= 0  # without one it is no row of a stream whose rows are numbered
+                kept = positions >= 0  # without one it does not belong to a stream whose rows are numbered
                 kept &= np.concatenate([[last], positions[:-1]]) != positions
                 kept &= ~(_array(rows, "fresh", 0).astype(bool) & _within(positions, consumed))
                 last = int(positions[-1]) if len(positions) else last

@@ -159,6 +159,6 @@ def parse_delay(text: str) -> tuple[float, float]:
         bounds = (-1.0, -1.0)
     if not 0 <= bounds[0] <= bounds[1] <= MOST_DELAY_MS:
         raise LumbungError(
-            f"{text!r} is no pause", where="--delay", remedy="give milliseconds, such as 20 or 5..50, up to 60000"
+            f"{text!r} is not a pause", where="--delay", remedy="give milliseconds, such as 20 or 5..50, up to 60000"
         )
     return bounds

@@ -40,21 +40,21 @@ def released(settings):
 
 
 def test_nothing_served_is_no_fault(settings):
-    told = findings(settings)
-    assert told["models"].ok
-    assert "nothing is served" in told["models"].found
-    assert str(settings.home / "api-key") in told["API keys"].found
+    seen = findings(settings)
+    assert seen["models"].ok
+    assert "nothing is served" in seen["models"].found
+    assert str(settings.home / "api-key") in seen["API keys"].found
 
 
 def test_a_file_that_is_gone_is_named(settings):
     path = released(settings)
-    told = findings(settings)["models"]
-    assert not told.ok
-    assert path in told.found
+    seen = findings(settings)["models"]
+    assert not seen.ok
+    assert path in seen.found
     open_lake(settings).write(path, b"file")
-    told = findings(settings)["models"]
-    assert told.ok
-    assert "latest: b-1" in told.found
+    seen = findings(settings)["models"]
+    assert seen.ok
+    assert "latest: b-1" in seen.found
 
 
 def test_a_file_of_keys_is_read(settings, tmp_path):

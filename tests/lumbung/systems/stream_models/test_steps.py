@@ -198,14 +198,14 @@ def test_pruned_models_are_gone_and_are_not_trained_again(harness):
 
 
 def test_status_is_of_the_newest_batches_and_their_models(undisturbed):
-    told = status(undisturbed.lake).to_json()
-    assert told["batches"][1] == {"number": 2, "rows": 40, "rejected": 0, "first_seq": 40, "last_seq": 79}
-    assert set(told) == {"batches", "models"}
-    model = next(model for model in told["models"] if model["id"] == "b-2")
+    shown = status(undisturbed.lake).to_json()
+    assert shown["batches"][1] == {"number": 2, "rows": 40, "rejected": 0, "first_seq": 40, "last_seq": 79}
+    assert set(shown) == {"batches", "models"}
+    model = next(model for model in shown["models"] if model["id"] == "b-2")
     assert set(model) == {"id", "scheme", "number", "rows", "batches", "kinds", "metrics"}
     assert (model["scheme"], model["number"], model["rows"], model["batches"]) == ("b", 2, 80, [1, 2])
     assert set(model["metrics"]["rating_rmse"]) == {"value", "baseline", "truth", "batch", "rows"}
-    last = next(model for model in told["models"] if model["id"] == "b-3")
+    last = next(model for model in shown["models"] if model["id"] == "b-3")
     assert last["metrics"] == {}
 
 
