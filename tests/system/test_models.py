@@ -20,7 +20,7 @@ def ran(make_home, kafka):
     home.environ = {"LUMBUNG_KAFKA": kafka.address, "LUMBUNG_ACTIVITY_TOPIC": f"a{os.urandom(6).hex()}"}
     # The environments are there; installing them is tested elsewhere.
     done = subprocess.run(
-        ["make", "--old-file=install", "run-models"],
+        ["make", "--no-print-directory", "--old-file=install", "run-models"],
         cwd=ROOT, env=home.env(), capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
