@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shlex
 import sys
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 from lumbung.cli import console
-from lumbung.cli.runs import Json, reading, run_dag, warehouse_at, write_report
+from lumbung.cli.runs import (
+    Json,
+    check_kafka_of_up,
+    day_or_today,
+    reading,
+    run_dag,
+    running_kafka,
+    warehouse_at,
+    write_report,
+)
 from lumbung.core import day as business_day
 from lumbung.core import settings as settings_module
 from lumbung.core.errors import LumbungError
@@ -87,20 +94,14 @@ def run(
 ) -> None:
     """Run the whole path through Airflow, from the replay to the models that are served; print how good they are."""
     from lumbung.local import services
-    from lumbung.orchestrator.up import connect
 
-    settings, chosen = settings_module.load(), _day(day)
+    settings, chosen = settings_module.load(), day_or_today(day)
     options = _options(dataset, contract, by, scheme, delay, trainer)
-    if settings.kafka.servers is None and (api := connect(settings)):
-        raise LumbungError(
-            "the Airflow of `lumbung up` knows no Kafka",
-            where=api.url,
-            remedy="stop it, or set LUMBUNG_KAFKA for it and here",
-        )
-    with services.running(settings) as addresses, _kafka(settings) as with_kafka:
-        run_dag(with_kafka, addresses, SYSTEM.dag_id, chosen, {"day": f"{chosen}", **options})
-        console.accounting(SYSTEM.accounting(open_lake(with_kafka), chosen))
-        report = write_report(with_kafka, warehouse_at(with_kafka, addresses.emulator_host))
+    check_kafka_of_up(settings)
+    with services.running(settings) as addresses, running_kafka(settings) as streaming:
+        run_dag(streaming, addresses, SYSTEM.dag_id, chosen, {"day": f"{chosen}", **options})
+        console.accounting(SYSTEM.accounting(open_lake(streaming), chosen))
+        report = write_report(streaming, warehouse_at(streaming, addresses.emulator_host))
         console.out.print(f"Report: {report}\n", soft_wrap=True)
     console.show(SYSTEM.status(settings))
     _how_to_serve(settings)
@@ -119,7 +120,7 @@ def replay(
     if give_up and dataset:
         raise LumbungError("it has no dataset", where="--give-up", remedy="give up first, then replay the dataset")
     options = _options(dataset, contract, delay=delay)
-    with _kafka(settings_module.load()) as settings, console.progress() as show:
+    with running_kafka(settings_module.load()) as settings, console.progress() as show:
         _step(_alone(settings, options), "give_up" if give_up else "replay", show)
 
 
@@ -138,7 +139,7 @@ def land(
     from lumbung.stream.land import BATCH_SECONDS, land
     from lumbung.stream.ticks import tick
 
-    with _kafka(settings_module.load()) as settings:
+    with running_kafka(settings_module.load()) as settings:
         feed = SYSTEM.feed(settings)
         if not forever:  # so that windows close that are over, though no row comes any more
             cluster = Cluster(settings, feed.topic, feed.config, sender=feed.sender)
@@ -347,18 +348,3 @@ def _step(run: Run, name: str, *arguments: Any) -> Any:
     counted = ", ".join(f"{count:,} {what}" for count, what in counts if count is not None)
     console.err.print(f"{name}: {counted}{f' ({step.note})' if step.note else ''}", markup=False)
     return done
-
-
-def _day(text: str | None) -> date:
-    chosen = business_day.parse(text) if text else business_day.today()
-    business_day.refuse_future(chosen)
-    return chosen
-
-
-@contextlib.contextmanager
-def _kafka(settings: Settings) -> Iterator[Settings]:
-    """The settings with a Kafka that runs."""
-    from lumbung.local.kafka import broker
-
-    with broker(settings) as address:
-        yield settings.replace(kafka=address)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lumbung.cli import console
+from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 
@@ -24,6 +25,42 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def day_or_today(text: str | None) -> date:
+    """The day that a command is for; today in Jakarta where none is given.
+
+    Raises:
+        LumbungError: it is not a day, or one in the future.
+    """
+    chosen = business_day.parse(text) if text else business_day.today()
+    business_day.refuse_future(chosen)
+    return chosen
+
+
+@contextlib.contextmanager
+def running_kafka(settings: Settings) -> Iterator[Settings]:
+    """The settings with a Kafka that runs."""
+    from lumbung.local.kafka import broker
+
+    with broker(settings) as address:
+        yield settings.replace(kafka=address)
+
+
+def check_kafka_of_up(settings: Settings) -> None:
+    """Refuse a run that needs Kafka where the Airflow of `lumbung up` would do it and knows none.
+
+    Raises:
+        LumbungError: it runs, and no Kafka is set.
+    """
+    from lumbung.orchestrator.up import connect
+
+    if settings.kafka.servers is None and (api := connect(settings)):
+        raise LumbungError(
+            "the Airflow of `lumbung up` knows no Kafka",
+            where=api.url,
+            remedy="stop it, or set LUMBUNG_KAFKA for it and here",
+        )
 
 
 def run_dag(settings: Settings, addresses: Services, dag_id: str, day: date, conf: dict[str, Any]) -> None:

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lumbung.cli import console
-from lumbung.cli.runs import Json, reading, run_dag, warehouse_at, write_report
+from lumbung.cli.runs import (
+    Json,
+    check_kafka_of_up,
+    day_or_today,
+    reading,
+    run_dag,
+    running_kafka,
+    warehouse_at,
+    write_report,
+)
 from lumbung.core import day as business_day
 from lumbung.core import settings as settings_module
 from lumbung.core.errors import LumbungError
@@ -45,7 +54,7 @@ def run(
     refresh: Annotated[bool, typer.Option("--refresh", help="Clean the day again.")] = False,
 ) -> None:
     """Run the whole path through Airflow: collect, ship, land, clean, build, publish, index; print the results."""
-    chosen, archive = _day(day), _archive(source, path)
+    chosen, archive = day_or_today(day), _archive(source, path)
     _run(chosen, {"refresh": refresh, "source": source, "path": archive and str(archive)})
 
 
@@ -55,7 +64,7 @@ def backfill(
     last: Annotated[str, typer.Argument(metavar="TO", help="Last day, included.")],
 ) -> None:
     """Rebuild the days FROM to TO from the lake, in one run that collects nothing."""
-    start, end = business_day.parse(first), _day(last)
+    start, end = business_day.parse(first), day_or_today(last)
     if start > end:
         raise LumbungError(f"{start} is after {end}", where="backfill", remedy="give the first day first")
     _run(end, {"refresh": True, "refresh_from": f"{start}", "source": NO_SOURCE})
@@ -63,18 +72,12 @@ def backfill(
 
 def _run(day: date, conf: dict[str, Any]) -> None:
     from lumbung.local import services
-    from lumbung.orchestrator.up import connect
 
     settings = settings_module.load()
-    if settings.kafka.servers is None and (api := connect(settings)):
-        raise LumbungError(
-            "the Airflow of `lumbung up` knows no Kafka",
-            where=api.url,
-            remedy="stop it, or set LUMBUNG_KAFKA for it and here",
-        )
-    with services.running(settings) as addresses, _kafka(settings) as with_kafka:
-        run_dag(with_kafka, addresses, SYSTEM.dag_id, day, {"day": f"{day}", **conf})
-        _show(with_kafka, addresses, day)
+    check_kafka_of_up(settings)
+    with services.running(settings) as addresses, running_kafka(settings) as streaming:
+        run_dag(streaming, addresses, SYSTEM.dag_id, day, {"day": f"{day}", **conf})
+        _show(streaming, addresses, day)
 
 
 @app.command()
@@ -97,7 +100,7 @@ def collect(
 def _collect(settings: Settings, source: TweetSource, day: str | None, archive: Path | None) -> None:
     from lumbung.stream.collect import collect, open_source
 
-    collected = collect(settings, open_source(settings, source, day=_day(day), path=archive))
+    collected = collect(settings, open_source(settings, source, day=day_or_today(day), path=archive))
     console.table(
         "Collected",
         ("source", "files", "tweets", "not tweets", "requests", "US$"),
@@ -122,7 +125,7 @@ def ship(forever: Forever = False) -> None:
     """Send the spool to Kafka, each line once."""
     from lumbung.stream.ship import ship
 
-    with _kafka(settings_module.load()) as settings:
+    with running_kafka(settings_module.load()) as settings:
         sent = ship(settings, forever=forever)
     console.table(
         "Shipped",
@@ -148,7 +151,7 @@ def land(
     from lumbung.storage.lake import open_lake
     from lumbung.stream.land import BATCH_SECONDS, land
 
-    with _kafka(settings_module.load()) as settings:
+    with running_kafka(settings_module.load()) as settings:
         landed = land(
             settings,
             open_lake(settings),
@@ -178,7 +181,7 @@ def status(as_json: Json = False) -> None:
     settings = settings_module.load()
     with contextlib.ExitStack() as stack:
         if settings.kafka.servers or (settings.home / "kafka").exists():
-            settings = stack.enter_context(_kafka(settings))
+            settings = stack.enter_context(running_kafka(settings))
         console.print_result(SYSTEM.status(settings), as_json=as_json)
 
 
@@ -266,12 +269,6 @@ def _show(settings: Settings, addresses: Services, day: date) -> None:
     console.out.print(f"Report: {write_report(settings, warehouse)}", soft_wrap=True)
 
 
-def _day(text: str | None) -> date:
-    chosen = business_day.parse(text) if text else business_day.today()
-    business_day.refuse_future(chosen)
-    return chosen
-
-
 def _archive(source: TweetSource, path: Path | None) -> Path | None:
     if (source == "archive") != (path is not None):
         raise LumbungError(
@@ -280,15 +277,6 @@ def _archive(source: TweetSource, path: Path | None) -> Path | None:
             remedy="give both: --source archive --path FOLDER",
         )
     return path and path.expanduser().resolve()
-
-
-@contextlib.contextmanager
-def _kafka(settings: Settings) -> Iterator[Settings]:
-    """The settings with a Kafka that runs."""
-    from lumbung.local.kafka import broker
-
-    with broker(settings) as address:
-        yield settings.replace(kafka=address)
 
 
 @contextlib.contextmanager
