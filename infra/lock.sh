@@ -15,3 +15,4 @@ lock spark
 lock bench --constraint dev.txt
 lock audit
 lock airflow --constraint dev.txt
+lock azure --constraint dev.txt

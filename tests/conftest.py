@@ -26,7 +26,10 @@ from support.pipeline import PipelineHarness
 from support.tweet_harness import TweetHarness
 
 # Tables that runs of other systems load.
-OF_STREAMS = ("tweet", "activity", "model", "model_metric", "model_run")
+OF_STREAMS = (
+    *("tweet", "activity", "model", "model_metric", "model_run"),
+    *("contract", "contract_party", "contract_event", "contract_event_run"),
+)
 
 StartBigQuery = Callable[[Path], tuple[subprocess.Popen[bytes], str]]
 

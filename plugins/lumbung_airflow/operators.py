@@ -186,7 +186,7 @@ class ExtractOperator(SourceOperator):
             contract,
             run.day,
             lake=run.lake,
-            data_source=run.settings.data_source,
+            data_source=system(self.system).source_folder(run),
             dsn=_dsn(source.connection) if source.connection else None,
             started_at=run.started_at,
             refresh=run.refresh,

@@ -52,7 +52,9 @@ def server_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("must look like https://host:port")
     if parts.username is not None:
-        raise ValueError("must hold no user and password; LUMBUNG_SEARCH_USERNAME and _PASSWORD are for that")
+        raise ValueError(
+            "must hold no user and password; there are settings for them, by the names of _USERNAME and _PASSWORD"
+        )
     return url
 
 
@@ -124,6 +126,36 @@ class Activity(Group):
     """
 
     topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)] = "activity"
+
+
+class ContractEvents(Group):
+    """Contracts of a bank and the events of their changes.
+
+    Attributes:
+        source: folder of `accounts.csv`, `parties.csv` and `party_address.csv`.
+        topic: the topic that events are sent to; `<topic>.done` stands beside it.
+        schema_version: version of the events' schema.
+        tombstone: whether a message without a value follows the event of a contract that is deleted.
+    """
+
+    source: AbsolutePath = Path("data-source/contract-events")
+    topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)] = "contract-events"
+    schema_version: Literal["1.0", "1.1"] = "1.0"
+    tombstone: bool = False
+
+
+class SchemaRegistry(Group):
+    """A schema registry with Confluent's API.
+
+    Attributes:
+        url: its address; None: messages are plain JSON.
+        username: who signs in there; of Confluent Cloud the registry's API key.
+        password: the password, or the API key's secret.
+    """
+
+    url: Annotated[str, AfterValidator(server_url)] | None = None
+    username: str | None = None
+    password: SecretStr | None = None
 
 
 class Search(Group):

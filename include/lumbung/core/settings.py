@@ -23,11 +23,13 @@ from lumbung.core.setting_groups import (
     AbsolutePath,
     Activity,
     Api,
+    ContractEvents,
     Dataproc,
     Group,
     HttpUrl,
     Kafka,
     Notify,
+    SchemaRegistry,
     Search,
     Spark,
     X,
@@ -42,7 +44,12 @@ TweetSource = Literal["synthetic", "archive", "x"]
 TWEET_SOURCES: tuple[TweetSource, ...] = get_args(TweetSource)
 NO_SOURCE: Final = "none"
 # What a group is named after has its group's name: LUMBUNG_KAFKA is where Kafka is.
-NAMESAKES = {("kafka", "servers"): "kafka", ("search", "url"): "search", ("spark", "engine"): "spark"}
+NAMESAKES = {
+    ("kafka", "servers"): "kafka",
+    ("schema_registry", "url"): "schema_registry",
+    ("search", "url"): "search",
+    ("spark", "engine"): "spark",
+}
 
 
 def _without_path(source: str) -> str:
@@ -85,6 +92,8 @@ class Settings(Group):
         x: the X API.
         kafka: Kafka.
         activity: activity of students.
+        contract_events: contracts and the events of their changes.
+        schema_registry: the registry of the events' schema.
         search: Elasticsearch.
         api: the API that serves models.
         spark: Spark.
@@ -109,6 +118,8 @@ class Settings(Group):
     x: X = X()
     kafka: Kafka = Kafka()
     activity: Activity = Activity()
+    contract_events: ContractEvents = ContractEvents()
+    schema_registry: SchemaRegistry = SchemaRegistry()
     search: Search = Search()
     api: Api = Api()
     spark: Spark = Spark()
@@ -141,6 +152,10 @@ class Settings(Group):
             )
         if (self.kafka.username is None) != (self.kafka.password is None):
             raise ValueError("LUMBUNG_KAFKA_USERNAME and LUMBUNG_KAFKA_PASSWORD go together; set both or none")
+        if (self.schema_registry.username is None) != (self.schema_registry.password is None):
+            raise ValueError(
+                "LUMBUNG_SCHEMA_REGISTRY_USERNAME and LUMBUNG_SCHEMA_REGISTRY_PASSWORD go together; set both or none"
+            )
         return self
 
     @property

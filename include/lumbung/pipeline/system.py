@@ -76,6 +76,10 @@ class System(ABC):
     def rejects(self, lake: Lake, day: date) -> Iterable[RejectedFile]:
         """The files of a day's rejects."""
 
+    def source_folder(self, run: Run) -> Path:
+        """The folder of its source files."""
+        return run.settings.data_source
+
     def days_with_rejects(self, run: Run) -> list[date]:
         """The days whose partition of `staging.rejected_row` the run rebuilds; at least its own."""
         return [run.day]

@@ -1,0 +1,44 @@
+"""Contract events as the pipeline sees them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lumbung.pipeline.system import SnapshotSystem
+
+if TYPE_CHECKING:
+    from lumbung.pipeline.run import Run
+    from lumbung.serving.schema import Result, Section
+    from lumbung.storage.lake import Lake
+    from lumbung.storage.warehouse import Warehouse
+
+
+class ContractEvents(SnapshotSystem):
+    """A bank's accounts, parties and addresses: snapshots, and the events of what changed from one to the next."""
+
+    name = "contract_events"
+    dag_id = "contract_events"
+    label = "Contract events"
+    decision_task = "version"
+
+    def source_folder(self, run: Run) -> Path:
+        """The run's option `source`, or the setting."""
+        source = run.options.get("source")
+        return Path(source) if source else run.settings.contract_events.source
+
+    # What people and programs read.
+
+    position = 4
+    counts_all_days = True
+
+    def answers(self, warehouse: Warehouse) -> Result:
+        """Contracts by country, and events by operation and day."""
+        raise NotImplementedError
+
+    def section(self, warehouse: Warehouse, lake: Lake) -> Section:
+        """Its part of the report page."""
+        raise NotImplementedError
+
+
+SYSTEM = ContractEvents()
