@@ -86,9 +86,7 @@ class DailyDag:
             tables: their names, without the data set.
         """
         with TaskGroup("load"):
-            loads = [
-                LoadOperator(task_id=table, entity=table, outlets=[Asset(f"staging.{table}")]) for table in tables
-            ]
+            loads = [LoadOperator(task_id=table, entity=table, outlets=[Asset(f"staging.{table}")]) for table in tables]
         self.version >> loads
         for build in self.builds.values():
             loads >> build

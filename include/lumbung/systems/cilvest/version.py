@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
-from lumbung.pipeline import snapshot
+from lumbung.pipeline import incremental, snapshot
 from lumbung.pipeline.run import Run
 from lumbung.pipeline.target import Partition, Target
 from lumbung.spark import clean as cleaning

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lumbung.core.errors import LumbungError
 from lumbung.pipeline.references import make_version
 from lumbung.pipeline.run import Run, Step
@@ -12,9 +10,6 @@ from lumbung.systems.contract_events import plan as plans
 from lumbung.systems.contract_events import record
 from lumbung.systems.contract_events.send import check_compatible, ship
 from lumbung.systems.contract_events.sending import LEASE, Counts, Sending, newest_sending
-
-if TYPE_CHECKING:
-    from lumbung.spark.dataproc import Staged
 
 
 def is_dry(run: Run) -> bool:

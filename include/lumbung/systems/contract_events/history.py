@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,15 @@ def history(lake: Lake, contract_id: str) -> History:
         return History(events, None, [])
     contracts = _rows(lake, newest.content.contracts, contract_id)
     return History(events, contracts[0] if contracts else None, _rows(lake, newest.content.parties, contract_id))
+
+
+def samples(lake: Lake) -> Iterator[str]:
+    """The messages of the newest sending that has any."""
+    for sending in reversed(sendings(lake)):
+        for part in sending.content.parts:
+            yield from (event.value for event in parts.read(lake, part) if event.value is not None)
+        if sending.content.parts:
+            return
 
 
 def _rows(lake: Lake, file: DataFile, contract_id: str) -> list[dict[str, Any]]:

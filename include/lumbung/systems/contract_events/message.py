@@ -44,7 +44,8 @@ class Messages:
         """
         key = json.dumps(contract_id, ensure_ascii=False)
         identifier = name_uuid(f"{key}{self._of_version}{payload}")
-        return identifier, f'{{"eventHeader":{{"eventIdentifier":"{identifier}{self._between}{key}}}],"payload":{payload}}}'
+        header_and_keys = f'{{"eventHeader":{{"eventIdentifier":"{identifier}{self._between}{key}}}]'
+        return identifier, f'{header_and_keys},"payload":{payload}}}'
 
 
 def event_time(day: date) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from lumbung.core.errors import LumbungError
-from lumbung.core.settings import Settings, variable
+from lumbung.core.settings import Settings
 from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.target import Target
 from lumbung.storage.lake import Lake

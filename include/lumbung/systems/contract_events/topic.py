@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.storage.duck import engine, parquet
 from lumbung.storage.lake import Lake

@@ -97,8 +97,8 @@ def checksum(file: DataFile) -> str:
 
 
 def _key(of_day: Iterable[Sending]) -> str:
-    names = [
-        " ".join([f"{sending.generation}", f"{sending.content.generation}", *(file.sha256 for file in sending.content.parts)])
-        for sending in of_day
-    ]
+    names = []
+    for sending in of_day:
+        checksums = [part.sha256 for part in sending.content.parts]
+        names.append(" ".join([f"{sending.generation}", f"{sending.content.generation}", *checksums]))
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:CHECKSUM_DIGITS]

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
 from lumbung.models.release import ReleasedModel, Scheme, with_basis
-from lumbung.pipeline import snapshot
+from lumbung.pipeline import incremental, snapshot
 from lumbung.pipeline.run import Run
 from lumbung.pipeline.target import Partition, Target
 from lumbung.storage.lake import Lake
