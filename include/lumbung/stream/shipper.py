@@ -77,6 +77,17 @@ class Shipper:
         record = self._done.records.get(name)
         return json.loads(record) if record else None
 
+    def records(self) -> dict[str, dict[str, Any]]:
+        """The record of every batch that was sent, by its name.
+
+        Raises:
+            KafkaUnavailableError: Kafka does not answer.
+            LumbungError: it refuses.
+        """
+        if not self._producer:
+            self.claim()
+        return {name: json.loads(record) for name, record in self._done.records.items() if record}
+
     def send(
         self, name: str, messages: Iterable[tuple[bytes, bytes | None]], record: Mapping[str, Any] | None = None
     ) -> int:

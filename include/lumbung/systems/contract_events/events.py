@@ -8,7 +8,8 @@ from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.snapshot import Version, newest_version
 from lumbung.systems.contract_events import plan as plans
 from lumbung.systems.contract_events import record
-from lumbung.systems.contract_events.send import check_compatible, ship
+from lumbung.systems.contract_events.connection import check_compatible
+from lumbung.systems.contract_events.send import ship
 from lumbung.systems.contract_events.sending import LEASE, Counts, Sending, newest_sending
 
 
@@ -39,7 +40,7 @@ def events(run: Run) -> Step:
     sent = Counts()
     if not is_dry(run):
         with run.lake.lease(LEASE):  # its audits had passed
-            sent = ship(run).counts
+            sent = ship(run)
     previous, version = newest_sending(run.lake), _version(run)
     older = f"; day {run.day} is older than what is sent and sends nothing" if run.day < version.day else ""
     completed = f"; completed: {sent}" if sent.messages else ""

@@ -37,15 +37,17 @@ def note_plan(run: Run, content: Content, engine: str | None, sent: Counts) -> N
     Args:
         run: the run.
         content: its plan, or the newest sending where there is nothing to send.
-        engine: the Spark that made the events; None: none had to be made.
+        engine: the Spark that made the events; None: none had to be made, or an earlier try of the run has made them.
         sent: messages of an unfinished sending that the run has completed.
     """
+    before = _read(run)
+    is_same = (before.version_day, before.version_generation) == content.order
     _write(
         run,
         RunRecord(
             day=run.day,
             run_id=run.run_id,
-            engine=engine,
+            engine=engine or (before.engine if is_same else None),
             version_day=content.day,
             version_generation=content.generation,
             held_count=content.counts.held,
@@ -55,7 +57,7 @@ def note_plan(run: Run, content: Content, engine: str | None, sent: Counts) -> N
     )
 
 
-def note_sent(run: Run, sending: Sending | None, sent: Counts) -> None:
+def note_sent(run: Run, sending: Sending, sent: Counts) -> None:
     """Keep what a run has sent, with what it has completed.
 
     Args:
@@ -63,10 +65,7 @@ def note_sent(run: Run, sending: Sending | None, sent: Counts) -> None:
         sending: the newest one, which is that of the run's version.
         sent: all messages that it has sent.
     """
-    content = run.lake.read(_path(run))
-    record = RunRecord.model_validate_json(content) if content else RunRecord(day=run.day, run_id=run.run_id)
-    number = sending.generation if sending else None
-    _write(run, record.model_copy(update={"sending": number, **_counted(sent)}))
+    _write(run, _read(run).model_copy(update={"sending": sending.generation, **_counted(sent)}))
 
 
 def contract_event_run(run: Run) -> Step:
@@ -80,6 +79,11 @@ def contract_event_run(run: Run) -> Step:
 
 def _counted(sent: Counts) -> dict[str, int]:
     return {f"{name}_count": getattr(sent, name) for name in ("insert", "update", "delete", "tombstone")}
+
+
+def _read(run: Run) -> RunRecord:
+    content = run.lake.read(_path(run))
+    return RunRecord.model_validate_json(content) if content else RunRecord(day=run.day, run_id=run.run_id)
 
 
 def _write(run: Run, record: RunRecord) -> None:

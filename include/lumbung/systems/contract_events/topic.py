@@ -8,7 +8,7 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +21,7 @@ from lumbung.storage.lake import Lake
 from lumbung.stream.kafka import WAIT_SECONDS, Cluster
 from lumbung.stream.registry import unframed
 from lumbung.systems.contract_events import part as parts
-from lumbung.systems.contract_events.send import open_cluster
+from lumbung.systems.contract_events.connection import open_cluster
 from lumbung.systems.contract_events.sending import sendings
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Verified(NamedTuple):
     differences: list[Difference]
 
 
-def messages(settings: Settings) -> Iterator[Message]:
+def messages(settings: Settings) -> Generator[Message]:
     """All messages of the topic that are committed now, by partition and offset.
 
     Raises:
@@ -147,6 +147,12 @@ def _of_partition(cluster: Cluster, consumer: Consumer, partition: int, first: i
                 return
         if time.monotonic() > until:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{cluster.name} cannot be read"))
+
+
+def is_empty(settings: Settings) -> bool:
+    """Whether the topic has no message that is committed."""
+    with contextlib.closing(messages(settings)) as found:
+        return next(found, None) is None
 
 
 def verify(settings: Settings, lake: Lake, most: int = 20) -> Verified:
