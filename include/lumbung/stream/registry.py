@@ -134,10 +134,11 @@ class Registry:
             latest = client.get_latest_version(self.subject).version
             return Check(self.subject, "same", self._level(), latest, same.version, same.schema_id)
         with _unless_missing():
-            latest = client.get_latest_version(self.subject).version
-            # As the subject's level says: against the latest version, or against all.
-            fits = client.test_compatibility_all_versions(self.subject, schema)
-            return Check(self.subject, "compatible" if fits else "incompatible", self._level(), latest)
+            latest, level = client.get_latest_version(self.subject).version, self._level()
+            # A registry may take "all versions" at its word, whatever the level says.
+            is_transitive = level.endswith("_TRANSITIVE")
+            test = client.test_compatibility_all_versions if is_transitive else client.test_compatibility
+            return Check(self.subject, "compatible" if test(self.subject, schema) else "incompatible", level, latest)
         return Check(self.subject, "new", self._level())
 
     def _level(self) -> str:
@@ -236,7 +237,7 @@ class Registry:
         return LumbungError(
             f"the schema does not fit what the registry has{reason and f': {reason}'}",
             where=f"{self.url}, {self.subject}",
-            remedy=f"nothing was sent; choose a version of the schema that fits ({self.command} check), or another topic",
+            remedy=f"nothing was sent; choose a version that fits ({self.command} check), or another topic",
         )
 
 
