@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lumbung.pipeline.system import SnapshotSystem
 
 if TYPE_CHECKING:
+    from lumbung.core.settings import Settings
     from lumbung.pipeline.run import Run
     from lumbung.serving.contract_schema import ContractAnswers
     from lumbung.serving.schema import Section
@@ -23,10 +24,14 @@ class ContractEvents(SnapshotSystem):
     label = "Contract events"
     decision_task = "version"
 
+    def usual_folder(self, settings: Settings) -> Path:
+        """The setting."""
+        return settings.contract_events.source
+
     def source_folder(self, run: Run) -> Path:
         """The run's option `source`, or the setting."""
         source = run.options.get("source")
-        return Path(source) if source else run.settings.contract_events.source
+        return Path(source) if source else self.usual_folder(run.settings)
 
     # What people and programs read.
 
