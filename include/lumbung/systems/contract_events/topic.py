@@ -18,15 +18,15 @@ import pyarrow.parquet as pq
 from lumbung.core.settings import Settings
 from lumbung.storage.duck import engine, parquet
 from lumbung.storage.lake import Lake
-from lumbung.stream.kafka import WAIT_SECONDS, Cluster
+from lumbung.stream.kafka import EVENTS, WAIT_SECONDS, Cluster
 from lumbung.stream.registry import unframed
 from lumbung.systems.contract_events import part as parts
-from lumbung.systems.contract_events.connection import open_cluster
 from lumbung.systems.contract_events.sending import sendings
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
 
+SENDER = "lumbung contract-events run"
 BATCH = 5_000
 _EVENT_ID = re.compile(rb'\{"eventHeader":\{"eventIdentifier":"([0-9a-f-]{36})"')
 _SCHEMA = pa.schema(
@@ -97,6 +97,15 @@ class Verified(NamedTuple):
     messages: int
     counts: dict[str, int]
     differences: list[Difference]
+
+
+def open_cluster(settings: Settings) -> Cluster:
+    """The Kafka of the events.
+
+    Raises:
+        LumbungError: the settings name none.
+    """
+    return Cluster(settings, settings.contract_events.topic, EVENTS, sender=SENDER, has_dead=False)
 
 
 def messages(settings: Settings) -> Generator[Message]:
