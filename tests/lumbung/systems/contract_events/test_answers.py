@@ -13,7 +13,7 @@ from lumbung.core.settings import ROOT
 from lumbung.systems.contract_events.answers import answers
 from support import contract_marts
 
-PAGE = ROOT / "docs" / "reference" / "contract-events.md"
+PAGE = ROOT / "docs" / "reference" / "contract-events-flow.md"
 FIRST, DAY = date(2026, 11, 20), date(2026, 11, 21)
 
 
