@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-tweets run-models up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint format lock clean
+.PHONY: help install install-azure run run-tweets run-models up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags services tools benchmarks tests
@@ -10,6 +10,9 @@ help: ## List the targets
 
 install: ## Make the environments (.venv, .venv-bigquery)
 	@infra/install.sh
+
+install-azure: ## Add to .venv what a lake on Azure needs
+	@infra/install.sh azure
 
 run: install ## Run the warehouse for a day and print the answers (DAY=YYYY-MM-DD, REFRESH=1)
 	@$(lumbung) run $(if $(DAY),--day $(DAY)) $(if $(REFRESH),--refresh)
