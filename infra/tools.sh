@@ -22,7 +22,7 @@ fi
 
 go=$(stamp requirements/go/go.mod requirements/go/go.sum)
 if ! is_done .tools-go "$go"; then
-  command -v go >/dev/null || fail "no Go found. Install Go 1.21 or later, then run make again."
+  command -v go >/dev/null || fail "no Go found. Install Go 1.25 or later, then run make again."
   say "Building actionlint into .tools-go"
   rm -rf .tools-go
   mkdir .tools-go
