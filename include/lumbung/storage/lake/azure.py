@@ -22,6 +22,7 @@ API_VERSION = "2025-11-05"
 # A file up to this size is one request; a larger one is sent in blocks. Both are held in memory.
 SINGLE_BYTES = 64 * 1024 * 1024
 BLOCK_BYTES = 32 * 1024 * 1024
+RETRIES = 4  # after 2, 4, 8 and 16 seconds
 
 
 class AzureError(LumbungError):
@@ -201,8 +202,17 @@ def connect(settings: Settings) -> Any:
     logging.getLogger("azure").setLevel(logging.WARNING)  # it would report each request
     options: dict[str, Any] = {
         "api_version": API_VERSION,
-        # The client's own waits 15 seconds before it repeats a request: a lease is renewed that often.
-        "retry_policy": ExponentialRetry(initial_backoff=0, increment_base=2, retry_total=4, random_jitter_range=1),
+        # The client's own waits 15 seconds before it repeats a request: a lease is renewed that often. The kinds of
+        # failure have bounds of their own, which are 3 whatever the total is.
+        "retry_policy": ExponentialRetry(
+            initial_backoff=0,
+            increment_base=2,
+            random_jitter_range=1,
+            retry_total=RETRIES,
+            retry_connect=RETRIES,
+            retry_read=RETRIES,
+            retry_status=RETRIES,
+        ),
         "max_single_put_size": SINGLE_BYTES,
         "max_chunk_get_size": BLOCK_BYTES,
     }

@@ -92,7 +92,7 @@ def test_what_may_pass_is_tried_again(lake, status, is_transient, monkeypatch):
         with pytest.raises(azure.AzureError) as error:
             distant.read("a")
     assert error.value.transient is is_transient
-    assert len(proxy.requests) == (4 if is_transient else 1)
+    assert len(proxy.requests) == (5 if is_transient else 1)
 
 
 def test_nobody_answers(lake, monkeypatch):
