@@ -62,10 +62,12 @@ CMD ["sh", "-euc", "printf 'spark:x:%s:0::/tmp:/bin/sh\\n' $(id -u) >/tmp/passwd
 
 
 FROM builder AS airflow-environment
-COPY requirements/airflow.txt requirements/
+# Names of requirements/*.txt that are installed too, such as azure.
+ARG EXTRAS
+COPY requirements/airflow.txt requirements/azure.txt requirements/
 # Byte code makes Airflow start twice as fast. Google's and other large libraries that the pipeline never imports go without
 # it, and without their tests and the descriptions of hundreds of APIs: 500 MB less.
-RUN uv pip install --quiet --require-hashes -r requirements/airflow.txt \
+RUN for name in airflow $EXTRAS; do uv pip install --quiet --require-hashes -r requirements/$name.txt || exit 1; done \
     && cd .venv/lib/python3.13/site-packages \
     && find pandas pyarrow scipy sklearn numpy -type d -name tests -prune -exec rm -r {} + \
     && find googleapiclient/discovery_cache/documents -type f ! -name 'bigquery*' ! -name 'dataproc*' ! -name 'storage*' -delete \

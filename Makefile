@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-tweets run-models run-contracts up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint format lock clean
+.PHONY: help install install-azure run run-tweets run-models run-contracts up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint lint-ci tools package release deploy check-schema format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags services tools benchmarks tests
@@ -10,6 +10,9 @@ help: ## List the targets
 
 install: ## Make the environments (.venv, .venv-bigquery)
 	@infra/install.sh
+
+install-azure: ## Add to .venv what a lake on Azure needs
+	@infra/install.sh azure
 
 run: install ## Run the warehouse for a day and print the answers (DAY=YYYY-MM-DD, REFRESH=1)
 	@$(lumbung) run $(if $(DAY),--day $(DAY)) $(if $(REFRESH),--refresh)
@@ -88,6 +91,24 @@ lint: ## Check code, types, SQL, contracts, test cases and imports
 	@.venv/bin/sqlfluff lint --disable-progress-bar include/sql
 	@.venv/bin/python tools/imports.py
 	@$(lumbung) check
+
+lint-ci: ## Check the syntax of the pipelines, Jenkinsfile and .github/workflows (needs Node.js, Go, Java)
+	@infra/lint-ci.sh
+
+tools: ## Install what tests and lint-ci use beside Python's packages: Azurite, npm-groovy-lint, actionlint
+	@infra/tools.sh
+
+package: install ## Write what is released to build/: the wheel, and the files that a host needs
+	@infra/release.sh package
+
+release: ## Build the images, push them and put them on a host: ENV=qa (variables: infra/release.sh)
+	@infra/release.sh release $(ENV)
+
+deploy: ## Put a version that was released on a host: ENV=prod (VERSION=commit; variables: infra/release.sh)
+	@infra/release.sh deploy $(ENV)
+
+check-schema: install ## Ask the schema registry whether it takes the schema of contract events
+	@$(lumbung) contract-events schema check
 
 format: ## Format code and SQL
 	@infra/install.sh dev

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the environments: .venv (Airflow, Lumbung; with "dev" the tests' tools too), .venv-bigquery (the local server) and,
-# with "dev" where Java is, .venv-spark (a JVM Spark for tests); with "bench" or "audit" .venv-bench (what Lumbung is measured against) or
-# .venv-audit (looks up known faults of what is locked).
+# Makes the environments: .venv (Airflow, Lumbung; with "dev" the tests' tools too, with "azure" what a lake on Azure needs, which
+# then stays), .venv-bigquery (the local server) and, with "dev" where Java is, .venv-spark (a JVM Spark for tests); with "bench" or
+# "audit" .venv-bench (what Lumbung is measured against) or .venv-audit (looks up known faults of what is locked).
 # Needs Python 3 with pip; uv comes from pip into .tools, and everything from the hash-locked requirements/*.txt.
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,14 +22,19 @@ wanted=${1:-} lock=airflow
 main=$(stamp requirements/airflow.txt requirements/dev.txt)
 bigquery=$(stamp requirements/bigquery.txt)
 spark=$(stamp requirements/spark.txt)
+azure=$(stamp requirements/azure.txt)
 case $wanted in
   bench | audit) tool=$wanted tools=$(stamp "requirements/$wanted.txt") ;;
   *) tool='' tools='' ;;
 esac
+# Once asked for, it is kept up to date, also in an environment that is made again.
+wants_azure=no
+if [ "$wanted" = azure ] || [ -e .venv/.installed-azure ]; then wants_azure=yes; fi
+has_azure() { [ $wants_azure = no ] || [ "$(cat .venv/.installed-azure 2>/dev/null)" = "$azure" ]; }
 wants_spark() { [ "$lock" = dev ] && { command -v java >/dev/null || [ -n "${JAVA_HOME:-}" ]; }; }
 # The dev environment holds all of the other one.
 if is_done .venv "dev $main" || { [ "$lock" = airflow ] && is_done .venv "airflow $main"; }; then
-  is_done .venv-bigquery "$bigquery" && { ! wants_spark || is_done .venv-spark "$spark"; } &&
+  is_done .venv-bigquery "$bigquery" && has_azure && { ! wants_spark || is_done .venv-spark "$spark"; } &&
     { [ -z "$tool" ] || is_done ".venv-$tool" "$tools"; } && exit 0
 fi
 
@@ -72,13 +77,18 @@ fi
 make_environment() { # folder, stamp, lock
   is_done "$1" "$2" && return
   say "Installing $1 from requirements/$3.txt (takes a minute or two)"
-  rm -f "$1/.installed"
+  rm -f "$1"/.installed*
   is_usable "$1" || "$uv" venv --quiet --clear --python "$python" "$1"
   "$uv" pip install --quiet --python "$1/bin/python" --require-hashes -r "requirements/$3.txt"
   [ "$1" = .venv ] && "$uv" pip install --quiet --python .venv/bin/python --no-deps --offline -e .
   printf '%s' "$2" >"$1/.installed"
 }
 is_done .venv "dev $main" || make_environment .venv "$lock $main" "$lock"
+if ! has_azure; then
+  say "Installing requirements/azure.txt into .venv"
+  "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r requirements/azure.txt
+  printf '%s' "$azure" >.venv/.installed-azure
+fi
 make_environment .venv-bigquery "$bigquery" bigquery
 if wants_spark; then make_environment .venv-spark "$spark" spark; fi
 if [ -n "$tool" ]; then make_environment ".venv-$tool" "$tools" "$tool"; fi

@@ -18,7 +18,7 @@ from selenium.webdriver import Chrome
 from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
 from lumbung.pipeline.snapshot import DataFile
-from support import bigquery_process, elasticsearch_server, registry_server, source_database, stream
+from support import azurite_server, bigquery_process, elasticsearch_server, registry_server, source_database, stream
 from support.browser import MissingError as BrowserMissingError
 from support.browser import running as running_browser
 from support.contracts_harness import ContractsHarness
@@ -104,6 +104,19 @@ def kafka(missing: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathF
         missing("Java and Maven")
     with stream.running(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def azurite(
+    missing: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[azurite_server.Server]:
+    """A running Azurite; each test has a container of its own."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(azurite_server.running(tmp_path_factory.mktemp("azurite")))
+        except azurite_server.MissingError as error:
+            missing(str(error))
+        yield server
 
 
 @pytest.fixture(scope="session")

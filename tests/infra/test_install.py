@@ -17,7 +17,7 @@ mkdir -p "$folder/bin"
 ln -sf /bin/true "$folder/bin/python"
 echo "VIRTUAL_ENV='$PWD/$folder'" >"$folder/bin/activate"
 """
-LOCKS = ("airflow", "dev", "bigquery", "spark", "uv")
+LOCKS = ("airflow", "azure", "dev", "bigquery", "spark", "uv")
 
 
 @pytest.fixture
@@ -34,10 +34,10 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def asked(checkout: Path) -> list[str]:
+def asked(checkout: Path, *arguments: str) -> list[str]:
     """Install, and return what uv was asked for."""
     (checkout / "asked").unlink(missing_ok=True)
-    subprocess.run([checkout / "infra/install.sh"], check=True, capture_output=True)
+    subprocess.run([checkout / "infra/install.sh", *arguments], check=True, capture_output=True)
     return (checkout / "asked").read_text().split() if (checkout / "asked").exists() else []
 
 
@@ -66,3 +66,15 @@ def test_a_link_to_a_checkout_is_the_checkout(checkout: Path) -> None:
     link = checkout.with_name("link")
     link.symlink_to(checkout)
     assert asked(link) == []
+
+
+def test_what_a_lake_on_azure_needs_stays_once_it_is_asked_for(checkout: Path) -> None:
+    asked(checkout)
+    assert asked(checkout, "azure") == ["pip"]
+    assert asked(checkout, "azure") == asked(checkout) == []
+    with (checkout / "requirements/azure.txt").open("a") as lock:
+        lock.write("# another version\n")
+    assert asked(checkout) == ["pip"]
+    moved = checkout.rename(checkout.with_name("moved"))
+    assert asked(moved) == [*ALL[:3], "pip", *ALL[3:]]
+    assert asked(moved) == []

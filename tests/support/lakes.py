@@ -9,7 +9,7 @@ import os
 import threading
 import time
 
-from lumbung.storage.lake import FolderLake, bucket
+from lumbung.storage.lake import FolderLake, objects
 
 # spawn: a forked child would inherit the open files of its parent, and with them its locks.
 PROCESSES = multiprocessing.get_context("spawn")
@@ -42,7 +42,7 @@ def hang_in_write(lake, path, begun):
 
 def hold_lease(lake, name, lease_seconds, held):
     """Hold a lease until killed; one of a bucket lasts for so many seconds and is renewed."""
-    bucket.LEASE_SECONDS = lease_seconds
+    objects.LEASE_SECONDS = lease_seconds
     with lake.lease(name):
         held.set()
         time.sleep(600)

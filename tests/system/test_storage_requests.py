@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lumbung.core.errors import LumbungError
-from lumbung.storage.lake import base, bucket
+from lumbung.storage.lake import base, objects
 from support import bucket_server
 from support.bigquery_recorder import recording
 from support.bucket_server import BUCKET, ServedLake
@@ -20,8 +20,8 @@ BIG = b"x" * (9 * 1024 * 1024)
 
 @pytest.fixture
 def lake_and_record(monkeypatch):
-    monkeypatch.setattr(bucket, "LEASE_SECONDS", 0.6)
-    monkeypatch.setattr(bucket, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(objects, "LEASE_SECONDS", 0.6)
+    monkeypatch.setattr(objects, "POLL_SECONDS", 0.02)
     with bucket_server.running() as server, recording(server.url) as (url, recorder):
         yield ServedLake(f"gs://{BUCKET}/home", url), recorder
 

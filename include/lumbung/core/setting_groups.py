@@ -29,6 +29,12 @@ def _webhook(url: SecretStr) -> SecretStr:
     return url
 
 
+def _connection_string(text: SecretStr) -> SecretStr:
+    if not re.search(r"(?i)(^|;)\s*(AccountKey|SharedAccessSignature)=", text.get_secret_value()):
+        raise ValueError("must look like AccountName=name;AccountKey=key;…, as Azure shows it under Access keys")
+    return text
+
+
 def _header(token: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[A-Za-z0-9%._~+/=-]+", token.get_secret_value()):
         raise ValueError("has characters that no bearer token has")
@@ -80,6 +86,26 @@ class Notify(Group):
 
     email: Email | None = None
     webhook: Annotated[SecretStr, AfterValidator(_webhook)] | None = None
+
+
+class Azure(Group):
+    """Azure, where the lake is there.
+
+    Attributes:
+        account: storage account of a lake at `az://`, which one signs in to as the machine, its user or its identity.
+        connection_string: a storage account's address with a key or a shared access signature.
+    """
+
+    account: Annotated[str, Field(pattern=r"^[a-z0-9]{3,24}$")] | None = None
+    connection_string: Annotated[SecretStr, AfterValidator(_connection_string)] | None = None
+
+    @property
+    def connected_account(self) -> str | None:
+        """The account that the connection string names, if it does: one with a signature may give an address only."""
+        if self.connection_string is None:
+            return None
+        fields = (field.partition("=") for field in self.connection_string.get_secret_value().split(";"))
+        return {name.strip().lower(): value for name, _, value in fields}.get("accountname")
 
 
 class X(Group):

@@ -23,6 +23,7 @@ from lumbung.core.setting_groups import (
     AbsolutePath,
     Activity,
     Api,
+    Azure,
     ContractEvents,
     Dataproc,
     Group,
@@ -43,6 +44,9 @@ EMULATOR_VARIABLE = "BIGQUERY_EMULATOR_HOST"
 TweetSource = Literal["synthetic", "archive", "x"]
 TWEET_SOURCES: tuple[TweetSource, ...] = get_args(TweetSource)
 NO_SOURCE: Final = "none"
+# Of a container on Azure; its account may be that of a national cloud.
+AZ_URI = re.compile(r"az://[a-z0-9](-?[a-z0-9]){2,62}(/[^?#]*)?")
+ABFSS_URI = re.compile(r"abfss://[a-z0-9](-?[a-z0-9]){2,62}@(?P<account>[a-z0-9]{3,24})\.dfs\.[a-z0-9.]+(/[^?#]*)?")
 # What a group is named after has its group's name: LUMBUNG_KAFKA is where Kafka is.
 NAMESAKES = {
     ("kafka", "servers"): "kafka",
@@ -77,7 +81,7 @@ class Settings(Group):
         home: folder of all local state.
         data_source: folder with the source files and the seed of the embedded PostgreSQL.
         source_dsn: the source PostgreSQL; None: the embedded one.
-        lake_uri: `file://` or `gs://` address of the lake; default: `lake` under `home`.
+        lake_uri: `file://`, `gs://`, `az://` or `abfss://` address of the lake; default: `lake` under `home`.
         project: the BigQuery project; None: the local server.
         location: where the data sets are made.
         dataset_prefix: put before every data set's name, so that a team shares one project.
@@ -89,6 +93,7 @@ class Settings(Group):
         tweet_source: where the DAG `tweets` collects from by default; `none`: services collect and ship.
         kibana: address of a Kibana.
         notify: who hears of failed runs.
+        azure: Azure, where the lake is there.
         x: the X API.
         kafka: Kafka.
         activity: activity of students.
@@ -115,6 +120,7 @@ class Settings(Group):
     tweet_source: Annotated[Literal[TweetSource, "none"], AfterValidator(_without_path)] = "synthetic"
     kibana: Annotated[str, AfterValidator(server_url)] | None = None
     notify: Notify = Notify()
+    azure: Azure = Azure()
     x: X = X()
     kafka: Kafka = Kafka()
     activity: Activity = Activity()
@@ -139,9 +145,15 @@ class Settings(Group):
             object.__setattr__(self, "lake_uri", (self.home / "lake").as_uri())
         parts = urlsplit(self.lake_uri)
         if not (
-            (parts.scheme == "file" and not parts.netloc and parts.path) or (parts.scheme == "gs" and parts.netloc)
+            (parts.scheme == "file" and not parts.netloc and parts.path)
+            or (parts.scheme == "gs" and parts.netloc)
+            or AZ_URI.fullmatch(self.lake_uri)
+            or ABFSS_URI.fullmatch(self.lake_uri)
         ):
-            raise ValueError("LUMBUNG_LAKE_URI must be file:///folder or gs://bucket/folder")
+            raise ValueError(
+                "LUMBUNG_LAKE_URI must be file:///folder, gs://bucket/folder, az://container/folder or"
+                " abfss://container@account.dfs.core.windows.net/folder"
+            )
         if self.spark.engine.startswith("dataproc") and not (self.project and parts.scheme == "gs"):
             raise ValueError(
                 "LUMBUNG_SPARK names Dataproc, which needs LUMBUNG_PROJECT and a LUMBUNG_LAKE_URI of gs://"
@@ -158,6 +170,30 @@ class Settings(Group):
             )
         return self
 
+    @model_validator(mode="after")
+    def _azure_signs_in(self) -> Self:
+        if not self.is_lake_on_azure:
+            return self
+        account, connection = self.azure.account, self.azure.connection_string
+        connected = self.azure.connected_account
+        if named := ABFSS_URI.fullmatch(self.lake_uri):
+            for variable_name, other in (("ACCOUNT", account), ("CONNECTION_STRING", connected)):
+                if other not in (None, named["account"]):
+                    raise ValueError(
+                        f"LUMBUNG_LAKE_URI and LUMBUNG_AZURE_{variable_name} name two accounts,"
+                        f" {named['account']} and {other}"
+                    )
+        elif (account is None) == (connection is None):
+            raise ValueError(
+                "a LUMBUNG_LAKE_URI of az:// needs LUMBUNG_AZURE_CONNECTION_STRING or LUMBUNG_AZURE_ACCOUNT; set one"
+            )
+        elif self.spark.engine.startswith("sc://"):
+            raise ValueError(
+                "LUMBUNG_SPARK names a Spark Connect server, which reads the lake by itself and knows no az://: give"
+                " LUMBUNG_LAKE_URI as abfss://container@account.dfs.core.windows.net/folder"
+            )
+        return self
+
     @property
     def warehouse(self) -> Literal["bigquery", "server", "embedded"]:
         """Which warehouse a run uses: a real project, a local server given by address, or the embedded one."""
@@ -170,9 +206,19 @@ class Settings(Group):
 
     @property
     def lake_folder(self) -> Path | None:
-        """The lake's folder; None where the lake is a bucket."""
+        """The lake's folder; None where the lake is a store of objects."""
         parts = urlsplit(self.lake_uri)
         return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    @property
+    def is_lake_on_azure(self) -> bool:
+        """Whether the lake is a container of Azure Blob Storage."""
+        return urlsplit(self.lake_uri).scheme in ("az", "abfss")
+
+    @property
+    def bigquery_reads_lake(self) -> bool:
+        """Whether load jobs read the lake's files by address; else they are uploaded with the job."""
+        return urlsplit(self.lake_uri).scheme == "gs"
 
     @classmethod
     def of(cls, **values: Any) -> Self:

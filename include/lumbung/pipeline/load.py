@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -92,6 +93,16 @@ def replace(run: Run, contract: Contract, day: date, source: Path | Sequence[str
     return job
 
 
+@contextlib.contextmanager
+def loadable(run: Run, path: str) -> Iterator[Path | list[str]]:
+    """A file of the lake as a load job takes it: its address where BigQuery reads that, else a local file to upload."""
+    if run.settings.bigquery_reads_lake:
+        yield [run.lake.address(path)]
+    else:
+        with run.lake.local(path) as file:
+            yield file
+
+
 def _load(run: Run, contract: Contract, day: date) -> Step:
     version = snapshot.version_of(run.lake, run.system, day)
     member = version.members.get(contract.table) if version else None
@@ -106,11 +117,8 @@ def _load(run: Run, contract: Contract, day: date) -> Step:
         if set(member.columns) != {column.name for column in contract.business_columns}:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lumbung-")))
             source = _conformed(stack.enter_context(run.lake.local(member.file.path)), contract, folder)
-        elif run.settings.lake_folder is not None:
-            # BigQuery takes no file addresses, so a file is uploaded with the job; gs:// it reads itself.
-            source = stack.enter_context(run.lake.local(member.file.path))
         else:
-            source = [run.lake.address(member.file.path)]
+            source = stack.enter_context(loadable(run, member.file.path))
         job = replace(run, contract, day, source, rows=member.file.rows, marker=marker)
     return Step.written(
         contract.address,

@@ -16,8 +16,8 @@ COPIERS = 8
 def readable(settings: Settings, lake: Lake, paths: Sequence[str], copies: ExitStack) -> list[str]:
     """The files as the engine of a session reads them.
 
-    Sail gets local copies of a bucket's: its own client for `gs://` refuses impersonated credentials, and would be a
-    second identity. A Spark Connect server has its own.
+    Sail gets local copies of what is in a store of objects: its own client for `gs://` refuses impersonated
+    credentials, and each would be a second identity. A Spark Connect server has its own.
 
     Args:
         settings: name the engine and the lake.

@@ -1,4 +1,4 @@
-"""The lake: a folder or a bucket."""
+"""The lake: a folder, a bucket or a container on Azure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ import uuid
 from collections.abc import Iterator
 
 from lumbung.cli.doctor.machine import writable
-from lumbung.core.errors import first_line
+from lumbung.core.errors import LumbungError, first_line
 from lumbung.core.settings import Settings, variable
 from lumbung.serving.schema import Finding
-from lumbung.storage.lake import BucketLake
+from lumbung.storage.lake import open_lake
+from lumbung.storage.lake.azure import AzureError
+
+OF_BUCKET = "see the credentials and the bucket's name; you need the role Storage Object User on it, and see"
+OF_CONTAINER = (
+    "see the credentials and the container's name; you need the role Storage Blob Data Contributor on it"
+    f" (`az login` on a laptop), or {variable('azure_connection_string')}, and see"
+)
 
 
 def check(settings: Settings) -> Iterator[Finding]:
@@ -22,17 +29,15 @@ def check(settings: Settings) -> Iterator[Finding]:
 
     probe = f"doctor/{uuid.uuid4().hex}"
     try:
-        lake = BucketLake(settings.lake_uri)
+        lake = open_lake(settings)
         lake.write(probe, b"probe")
         is_kept = lake.read(probe) == b"probe" and probe.rpartition("/")[2] in lake.names("doctor")
         lake.delete(probe)
     except (GoogleAPIError, GoogleAuthError, OSError) as error:
-        yield Finding(
-            "lake",
-            False,
-            f"{settings.lake_uri}: {first_line(error)}",
-            f"see the credentials and the bucket's name; you need the role Storage Object User on it, and see"
-            f" {variable('lake_uri')}",
-        )
+        yield Finding("lake", False, f"{settings.lake_uri}: {first_line(error)}", f"{OF_BUCKET} {variable('lake_uri')}")
+    except AzureError as error:
+        yield Finding("lake", False, f"{settings.lake_uri}: {error.what}", f"{OF_CONTAINER} {variable('lake_uri')}")
+    except LumbungError as error:
+        yield Finding("lake", False, f"{settings.lake_uri}: {error.what}", error.remedy)
     else:
-        yield Finding("lake", is_kept, f"{settings.lake_uri} is written, listed and read", "see the bucket's retention")
+        yield Finding("lake", is_kept, f"{settings.lake_uri} is written, listed and read", "see the store's retention")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import NO_SOURCE
-from lumbung.pipeline.load import replace
+from lumbung.pipeline.load import loadable, replace
 from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.target import Target
 from lumbung.spark import clean as cleaning
@@ -147,11 +147,7 @@ def load(run: Run, target: Target) -> Step:
             is_newer = marker is not None and marker.generation > target.generation and not holds_it
             if is_newer or (marker and holds_it and marker.is_loaded(created) and not run.refreshes(day)):
                 continue
-            with ExitStack() as stack:
-                path = cleaned_path(day, key)
-                source: Path | list[str] = [run.lake.address(path)]
-                if run.settings.lake_folder is not None:
-                    source = stack.enter_context(run.lake.local(path))
+            with loadable(run, cleaned_path(day, key)) as source:
                 job = replace(
                     run,
                     contract,

@@ -11,6 +11,7 @@ from lumbung.systems.stream_models.batches import default_by, make_batches, newe
 from lumbung.systems.stream_models.by import By
 from support import bucket_server
 from support.activity import FIRST, NOON, Activity, all_seqs, bad, files_of, replay, row, rows_of, seqs_of
+from support.azurite_server import ServedAzureLake
 
 TEN = By("count", 10)
 MINUTE = By.parse("window:1m")
@@ -248,19 +249,27 @@ def test_ticks_alone_make_no_batch(activity):
         assert make_batches(activity.lake, by) == []
 
 
+def test_a_lake_on_azure_has_the_same_batches_as_a_folder(activity, tmp_path, azurite):
+    compare_batches(activity, tmp_path, ServedAzureLake(f"az://{azurite.container()}/home", azurite.url), TEN)
+
+
 @pytest.mark.parametrize("by", [TEN, MINUTE, EVENTS])
 def test_a_bucket_has_the_same_batches_as_a_folder(activity, tmp_path, by):
-    other = Activity(tmp_path / "other")
     with bucket_server.running() as server:
-        other.lake = bucket_server.ServedLake("gs://granary/home", server.url)
-        for place in (activity, other):
-            replay(place.lake, 1, 0, 45)
-            place.send(*map(row, range(25)))
-            make_batches(place.lake, by)
-            place.send(*map(row, range(25, 45)))
-        batches = make_batches(other.lake, by, csv=True)
-        assert files_of(batches) == files_of(make_batches(activity.lake, by))
-        assert sum(batch.rows for batch in batches) == 45
+        compare_batches(activity, tmp_path, bucket_server.ServedLake("gs://granary/home", server.url), by)
+
+
+def compare_batches(activity, tmp_path, lake, by):
+    other = Activity(tmp_path / "other")
+    other.lake = lake
+    for place in (activity, other):
+        replay(place.lake, 1, 0, 45)
+        place.send(*map(row, range(25)))
+        make_batches(place.lake, by)
+        place.send(*map(row, range(25, 45)))
+    batches = make_batches(other.lake, by, csv=True)
+    assert files_of(batches) == files_of(make_batches(activity.lake, by))
+    assert sum(batch.rows for batch in batches) == 45
 
 
 @pytest.mark.parametrize("place", ["folder", "bucket"])
