@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-tweets run-models up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint format lock clean
+.PHONY: help install run run-tweets run-models up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint format lock clean package
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags services tools benchmarks tests
@@ -91,6 +91,9 @@ format: ## Format code and SQL
 	@.venv/bin/ruff check --fix $(code)
 	@.venv/bin/ruff format $(code)
 	@.venv/bin/sqlfluff fix --disable-progress-bar include/sql
+
+package: install ## Write what a cluster runs Spark jobs with: build/lumbung.zip and build/job.py
+	@.venv/bin/python -m lumbung.spark.package build
 
 lock: install ## Lock requirements/*.in again
 	@infra/lock.sh
