@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-tweets run-models up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint format lock clean package
+.PHONY: help install run run-tweets run-models run-contracts up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint format lock clean package
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags services tools benchmarks tests
@@ -20,6 +20,9 @@ run-tweets: install ## Run the path of tweets for a day with a real Kafka, print
 run-models: install ## Run the path of models with a real Kafka: replay, batches, training; print the models and how to serve them (DATASET=…, CONTRACT=…, BY=count:5000, SCHEME=a)
 	@$(lumbung) models run $(if $(DAY),--day $(DAY)) $(if $(DATASET),--dataset "$(DATASET)") $(if $(CONTRACT),--contract "$(CONTRACT)") \
 		$(if $(BY),--by $(BY)) $(if $(SCHEME),--scheme $(SCHEME))
+
+run-contracts: install ## Run the path of contract events with a real Kafka, print the events and three messages (DAY=…, SOURCE=folder, REFRESH=1)
+	@$(lumbung) contract-events run $(if $(DAY),--day $(DAY)) $(if $(SOURCE),--source "$(SOURCE)") $(if $(REFRESH),--refresh)
 
 up: install ## Airflow's page, scheduler and the local services, until Ctrl-C
 	@$(lumbung) up

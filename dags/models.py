@@ -17,11 +17,11 @@ published or served then, nothing is lost, and nothing comes twice: run the day 
 that are trained are not trained again.
 """
 
-from airflow.sdk import Asset, Param, TaskGroup, TriggerRule
+from airflow.sdk import Asset, Param, TriggerRule
 
 from lumbung.core import settings
 from lumbung_airflow.dag import daily_dag
-from lumbung_airflow.operators import ListOperator, LoadOperator, MappedStepOperator, OwnStepOperator
+from lumbung_airflow.operators import ListOperator, MappedStepOperator, OwnStepOperator
 
 SETTINGS = settings.load()
 # Each holds a Spark of its own: 275 MB and its rows.
@@ -70,18 +70,12 @@ with daily_dag(
     rule = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
     evaluate = OwnStepOperator(task_id="evaluate", trigger_rule=rule)
     record = OwnStepOperator(task_id="model_run", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("ops.model_run")])
-    with TaskGroup("load"):
-        loads = [
-            LoadOperator(task_id=table, entity=table, outlets=[Asset(f"staging.{table}")])
-            for table in ("activity", "model", "model_metric")
-        ]
+    daily.load(("activity", "model", "model_metric"))
     activate = OwnStepOperator(task_id="activate", after_decision=True)
     daily.start >> replay >> land >> batch
     [batch, trained] >> evaluate
     trained >> record
-    evaluate >> daily.version >> [daily.rejected, *loads]
-    for build in daily.builds.values():
-        loads >> build
+    evaluate >> daily.version >> daily.rejected
     # After the rejects: from what is published the next run sees which days have new ones.
     daily.rejected >> daily.publish >> activate
     daily.finish(activate, record, *ends)

@@ -21,6 +21,7 @@ from lumbung.pipeline.snapshot import DataFile
 from support import bigquery_process, elasticsearch_server, source_database, stream
 from support.browser import MissingError as BrowserMissingError
 from support.browser import running as running_browser
+from support.contracts_harness import ContractsHarness
 from support.models_harness import ModelsHarness
 from support.pipeline import PipelineHarness
 from support.tweet_harness import TweetHarness
@@ -215,6 +216,49 @@ def make_models_harness(new_models_harness: Callable[..., ModelsHarness]) -> Ite
     """Make a topic, a lake and a warehouse for models for one test."""
     with contextlib.ExitStack() as stack:
         yield lambda **options: stack.enter_context(contextlib.closing(new_models_harness(**options)))
+
+
+@pytest.fixture(scope="session")
+def small_contracts_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """The project's contracts, but of the tables made by a query only one of each kind."""
+    root = tmp_path_factory.mktemp("small contracts") / "sql"
+    for path in SQL_ROOT.glob("*/*"):
+        kept = path.stem in ("dim_contract", "fact_contract_event", "contract_event_daily")
+        if kept or not path.with_suffix(".sql").exists():
+            (root / path.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, root / path.parent.name)
+    return Catalog(root)
+
+
+@pytest.fixture(scope="session")
+def new_contracts_harness(
+    tmp_path_factory: pytest.TempPathFactory,
+    bigquery_server: str,
+    kafka: stream.Broker,
+    small_contracts_catalog: Catalog,
+) -> Callable[..., ContractsHarness]:
+    """Make sources, a topic, a lake and a warehouse for contract events, which the caller closes."""
+
+    def new(catalog: Catalog = small_contracts_catalog, **options: object) -> ContractsHarness:
+        home = tmp_path_factory.mktemp("contracts")
+        return ContractsHarness(home, bigquery_server, kafka.address, catalog, **options)
+
+    return new
+
+
+@pytest.fixture
+def make_contracts_harness(
+    new_contracts_harness: Callable[..., ContractsHarness],
+) -> Iterator[Callable[..., ContractsHarness]]:
+    """Make sources, a topic, a lake and a warehouse for contract events for one test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **options: stack.enter_context(contextlib.closing(new_contracts_harness(**options)))
+
+
+@pytest.fixture
+def contracts(make_contracts_harness: Callable[..., ContractsHarness]) -> ContractsHarness:
+    """Sources, a topic, a lake and a warehouse for contract events; three small tables are made by queries."""
+    return make_contracts_harness()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,16 +64,30 @@ class DailyDag:
 
     def take_snapshots(self) -> None:
         """Add the tasks of a system whose sources are taken as snapshots, from the first to its builds."""
+        self.extract(self.version)
+        self.load(source.table for source in self.sources)
+
+    def extract(self, snapshot: BaseOperator) -> None:
+        """Add a task for each source.
+
+        Args:
+            snapshot: the task that checks references between what they took; wired after them.
+        """
         with TaskGroup("extract"):
             extracts = [ExtractOperator(task_id=source.table, entity=source.table) for source in self.sources]
+        self.start >> extracts >> snapshot
+        # Of all extracts, too: the check ends as soon as one of them fails, and the others may still find rejects.
+        [*extracts, snapshot] >> self.rejected
+
+    def load(self, tables: Iterable[str]) -> None:
+        """Add a task for each staging table, after the decision and before all builds.
+
+        Args:
+            tables: their names, without the data set.
+        """
         with TaskGroup("load"):
-            loads = [
-                LoadOperator(task_id=source.table, entity=source.table, outlets=[Asset(source.address)])
-                for source in self.sources
-            ]
-        self.start >> extracts >> self.version >> loads
-        # Of all extracts, too: the decision ends as soon as one of them fails, and the others may still find rejects.
-        [*extracts, self.version] >> self.rejected
+            loads = [LoadOperator(task_id=table, entity=table, outlets=[Asset(f"staging.{table}")]) for table in tables]
+        self.version >> loads
         for build in self.builds.values():
             loads >> build
 
@@ -101,6 +115,7 @@ def daily_dag(
     params: dict[str, Param] | None = None,
     paused: bool | None = None,
     tags: Sequence[str] = (),
+    max_active_runs: int = 4,
 ) -> Iterator[DailyDag]:
     """A DAG that runs every day at 00:30 in Jakarta, for the day that just ended.
 
@@ -112,6 +127,7 @@ def daily_dag(
         params: parameters of this DAG only.
         paused: whether it starts paused; None: as Airflow is configured.
         tags: more tags than the system's name.
+        max_active_runs: runs that Airflow does at the same time.
     """
     system = by_dag(dag_id)
     common = {
@@ -145,7 +161,7 @@ def daily_dag(
         # A run of an earlier logical date would end well without a task: Airflow leaves its tasks out.
         start_date=datetime(2020, 1, 1, tzinfo=JAKARTA),
         catchup=False,
-        max_active_runs=4,
+        max_active_runs=max_active_runs,
         is_paused_upon_creation=paused,
         tags=[system.label.lower(), "daily", *tags],
         params={**common, **(params or {})},

@@ -55,6 +55,21 @@ class Column(Strict):
         default=None,
         description="Of csv: the decimal mark of its numbers; the other mark groups thousands. Staging gets 1234.56.",
     )
+    values: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="Of a source: the texts that are allowed; a row with another is rejected.",
+    )
+    parses_as: Literal["DATE", "TIMESTAMP"] | None = Field(
+        default=None,
+        description="Of a source: what its texts must be readable as; a row with another text is rejected."
+        " A TIMESTAMP without a zone is in Asia/Jakarta.",
+    )
+    compared: bool = Field(
+        default=True,
+        description="Of a source: false leaves it out when rows of a key are compared; rows that differ only there are"
+        " an identical repeat.",
+    )
 
     @property
     def source_name(self) -> str:
@@ -232,6 +247,13 @@ class Contract(Strict):
         source_names = [column.source_name for column in self.business_columns]
         if repeated := {name for name in source_names if source_names.count(name) > 1} - repeated:
             faults.append(f"columns taken twice from the source: {', '.join(sorted(repeated))}")
+        if checked := [c.name for c in self.columns if c.values or c.parses_as or not c.compared]:
+            if self.source is None or self.partition in checked:
+                faults.append("values:, parses_as: and compared: are for the columns that a source gives")
+            if unchecked := [c.name for c in self.columns if not c.compared and c.name in self.key]:
+                faults.append(f"compared: false is not for a key: {', '.join(unchecked)}")
+            if both := [c.name for c in self.columns if c.values and c.parses_as]:
+                faults.append(f"either values: or parses_as: {', '.join(both)}")
         if self.incremental and self.partition is None:
             faults.append("an incremental table needs a partition")
         if faults:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from lumbung.cli import author, console, enrollment
+from lumbung.cli.contract_events import app as contract_events_app
 from lumbung.cli.models import app as models_app
 from lumbung.cli.runs import Json, reading, write_report
 from lumbung.cli.tweets import app as tweets_app
@@ -23,11 +24,12 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Lumbung: the daily warehouse of enrollments, tweets and models, on a laptop or on BigQuery.",
+    help="Lumbung: the daily warehouse of enrollments, tweets, models and contracts, on a laptop or on BigQuery.",
 )
 
 app.add_typer(tweets_app, name="tweets")
 app.add_typer(models_app, name="models")
+app.add_typer(contract_events_app, name="contract-events")
 
 
 def main() -> None:

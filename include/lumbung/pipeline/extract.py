@@ -130,24 +130,25 @@ class _Attempt:
             )
             if db.execute("SELECT count(*) FROM suspect").fetchall() == [(0,)]:
                 return
-            row, key = (
+            compared = [column.name for column in self.contract.business_columns if column.compared]
+            row, contents, key = (
                 ", ".join(f"{quote(name)} := {quote(name)}" for name in names)
-                for names in (self.columns, self.contract.key)
+                for names in (self.columns, compared, self.contract.key)
             )
             db.execute(f"""
                 CREATE TEMP TABLE repeat AS
                 WITH candidate AS (
                     SELECT file_row_number AS n, to_json(struct_pack({row}))::VARCHAR AS raw,
-                        struct_pack({key}) AS key
+                        to_json(struct_pack({contents}))::VARCHAR AS contents, struct_pack({key}) AS key
                     FROM {source} WHERE hash({keys}) IN (SELECT h FROM suspect)
                 ), compared AS (
-                    SELECT n, raw, count(*) OVER same AS times, min(raw) OVER same <> max(raw) OVER same AS differs,
-                        min(n) OVER same AS first
+                    SELECT n, raw, key, count(*) OVER same AS times, min(n) OVER same AS first,
+                        min(contents) OVER same <> max(contents) OVER same AS differs
                     FROM candidate WINDOW same AS (PARTITION BY key)
                 )
                 SELECT * FROM compared WHERE times > 1 AND (differs OR n > first)
             """)
-            repeats = db.execute("SELECT n, raw, times, differs, first FROM repeat ORDER BY n")
+            repeats = db.execute("SELECT n, raw, key, times, differs, first FROM repeat ORDER BY n")
             while rows := repeats.fetchmany(10_000):
                 self._reject([self._repeat(lines, *row) for row in rows])
                 self.kept -= len(rows)
@@ -159,14 +160,15 @@ class _Attempt:
             )
             self.rows = kept
 
-    def _repeat(self, lines: array[int], n: int, raw: str, times: int, differs: bool, first: int) -> Reject:
-        key = ", ".join(self.contract.key)
+    def _repeat(
+        self, lines: array[int], n: int, raw: str, key: dict[str, str], times: int, differs: bool, first: int
+    ) -> Reject:
         if differs:
-            reason = f"{times} rows with the same {key} and different contents"
+            reason = f"{times} rows with the same {', '.join(self.contract.key)} and different contents"
         else:
             earlier = f"line {lines[first]}" if lines else f"row {first + 1}"
             reason = f"an identical repeat of {earlier}"
-        return Reject(line=lines[n] if lines else None, raw=raw, reason=reason)
+        return Reject(line=lines[n] if lines else None, raw=raw, reason=reason, key=key, loses_row=differs)
 
     def _refusal(self) -> SourceError | None:
         source = self.contract.source

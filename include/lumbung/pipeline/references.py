@@ -146,12 +146,14 @@ def _drop_dangling(
             f"CASE WHEN {present} AND NOT EXISTS (SELECT 1 FROM {quote(reference.table)} t WHERE {match})"
             f" THEN '{', '.join(reference.columns)} ' || {value} || ' is not in {reference.table}' END"
         )
-    row = ", ".join(f"{quote(name)} := r.{quote(name)}" for name in taken.columns)
+    row, key = (
+        ", ".join(f"{quote(name)} := r.{quote(name)}" for name in names) for names in (taken.columns, contract.key)
+    )
     db.execute(f"""
         CREATE OR REPLACE TEMP TABLE dangling AS
         SELECT * FROM (
             SELECT file_row_number AS n, struct_pack({row}) AS source, to_json(struct_pack({row}))::VARCHAR AS raw,
-                concat_ws('; ', {", ".join(reasons)}) AS reason, false AS alike
+                struct_pack({key}) AS key, concat_ws('; ', {", ".join(reasons)}) AS reason, false AS alike
             FROM {parquet(source)} r
         ) WHERE reason <> ''
     """)
@@ -162,9 +164,9 @@ def _drop_dangling(
     where = snapshot.folder(contract.system, contract.table, taken.day)
     unique = uuid.uuid4().hex[:12]
     rejects = RejectWriter(folder / f"{contract.table}-rejects.parquet")
-    dangling = db.execute("SELECT raw, reason FROM dangling ORDER BY n")
+    dangling = db.execute("SELECT raw, reason, key FROM dangling ORDER BY n")
     while rows := dangling.fetchmany(10_000):
-        rejects.add([Reject(line=None, raw=raw, reason=reason) for raw, reason in rows])
+        rejects.add([Reject(line=None, raw=raw, reason=reason, key=key) for raw, reason, key in rows])
     kept = folder / f"{contract.table}-kept.parquet"
     db.execute(
         f"COPY (SELECT * EXCLUDE (file_row_number) FROM {parquet(source)}"

@@ -21,6 +21,8 @@ from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import DataFile
 
 TABLE = "staging.rejected_row"
+SCHEMA = pa.schema([*REJECT_SCHEMA, ("key", pa.map_(pa.string(), pa.string())), ("loses_row", pa.bool_())])
+"""Of the files that keep a snapshot's rejects; those of earlier releases have the columns of `REJECT_SCHEMA` only."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,38 @@ class RejectWriter:
 
     def __init__(self, file: Path) -> None:
         self.file, self.count = file, 0
-        self._writer = pq.ParquetWriter(file, REJECT_SCHEMA, compression="zstd")
+        self._writer = pq.ParquetWriter(file, SCHEMA, compression="zstd")
 
     def add(self, rejects: Sequence[Reject]) -> None:
         """Append rejects."""
         if rejects:
-            rows = [{"line": reject.line, "raw": reject.raw, "reason": reject.reason} for reject in rejects]
-            self._writer.write_table(pa.Table.from_pylist(rows, REJECT_SCHEMA))
+            rows = [
+                {**vars(reject), "key": None if reject.key is None else list(reject.key.items())} for reject in rejects
+            ]
+            self._writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
             self.count += len(rejects)
 
     def close(self) -> Path:
         """The finished file."""
         self._writer.close()
         return self.file
+
+
+def keys(file: Path) -> Iterator[tuple[dict[str, str | None], bool]]:
+    """The key of each reject in a file of them, and whether a row is lost by it.
+
+    A key lacks what cannot be read. Of files of earlier releases no key can be read, and each reject may lose a row.
+
+    Args:
+        file: the file, on local disk.
+    """
+    with pq.ParquetFile(file) as rejects:
+        if "key" not in rejects.schema_arrow.names:
+            yield from (({}, True) for _ in range(rejects.metadata.num_rows))
+            return
+        for batch in rejects.iter_batches(columns=["key", "loses_row"]):
+            for row in batch.to_pylist():
+                yield dict(row["key"] or []), row["loses_row"]
 
 
 def too_many(

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from lumbung.catalog.contract import Catalog
+from lumbung.core.errors import LumbungError
 from lumbung.pipeline.target import Partition, Target
 from lumbung.serving.schema import Accounting
 from lumbung.storage.lake import Lake
@@ -108,6 +109,28 @@ def committed(lake: Lake, system: str, entity: str, day: date) -> Snapshot | Non
         day: the business day.
     """
     return newest(lake, folder(system, entity, day), Snapshot, _is_committed)
+
+
+def of_generation(lake: Lake, system: str, entity: str, day: date, generation: int) -> Snapshot:
+    """A source's snapshot that a version lists.
+
+    Args:
+        lake: the lake.
+        system: the system.
+        entity: the source.
+        day: the business day.
+        generation: which of the day's snapshots.
+
+    Raises:
+        LumbungError: it is not there any more.
+    """
+    path = f"{folder(system, entity, day)}/manifest-{generation:06}.json"
+    content = lake.read(path)
+    if content is None:
+        raise LumbungError(
+            "the snapshot is not in the lake any more", where=lake.address(path), remedy="run the day again"
+        )
+    return Snapshot.model_validate_json(content)
 
 
 def attempted(lake: Lake, system: str, entity: str, day: date) -> Snapshot | None:

@@ -7,7 +7,7 @@ to the suite in `tests/lumbung/sources/test_sources.py`, which every reader pass
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -38,25 +38,30 @@ class Reject:
         line: 1-based line of the file the row starts on, or row of the sheet; None where rows have no line.
         raw: the row as it stands in the source, at most `MAX_RAW` characters.
         reason: why it was rejected.
+        key: the texts of its key columns, None where one is null, blank or unreadable; None: it has no such columns.
+        loses_row: whether a row of the source is missing because of it; an identical repeat is not.
     """
 
     line: int | None
     raw: str
     reason: str
+    key: Mapping[str, str | None] | None = None
+    loses_row: bool = True
 
     @classmethod
-    def of(cls, line: int | None, raw: bytes, reason: str) -> Self:
+    def of(cls, line: int | None, raw: bytes, reason: str, key: Mapping[str, str | None] | None = None) -> Self:
         """A reject whose raw text is valid UTF-8 of bounded length, whatever the source holds.
 
         Args:
             line: 1-based line of the file the row starts on; None where rows have no line.
             raw: the row's bytes; those that are not UTF-8 are escaped.
             reason: why it was rejected.
+            key: its key, as far as it can be read.
         """
         text = raw.decode("utf-8", "backslashreplace")
         if len(text) > MAX_RAW:
             text = text[: MAX_RAW - 1] + "…"
-        return cls(line, text, reason)
+        return cls(line, text, reason, key)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,17 @@ from lumbung.core.errors import SourceError
 from lumbung.core.lines import bounded_lines
 from lumbung.sources import Batch, Reject
 from lumbung.sources.csv_header import positions, refusal
-from lumbung.sources.csv_record import ESCAPE, escaped, is_utf8_instead, not_text, number, splitter, without_end
+from lumbung.sources.csv_record import (
+    ESCAPE,
+    escaped,
+    is_utf8_instead,
+    not_text,
+    number,
+    splitter,
+    without_end,
+)
 from lumbung.sources.files import MAX_RECORD, Row, RowError, batches, byte_order_mark, opened
+from lumbung.sources.rows import key_of
 
 _UNMARKED = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}  # without a byte order mark: as Windows writes them
 
@@ -27,6 +36,8 @@ class _Record(NamedTuple):
     line: int
     raw: bytes
     fields: list[str]
+    fault: str = ""
+    """Why its text, which could be split, cannot be taken."""
 
 
 def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Batch]:
@@ -99,12 +110,10 @@ def _records(
         try:
             raw = record.encode()
         except UnicodeEncodeError:  # at an escaped byte
-            yield Reject.of(number, escaped(record), not_text(record, encoding))
+            yield _Record(number, escaped(record), fields, not_text(record, encoding))
             continue
-        if is_utf8_instead(record, encoding):
-            yield Reject.of(number, raw, f"the row is UTF-8, not {encoding.upper()}")
-        else:
-            yield _Record(number, raw, fields)
+        is_utf8 = is_utf8_instead(record, encoding)
+        yield _Record(number, raw, fields, f"the row is UTF-8, not {encoding.upper()}" if is_utf8 else "")
 
 
 def _row_of(contract: Contract, path: Path, header: _Record | Reject) -> Callable[[_Record | Reject], Row | Reject]:
@@ -113,6 +122,8 @@ def _row_of(contract: Contract, path: Path, header: _Record | Reject) -> Callabl
     Raises:
         SourceError: the header cannot be read, or its columns differ from the contract's.
     """
+    if isinstance(header, _Record) and header.fault:
+        header = Reject.of(header.line, header.raw, header.fault)
     if isinstance(header, Reject):
         what = f"the header cannot be read: {header.reason}"
         raise refusal(contract, path, header.line or 1, what, header.raw)
@@ -126,10 +137,18 @@ def _row_of(contract: Contract, path: Path, header: _Record | Reject) -> Callabl
         if column.decimal
     ]
 
+    def readable_key(fields: list[str]) -> dict[str, str | None] | None:
+        if len(fields) != len(order):
+            return None
+        # In a damaged row other characters may stand for others.
+        return key_of(contract, [text if (text := fields[index]).isascii() else None for index in order])
+
     def row(record: _Record | Reject) -> Row | Reject:
         if isinstance(record, Reject):
             return record
-        line, raw, fields = record
+        line, raw, fields, fault = record
+        if fault:
+            return Reject.of(line, raw, fault, readable_key(fields))
         if len(fields) != len(order):
             last = "; the line ends in a delimiter" if len(fields) > len(order) and not fields[-1] else ""
             return Reject.of(line, raw, f"expected {len(order)} columns, found {len(fields)}{last}")
@@ -138,7 +157,7 @@ def _row_of(contract: Contract, path: Path, header: _Record | Reject) -> Callabl
             try:
                 values[index] = (value := values[index]) and convert(value)
             except RowError as error:
-                return Reject.of(line, raw, f"column {name}: {error}")
+                return Reject.of(line, raw, f"column {name}: {error}", key_of(contract, values))
         return Row(line, raw, values)
 
     return row

@@ -16,7 +16,7 @@ import pyarrow as pa
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import SourceError
 from lumbung.sources import Batch, Reject
-from lumbung.sources.rows import faults, schema
+from lumbung.sources.rows import faults, key_of, schema
 
 BATCH_ROWS = 50_000
 BATCH_BYTES = 64 << 20
@@ -195,5 +195,5 @@ def _batch(contract: Contract, rows: list[Row], rejects: list[Reject]) -> Batch:
         if reason is None:
             lines.append(row.line)
         else:
-            rejects.append(Reject.of(row.line, row.raw, reason))
+            rejects.append(Reject.of(row.line, row.raw, reason, key_of(contract, row.values)))
     return Batch(table.filter(reasons.is_null()), lines, sorted(rejects, key=lambda reject: reject.line or 0))

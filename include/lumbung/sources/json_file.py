@@ -25,7 +25,7 @@ from lumbung.sources.files import (
     opened,
     too_long,
 )
-from lumbung.sources.rows import mismatch
+from lumbung.sources.rows import key_of, mismatch
 
 _CHUNK = 1 << 18
 _SPACE = re.compile(r"[ \t\r\n]*+")
@@ -49,13 +49,12 @@ _DECODER = json.JSONDecoder(object_pairs_hook=tuple, parse_int=float)
 
 def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Batch]:
     """Read a JSON file, see `lumbung.sources.read`."""
-    names = [column.source_name for column in contract.business_columns]
     with opened(contract, data_source) as (path, file):
         start = first_byte(file)
         if start == b"[":
-            yield from batches(contract, _array(names, path, file))
+            yield from batches(contract, _array(contract, path, file))
         elif start == b"{":
-            yield from batches(contract, _lines(names, path, file))
+            yield from batches(contract, _lines(contract, path, file))
         elif fitting(contract, path):
             remedy = f"write kind: csv in source: of {contract_file(contract)}"
             raise SourceError("the file looks like CSV", where=str(path), remedy=remedy)
@@ -63,8 +62,8 @@ def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Ba
             raise SourceError("the file is neither an array nor objects", where=str(path), remedy=_SHAPE)
 
 
-def _lines(names: list[str], path: Path, file: BinaryIO) -> Iterator[Row | Reject]:
-    rows = 0
+def _lines(contract: Contract, path: Path, file: BinaryIO) -> Iterator[Row | Reject]:
+    names, rows = _names(contract), 0
     for number, line in bounded_lines(file, MAX_RECORD):
         if line.isspace():
             continue
@@ -92,7 +91,7 @@ def _lines(names: list[str], path: Path, file: BinaryIO) -> Iterator[Row | Rejec
                     where=f"{path}:{number}",
                     remedy=f"export the array alone; {_SHAPE}",
                 )
-            yield _row(names, number, text, value)
+            yield _row(contract, names, number, text, value)
 
 
 def _wrapper(names: list[str], value: Any) -> str | None:
@@ -102,13 +101,13 @@ def _wrapper(names: list[str], value: Any) -> str | None:
     return next((name for name, rows in value if type(rows) is list and rows and type(rows[0]) is tuple), None)
 
 
-def _array(names: list[str], path: Path, file: BinaryIO) -> Iterator[Row | Reject]:
-    text = _Text(path, file)
+def _array(contract: Contract, path: Path, file: BinaryIO) -> Iterator[Row | Reject]:
+    names, text = _names(contract), _Text(path, file)
     text.take("[")
     if text.peek() != "]":
-        yield _row(names, *text.value())
+        yield _row(contract, names, *text.value())
         while text.takes(","):
-            yield _row(names, *text.value())
+            yield _row(contract, names, *text.value())
     text.take("]")
     if text.peek():
         raise text.refusal("something follows the array's closing bracket")
@@ -214,14 +213,36 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _row(names: list[str], line: int, text: str, value: Any) -> Row | Reject:
+def _names(contract: Contract) -> list[str]:
+    """The fields of a row, in the order of the business columns."""
+    return [column.source_name for column in contract.business_columns]
+
+
+def _row(contract: Contract, names: list[str], line: int, text: str, value: Any) -> Row | Reject:
+    """A row, or why it is rejected.
+
+    Args:
+        contract: the contract.
+        names: its fields.
+        line: the line it starts on.
+        text: its text, bytes that are not UTF-8 escaped.
+        value: the decoded value.
+    """
     raw = _bytes(text)
     try:
         if not raw.isascii():
             check_utf8(raw)
         return Row(line, raw, _values(names, value, escapes="\\" in text))
     except RowError as error:
-        return Reject.of(line, raw, str(error))
+        return Reject.of(line, raw, str(error), _readable_key(contract, names, value))
+
+
+def _readable_key(contract: Contract, names: list[str], row: Any) -> dict[str, str | None] | None:
+    """The key of a row that is rejected, if it has the contract's fields; in a damaged row only ASCII is trusted."""
+    fields = dict(row) if type(row) is tuple else {}
+    if fields.keys() != set(names) or len(fields) != len(row):
+        return None
+    return key_of(contract, [text if type(text := fields[name]) is str and text.isascii() else None for name in names])
 
 
 def _values(names: list[str], row: Any, *, escapes: bool) -> list[str | None]:

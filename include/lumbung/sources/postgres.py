@@ -15,7 +15,7 @@ from lumbung.catalog.contract import Contract
 from lumbung.sources import Batch, Reject
 from lumbung.sources.postgres_errors import broken_stream, refusal
 from lumbung.sources.postgres_session import connect, is_partial, prepare, select
-from lumbung.sources.rows import faults, schema
+from lumbung.sources.rows import faults, key_of, schema
 
 _BATCH_BYTES = 4 << 20  # about 50,000 rows of two ids
 
@@ -59,7 +59,7 @@ def _batch(contract: Contract, rows: pa.RecordBatch) -> Batch:
     reasons = faults(contract, rows)
     rejected = reasons.is_valid()
     rejects = [
-        Reject.of(None, json.dumps(row, ensure_ascii=False).encode(), reason)
+        Reject.of(None, json.dumps(row, ensure_ascii=False).encode(), reason, key_of(contract, list(row.values())))
         for row, reason in zip(rows.filter(rejected).to_pylist(), reasons.drop_null().to_pylist(), strict=True)
     ]
     return Batch(rows.filter(reasons.is_null()), None, rejects)

@@ -1,15 +1,16 @@
-"""What all readers share: the schema of a source's rows, and the nulls a contract does not allow."""
+"""What all readers share: the schema of a source's rows, and the values that a contract does not allow."""
 
 from __future__ import annotations
 
 import reprlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lumbung.catalog.contract import Contract
+from lumbung.sources import texts
 
 _short = reprlib.Repr(maxstring=60)
 
@@ -20,7 +21,12 @@ def schema(contract: Contract) -> pa.Schema:
 
 
 def faults(contract: Contract, rows: pa.RecordBatch) -> pa.StringArray:
-    """Why each row must be rejected: its first null in a key or required column, or blank in a key; null if kept."""
+    """Why each row must be rejected: its first column that is null, blank or a text which is not allowed; null if kept.
+
+    Args:
+        contract: a staging table's contract.
+        rows: its business columns.
+    """
     reasons = pa.nulls(rows.num_rows, pa.string())
     for column in contract.business_columns:
         values = rows.column(column.name)
@@ -34,7 +40,20 @@ def faults(contract: Contract, rows: pa.RecordBatch) -> pa.StringArray:
             if pc.any(mask).as_py():
                 reason = pa.scalar(f"{role} column {column.name} is {state}")
                 reasons = pc.coalesce(reasons, pc.if_else(mask, reason, pa.scalar(None, pa.string())))
+        if column.values or column.parses_as:
+            reasons = pc.coalesce(reasons, texts.faults(column, values))
     return reasons
+
+
+def key_of(contract: Contract, values: Sequence[str | None]) -> dict[str, str | None]:
+    """The texts of a row's key columns; None for one that is null or blank.
+
+    Args:
+        contract: a staging table's contract.
+        values: the row's, in the order of the business columns.
+    """
+    row = dict(zip((column.name for column in contract.business_columns), values, strict=True))
+    return {name: text if (text := row[name]) and not text.isspace() else None for name in contract.key}
 
 
 def mismatch(expected: list[str], actual: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ from lumbung.catalog.contract import Contract, Source
 from lumbung.core.errors import SourceError, first_line
 from lumbung.sources import Batch, Reject
 from lumbung.sources.files import MAX_RECORD, Row, batches, opened, too_long
-from lumbung.sources.rows import mismatch
+from lumbung.sources.rows import key_of, mismatch
 from lumbung.sources.xlsx_cells import LAST_COLUMN, LAST_ROW, Area, Cell, Sheet
 
 _SAVE = "open it in a spreadsheet program and save it as an Excel workbook (.xlsx)"
@@ -159,7 +159,7 @@ def _rows(contract: Contract, path: Path, sheet: Sheet) -> Iterator[Row | Reject
             header = within if number == header_row else {}
             columns = _header(source, path, header_row, header, names)
         elif number >= area.first_row and within:
-            yield _row(f"{source.sheet}", columns, names, number, within)
+            yield _row(contract, columns, number, within)
     if not columns:
         _header(source, path, header_row, {}, names)
 
@@ -207,16 +207,18 @@ def _header(source: Source, path: Path, row: int, cells: dict[int, Cell], names:
     return {column: cell.text for column, cell in cells.items()}
 
 
-def _row(sheet: str, columns: dict[int, str], names: list[str], number: int, cells: dict[int, Cell]) -> Row | Reject:
+def _row(contract: Contract, columns: dict[int, str], number: int, cells: dict[int, Cell]) -> Row | Reject:
     """A row's values in the order of the contract, or why it is rejected.
 
     Args:
-        sheet: the sheet's name.
+        contract: the contract.
         columns: the name of each column, by its number.
-        names: the business columns.
         number: the row's number.
         cells: its cells.
     """
+    assert contract.source is not None
+    sheet = contract.source.sheet
+    names = [column.source_name for column in contract.business_columns]
     values = {columns.get(column, get_column_letter(column)): cell.text for column, cell in cells.items()}
     shown = {name: values.get(name) for name in names} | values
     raw = json.dumps(shown, ensure_ascii=False).encode("utf-8", "backslashreplace")
@@ -226,7 +228,10 @@ def _row(sheet: str, columns: dict[int, str], names: list[str], number: int, cel
         if cell.fault or column not in columns
     ]
     if faults:
-        return Reject.of(number, raw, "; ".join(faults))
+        if any(column not in columns for column in cells):
+            return Reject.of(number, raw, "; ".join(faults))
+        sound = {columns[column]: cell.text for column, cell in cells.items() if not cell.fault}
+        return Reject.of(number, raw, "; ".join(faults), key_of(contract, [sound.get(name) for name in names]))
     if len(raw) > MAX_RECORD:
         return too_long(number, raw)
     return Row(number, raw, [values.get(name) for name in names])

@@ -23,6 +23,8 @@ _DAY_MS = 24 * 60 * 60 * 1000
 TWEETS = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAY_MS)}
 # The broker's clock, not the producers': within a partition it tells what has been landed up to a time.
 ACTIVITY = TWEETS | {"message.timestamp.type": "LogAppendTime"}
+# Events are kept for ever, each of them: by its key a newer one replaces none.
+EVENTS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 # A file that was shipped is known for ever.
 DONE = {"cleanup.policy": "compact", "retention.ms": "-1"}
 # A dead letter that came twice has the same key: compaction leaves one. It may be a bit larger than what it was.
@@ -71,6 +73,13 @@ class Offsets(NamedTuple):
     end: int
 
 
+def _must_be(option: str, config: Mapping[str, str]) -> bool:
+    """Whether a topic that is there must have this value of a configuration; other retentions are the user's choice."""
+    if option.startswith("retention."):
+        return "delete" in config["cleanup.policy"] and config[option] == "-1"
+    return option in ("cleanup.policy", "message.timestamp.type")
+
+
 class Cluster:
     """The Kafka that the settings name, for one topic with its topics of what is done and of dead letters.
 
@@ -79,11 +88,12 @@ class Cluster:
         topic: the topic's name; default: that of tweets.
         config: the topic's configuration, where it is made.
         sender: the command that fills the topic.
+        has_dead: whether a topic of dead letters belongs to it.
 
     Attributes:
         name: the topic's name.
         done: the topic of what is sent.
-        dead: the topic of dead letters.
+        dead: the topic of dead letters, where it has one.
 
     Raises:
         LumbungError: they name none.
@@ -96,12 +106,13 @@ class Cluster:
         config: Mapping[str, str] = TWEETS,
         *,
         sender: str = "lumbung tweets ship",
+        has_dead: bool = True,
     ) -> None:
         if not settings.kafka.servers:
             raise LumbungError("no Kafka is set", where=variable("kafka"), remedy=KAFKA_REMEDY)
         self.settings = settings
         self.name = topic or settings.kafka.topic
-        self._config, self.sender = dict(config), sender
+        self._config, self.sender, self._has_dead = dict(config), sender, has_dead
         self.done = f"{self.name}.done"
         self.dead = f"{self.name}.dead"
         self._heard: KafkaError | None = None
@@ -215,7 +226,11 @@ class Cluster:
         from confluent_kafka import KafkaError, KafkaException
         from confluent_kafka.admin import NewTopic
 
-        wanted = {self.name: (PARTITIONS, self._config), self.done: (1, DONE), self.dead: (1, DEAD)}
+        wanted: dict[str, tuple[int, Mapping[str, str]]] = {
+            self.name: (PARTITIONS, self._config),
+            self.done: (1, DONE),
+            **({self.dead: (1, DEAD)} if self._has_dead else {}),
+        }
         with self.errors("make topics"):
             metadata = self._admin().list_topics(timeout=REACH_SECONDS)
             made = [
@@ -250,17 +265,22 @@ class Cluster:
                 resource.name: future.result() for resource, future in self._admin().describe_configs(asked).items()
             }
         for name, config in wanted.items():
-            for option in ("cleanup.policy", "message.timestamp.type"):
-                value = configs[name][option].value
-                right = config.get(option, value)
-                # Without compaction a dead letter may stand there twice, which does no harm.
-                if set(value.split(",")) != set(right.split(",")) and name != self.dead:
-                    raise LumbungError(
-                        f"the topic's {option} is {value}, where {right} is needed",
-                        where=name,
-                        remedy=f"set it: kafka-configs.sh --bootstrap-server {self.settings.kafka.servers} --alter"
-                        f" --topic {name} --add-config {option}={right}",
-                    )
+            wrong = {
+                option: (value, right)
+                for option, right in config.items()
+                if _must_be(option, config) and (value := configs[name][option].value) != right
+            }
+            # Without compaction a dead letter may stand there twice, which does no harm.
+            if wrong and name != self.dead:
+                has = ", ".join(f"{option} is {value}" for option, (value, _) in wrong.items())
+                needed = ", ".join(right for _, right in wrong.values())
+                options = ",".join(f"{option}={right}" for option, (_, right) in wrong.items())
+                raise LumbungError(
+                    f"the topic's {has}, where {needed} is needed",
+                    where=name,
+                    remedy=f"set it: kafka-configs.sh --bootstrap-server {self.settings.kafka.servers} --alter"
+                    f" --topic {name} --add-config {options}",
+                )
 
     def topic(self, seconds: float = WAIT_SECONDS) -> Topic:
         """The topic as it is now.

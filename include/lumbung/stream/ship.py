@@ -11,10 +11,10 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from lumbung.core.errors import LumbungError
 from lumbung.core.locks import locked
@@ -25,10 +25,7 @@ from lumbung.stream.collect import ERROR, FINISHED, INCOMING, MAX_TWEET_BYTES
 from lumbung.stream.feed import RefusedError, UnreadableError
 from lumbung.stream.items import sync
 from lumbung.stream.kafka import Cluster
-from lumbung.stream.transactions import Done, claimed, errors, produce, transaction
-
-if TYPE_CHECKING:
-    from confluent_kafka import Producer
+from lumbung.stream.shipper import Shipper
 
 LOOK_SECONDS = 5.0
 
@@ -73,10 +70,12 @@ def ship(settings: Settings, *, forever: bool = False) -> Shipped:
     cluster = Cluster(settings)
     cluster.ensure_topics()
     shipped = Shipped()
-    with contextlib.closing(Done(cluster)) as done:
+    # A line is a tweet of at most so many bytes, a few more where it is refused. Its id's partition stays what it was.
+    limit = MAX_TWEET_BYTES + 10_000
+    with Shipper(cluster, limit=limit, partitioner="consistent_random", content="tweets") as shipper:
         while True:
             try:
-                shipped += _ship_all(cluster, done)
+                shipped += _ship_all(settings.spool, shipper)
             except OSError as error:
                 raise LumbungError(
                     f"the spool cannot be used: {error.strerror}",
@@ -88,55 +87,52 @@ def ship(settings: Settings, *, forever: bool = False) -> Shipped:
             time.sleep(LOOK_SECONDS)
 
 
-def _ship_all(cluster: Cluster, done: Done) -> Shipped:
-    spool = cluster.settings.spool
+def _ship_all(spool: Path, shipper: Shipper) -> Shipped:
     shipped = Shipped()
     for folder in (INCOMING, FINISHED, ERROR):
         (spool / folder).mkdir(parents=True, exist_ok=True)
     # Shippers of one machine take turns; elsewhere the transactional id lets the youngest go on.
     with locked(spool / "ship.lock", fcntl.LOCK_EX):
         files = sorted((spool / INCOMING).glob("*.jsonl"))
-        if not files:
-            return shipped
-        with errors(cluster, cluster.name, "take tweets", "shipper"):
-            transactional_id = f"lumbung-ship-{cluster.name}"
-            producer = claimed(cluster, transactional_id, message_max_bytes=MAX_TWEET_BYTES + 10_000)
-            done.read()
-            for file in files:
-                digest = sha256(file)
-                if digest in done.records:
-                    shipped += Shipped(known=1)
-                else:
-                    shipped += _send(cluster, producer, file, digest)
-                    done.records[digest] = b""
-                _finish(file, spool / FINISHED, digest)
+        if files:
+            shipper.claim()
+        for file in files:
+            digest = sha256(file)
+            if shipper.done(digest) is None:
+                shipped += _send(spool, shipper, file, digest)
+            else:
+                shipped += Shipped(known=1)
+            _finish(file, spool / FINISHED, digest)
     return shipped
 
 
-def _send(cluster: Cluster, producer: Producer, file: Path, digest: str) -> Shipped:
+def _send(spool: Path, shipper: Shipper, file: Path, digest: str) -> Shipped:
     """Send a file's lines and the record that it is done."""
-    bad_lines = cluster.settings.spool / ERROR / f"{file.stem}-{digest[:12]}.jsonl"
-    lines = bad = 0
-    with transaction(producer):
-        with file.open("rb") as stream, _ErrorFile(bad_lines) as kept:
-            for number, (line, size) in enumerate(_lines(stream), 1):
-                try:
-                    key = _key(line, size)
-                except RefusedError as error:
-                    produce(producer, cluster.name, str(error).encode(), line)
-                    bad += 1
-                except UnreadableError as error:
-                    reason = str(error)
-                    kept.add(file.name, number, reason, line)
-                    refused = envelope.refuse(line, source="spool", file=file.name, line=number, reason=reason)
-                    produce(producer, cluster.name, file.name.encode(), refused)
-                    bad += 1
-                else:
-                    produce(producer, cluster.name, key, line)
-                    lines += 1
-        record = {"file": file.name, "lines": lines, "bad": bad}
-        produce(producer, cluster.done, digest.encode(), json.dumps(record).encode())
-    return Shipped(files=1, lines=lines, bad=bad)
+    record: dict[str, Any] = {"file": file.name, "lines": 0, "bad": 0}
+    bad_lines = spool / ERROR / f"{file.stem}-{digest[:12]}.jsonl"
+    with contextlib.closing(_messages(file, bad_lines, record)) as messages:
+        shipper.send(digest, messages, record)
+    return Shipped(files=1, lines=record["lines"], bad=record["bad"])
+
+
+def _messages(file: Path, bad_lines: Path, record: dict[str, Any]) -> Generator[tuple[bytes, bytes]]:
+    """Key and value of each line; the record counts them."""
+    with file.open("rb") as stream, _ErrorFile(bad_lines) as kept:
+        for number, (line, size) in enumerate(_lines(stream), 1):
+            try:
+                key = _key(line, size)
+            except RefusedError as error:
+                yield str(error).encode(), line
+                record["bad"] += 1
+            except UnreadableError as error:
+                reason = str(error)
+                kept.add(file.name, number, reason, line)
+                refused = envelope.refuse(line, source="spool", file=file.name, line=number, reason=reason)
+                yield file.name.encode(), refused
+                record["bad"] += 1
+            else:
+                yield key, line
+                record["lines"] += 1
 
 
 def _key(line: bytes, size: int) -> bytes:

@@ -98,8 +98,8 @@ def transaction(producer: Producer) -> Iterator[None]:
         raise
 
 
-def produce(producer: Producer, topic: str, key: bytes, value: bytes) -> None:
-    """Put a message into the producer's queue; while it is full, wait for the broker."""
+def produce(producer: Producer, topic: str, key: bytes, value: bytes | None) -> None:
+    """Put a message, without a value a tombstone, into the producer's queue; while it is full, wait for the broker."""
     while True:
         try:
             producer.produce(topic, value=value, key=key)

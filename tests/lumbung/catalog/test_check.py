@@ -9,7 +9,7 @@ from lumbung.catalog import check
 from lumbung.catalog.case import CASES_ROOT
 from lumbung.catalog.contract import SQL_ROOT
 
-SYSTEMS = ("pinter_skuy", "cilvest", "stream_models")
+SYSTEMS = ("pinter_skuy", "cilvest", "stream_models", "contract_events")
 
 
 class Checkout:

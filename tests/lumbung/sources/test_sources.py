@@ -62,7 +62,8 @@ def expected(rows, source):
             kept.append([key, name, city])
             lines.append(line)
             continue
-        rejects.append(Reject.of(line, source.raw(number).encode(), reason))
+        readable = {"id": key if key and key.strip() else None}
+        rejects.append(Reject.of(line, source.raw(number).encode(), reason, readable))
     return kept, [line for line in lines if line], rejects
 
 

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
-from lumbung.pipeline import snapshot
-from lumbung.pipeline.run import Run, is_expired, limit_days
+from lumbung.pipeline import incremental, snapshot
+from lumbung.pipeline.run import Run
 from lumbung.pipeline.target import Partition, Target
 from lumbung.spark import clean as cleaning
 from lumbung.storage.lake import Lake
@@ -124,17 +124,10 @@ def make_target(run: Run, version: TweetVersion) -> Target | None:
     warehouse would drop at once, as the BigQuery sandbox does, are left out; None: there are no others. They come back
     when it keeps them again.
     """
-    limit = limit_days(run)
-    kept = {day: cleaned for day, cleaned in version.days.items() if not is_expired(day, limit)}
-    run.state.forget(ENTITY, version.days.keys() - kept.keys())
+    kept = incremental.keep(run, ENTITY, {day: cleaned.key for day, cleaned in version.days.items()})
     if not kept:
         return None
-    incremental = [table for table in run.tables if table.incremental]
-    rules = hashlib.sha256("\n".join(table.sql_path.read_text() for table in incremental).encode()).hexdigest()[:12]
-    published = run.state.published()
-    exist = all(run.warehouse.exists(run.warehouse.table(table.address)) for table in incremental)
-    keys = published.days if published and exist and published.rules == rules else {}
-    changed = sorted(day for day, cleaned in kept.items() if keys.get(day) != cleaned.key or run.refreshes(day))
+    changed, rules = incremental.changes(run, kept)
     last = max(kept)
     return Target(
         system=SYSTEM,
@@ -142,10 +135,10 @@ def make_target(run: Run, version: TweetVersion) -> Target | None:
         generation=version.generation,
         extracted_at=version.landed_at,
         provisional=version.landed_at < business_day.ends_at(last),
-        partitions=[Partition(table=ENTITY, day=day, holds=kept[day].key) for day in changed],
+        partitions=[Partition(table=ENTITY, day=day, holds=kept[day]) for day in changed],
         manifest=f"{VERSIONS}/manifest-{version.generation:06}.json",
         changed=changed,
-        days={day: cleaned.key for day, cleaned in kept.items()},
+        days=kept,
         rules=rules,
     )
 

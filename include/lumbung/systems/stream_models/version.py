@@ -14,8 +14,8 @@ from datetime import date, datetime
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
 from lumbung.models.release import ReleasedModel, Scheme, with_basis
-from lumbung.pipeline import snapshot
-from lumbung.pipeline.run import Run, is_expired, limit_days
+from lumbung.pipeline import incremental, snapshot
+from lumbung.pipeline.run import Run
 from lumbung.pipeline.target import Partition, Target
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import Document, Manifest, commit, newest
@@ -223,19 +223,13 @@ def make_target(run: Run, version: ModelVersion) -> Target | None:
     Days that the warehouse would drop at once, as the BigQuery sandbox does, are left out; None: there are no others.
     Days that have no rows any more, as another way to cut leaves the last ones to a window that is open, are emptied.
     """
-    limit = limit_days(run)
-    days = {day: batches.key for day, batches in version.days.items() if not is_expired(day, limit)}
-    run.state.forget(ENTITY, version.days.keys() - days.keys())
+    days = incremental.keep(run, ENTITY, {day: batches.key for day, batches in version.days.items()})
     if not days:
         return None
     published = run.state.published()
     before = {*run.state.days(ENTITY), *(published.days if published else ())} - days.keys()
-    days |= {day: NO_ROWS for day in sorted(before) if not is_expired(day, limit)}
-    incremental = [table for table in run.tables if table.incremental]
-    rules = hashlib.sha256("\n".join(table.sql_path.read_text() for table in incremental).encode()).hexdigest()[:12]
-    exist = all(run.warehouse.exists(run.warehouse.table(table.address)) for table in incremental)
-    known = published.days if published and exist and published.rules == rules else {}
-    changed = sorted(day for day, key in days.items() if known.get(day) != key or run.refreshes(day))
+    days |= dict.fromkeys(incremental.unexpired(run, sorted(before)), NO_ROWS)
+    changed, rules = incremental.changes(run, days)
     tables = [Partition(table=table, day=version.day, holds=version.generation) for table in MODEL_TABLES]
     return Target(
         system=SYSTEM,
