@@ -18,7 +18,7 @@ from selenium.webdriver import Chrome
 from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
 from lumbung.pipeline.snapshot import DataFile
-from support import bigquery_process, elasticsearch_server, source_database, stream
+from support import bigquery_process, elasticsearch_server, registry_server, source_database, stream
 from support.browser import MissingError as BrowserMissingError
 from support.browser import running as running_browser
 from support.contracts_harness import ContractsHarness
@@ -117,6 +117,17 @@ def workers() -> Iterator[stream.Workers]:
 def tweets(kafka: stream.Broker, tmp_path: Path) -> stream.Stream:
     """A spool, a topic and a lake of this test."""
     return stream.Stream(kafka, tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def registry_url(missing: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running schema registry; each test keeps to subjects of its own."""
+    with contextlib.ExitStack() as stack:
+        try:
+            url = stack.enter_context(registry_server.running(tmp_path_factory.mktemp("registry")))
+        except registry_server.MissingError as error:
+            missing(str(error))
+        yield url
 
 
 @pytest.fixture(scope="session")

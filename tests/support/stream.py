@@ -37,12 +37,12 @@ NOON = datetime(2026, 11, 25, 5, tzinfo=UTC)  # in Jakarta
 
 
 class Broker(Kafka):
-    """A broker that also has a door with TLS and a password, and gives up killed consumers after 2 seconds."""
+    """A broker that also has doors with a password, one of them with TLS, and gives up killed consumers soon."""
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)
         self.store, self.ca = home / "server.p12", home / "ca.pem"
-        self.safe_port = processes.free_port()
+        self.safe_port, self.login_port = processes.free_port(), processes.free_port()
         home.mkdir(parents=True, exist_ok=True)
         if not self.store.exists():
             store = ["-keystore", str(self.store), "-storepass", PASSWORD, "-alias", "server"]
@@ -52,16 +52,18 @@ class Broker(Kafka):
 
     def properties(self, port: int, controller: int) -> dict[str, str]:
         usual = super().properties(port, controller)
-        door = f",SAFE://127.0.0.1:{self.safe_port}"
+        doors = f",SAFE://127.0.0.1:{self.safe_port},LOGIN://127.0.0.1:{self.login_port}"
         login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
         return {
             **usual,
-            "listeners": usual["listeners"] + door,
-            "advertised.listeners": usual["advertised.listeners"] + door,
+            "listeners": usual["listeners"] + doors,
+            "advertised.listeners": usual["advertised.listeners"] + doors,
             "inter.broker.listener.name": "PLAINTEXT",
-            "listener.security.protocol.map": usual["listener.security.protocol.map"] + ",SAFE:SASL_SSL",
-            "listener.name.safe.sasl.enabled.mechanisms": "PLAIN",
+            "listener.security.protocol.map": usual["listener.security.protocol.map"]
+            + ",SAFE:SASL_SSL,LOGIN:SASL_PLAINTEXT",
+            "sasl.enabled.mechanisms": "PLAIN",
             "listener.name.safe.plain.sasl.jaas.config": f'{login} user_{USER}="{PASSWORD}";',
+            "listener.name.login.plain.sasl.jaas.config": f'{login} user_{USER}="{PASSWORD}";',
             "listener.name.safe.ssl.keystore.location": str(self.store),
             "listener.name.safe.ssl.keystore.password": PASSWORD,
             "listener.name.safe.ssl.keystore.type": "PKCS12",

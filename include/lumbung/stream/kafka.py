@@ -226,11 +226,9 @@ class Cluster:
         from confluent_kafka import KafkaError, KafkaException
         from confluent_kafka.admin import NewTopic
 
-        wanted: dict[str, tuple[int, Mapping[str, str]]] = {
-            self.name: (PARTITIONS, self._config),
-            self.done: (1, DONE),
-            **({self.dead: (1, DEAD)} if self._has_dead else {}),
-        }
+        wanted = {self.name: (PARTITIONS, self._config), self.done: (1, DONE)}
+        if self._has_dead:
+            wanted[self.dead] = (1, DEAD)
         with self.errors("make topics"):
             metadata = self._admin().list_topics(timeout=REACH_SECONDS)
             made = [

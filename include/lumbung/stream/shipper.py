@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # What brokers take by default is a little more: 1,048,588 bytes with what Kafka adds.
 MESSAGE_BYTES = 1_000_000
+# The client library counts what Kafka adds to a message: its headers, sizes and times.
+_OVERHEAD_BYTES = 1_000
 # As the Java client chooses a key's partition, so that streams of both can be joined.
 PARTITIONER = "murmur2_random"
 
@@ -108,11 +110,12 @@ class Shipper:
                 was sent.
         """
         with self._errors():
-            producer = self._producer or self._claim()
+            producer, self._producer = self._producer or self._claim(), None  # one that failed is not used again
             with transaction(producer):
                 count = self._produce(producer, messages)
                 value = json.dumps({} if record is None else dict(record)).encode()
                 produce(producer, self.cluster.done, name.encode(), value)
+        self._producer = producer
         self._done.records[name] = value
         return count
 
@@ -141,7 +144,7 @@ class Shipper:
         self._producer = claimed(
             self.cluster,
             f"lumbung-ship-{self.cluster.name}",
-            message_max_bytes=self.limit,
+            message_max_bytes=self.limit + _OVERHEAD_BYTES,
             partitioner=self._partitioner,
         )
         self._done.read()

@@ -33,7 +33,7 @@ def claimed(cluster: Cluster, transactional_id: str, **options: Any) -> Producer
     Raises:
         KafkaException: Kafka does not answer or refuses.
     """
-    from confluent_kafka import Producer
+    from confluent_kafka import KafkaException, Producer
 
     config = cluster.config(
         transactional_id=transactional_id,
@@ -45,7 +45,11 @@ def claimed(cluster: Cluster, transactional_id: str, **options: Any) -> Producer
         **options,
     )
     producer = Producer(config)
-    producer.init_transactions(WAIT_SECONDS)
+    try:
+        producer.init_transactions(WAIT_SECONDS)
+    except KafkaException:
+        producer.poll(0)  # what it heard of the connection, such as a wrong password
+        raise
     return producer
 
 
@@ -92,8 +96,8 @@ def transaction(producer: Producer) -> Iterator[None]:
     except BaseException:
         from confluent_kafka import KafkaException
 
-        with contextlib.suppress(KafkaException):  # the next claim of the id ends the transaction too
-            producer.purge()
+        # No purge before it: the producer's next transaction would fail. The next claim of the id aborts this one too.
+        with contextlib.suppress(KafkaException):
             producer.abort_transaction(WAIT_SECONDS)
         raise
 

@@ -7,7 +7,7 @@ from lumbung.core.errors import LumbungError, SettingError
 from lumbung.core.settings import load
 from lumbung.local.processes import free_port
 from lumbung.stream import kafka as module
-from lumbung.stream.kafka import Cluster, KafkaUnavailableError
+from lumbung.stream.kafka import EVENTS, Cluster, KafkaUnavailableError
 from support.stream import PASSWORD, USER
 
 
@@ -47,6 +47,45 @@ def test_a_topic_that_would_forget_what_is_done_is_refused(tweets):
     tweets.admin.create_topics([NewTopic(name, 1, 1)])[name].result()
     with pytest.raises(LumbungError, match=rf"{name}: .*policy is delete, where compact is needed.*kafka-configs.sh"):
         tweets.cluster.ensure_topics()
+
+
+def test_a_topic_of_events_keeps_all_of_them_and_has_no_dead_letters(tweets):
+    cluster = Cluster(tweets.settings, tweets.topic, EVENTS, has_dead=False)
+    cluster.ensure_topics()
+    assert len(cluster.topic().partitions) == 3
+    config = configs(tweets, tweets.topic)
+    assert [config[option] for option in ("cleanup.policy", "retention.ms", "retention.bytes")] == [
+        "delete",
+        "-1",
+        "-1",
+    ]
+    assert {name for name in tweets.admin.list_topics(timeout=10).topics if name.startswith(tweets.topic)} == {
+        tweets.topic,
+        f"{tweets.topic}.done",
+    }
+    cluster.ensure_topics()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"cleanup.policy": "compact"}, "cleanup.policy is compact.*cleanup.policy=delete"),
+        ({"cleanup.policy": "compact,delete"}, "cleanup.policy is compact,delete"),
+        ({"retention.ms": "604800000"}, "retention.ms is 604800000, where -1 is needed.*config retention.ms=-1"),
+        ({"retention.bytes": "1000", "retention.ms": "-1"}, "retention.bytes is 1000, where -1 is needed"),
+        ({}, "retention.ms is 604800000"),  # the broker's default
+    ],
+)
+def test_a_topic_that_would_lose_events_is_refused(tweets, config, message):
+    tweets.admin.create_topics([NewTopic(tweets.topic, 1, 1, config=config)])[tweets.topic].result()
+    with pytest.raises(LumbungError, match=f"{tweets.topic}: the topic's .*{message}"):
+        Cluster(tweets.settings, tweets.topic, EVENTS, has_dead=False).ensure_topics()
+
+
+def test_how_long_tweets_wait_is_the_users_choice(tweets):
+    config = {"cleanup.policy": "delete", "retention.ms": "1000", "retention.bytes": "5"}
+    tweets.admin.create_topics([NewTopic(tweets.topic, 1, 1, config=config)])[tweets.topic].result()
+    tweets.cluster.ensure_topics()
 
 
 def test_without_kafka_the_error_names_the_three_remedies(tweets):

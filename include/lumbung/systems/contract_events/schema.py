@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lumbung.core.errors import LumbungError
+from lumbung.core.settings import Settings
+from lumbung.stream.registry import Registry, frame
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
@@ -70,6 +72,49 @@ def validator(version: str) -> Callable[[Sequence[str]], None]:
                 raise _error(version, message, _explain(fault))
 
     return check
+
+
+def registry(settings: Settings) -> Registry:
+    """What the schema registry has for the topic of events.
+
+    Raises:
+        LumbungError: no registry is set.
+    """
+    return Registry(settings, f"{settings.contract_events.topic}-value", command="lumbung contract-events schema")
+
+
+def check_registry(settings: Settings, version: str) -> None:
+    """Refuse a version that does not fit what the registry has; nothing is written there. No registry takes any.
+
+    Args:
+        settings: which registry and topic.
+        version: of the events, such as "1.0".
+
+    Raises:
+        RegistryUnavailableError: the registry does not answer.
+        LumbungError: the version does not fit, or the registry refuses.
+    """
+    if settings.schema_registry.url:
+        subject = registry(settings)
+        if subject.check(text(version)).state == "incompatible":
+            raise subject.incompatible()
+
+
+def prefix(settings: Settings, version: str) -> bytes:
+    """What stands before the JSON of each message; the registry gets the schema if it does not have it.
+
+    Args:
+        settings: which registry and topic.
+        version: of the events, such as "1.0".
+
+    Returns:
+        Nothing where no registry is set.
+
+    Raises:
+        RegistryUnavailableError: the registry does not answer.
+        LumbungError: the version does not fit what the registry has, or the registry refuses.
+    """
+    return frame(registry(settings).schema_id(text(version))) if settings.schema_registry.url else b""
 
 
 def _error(version: str, event: Any, fault: str) -> LumbungError:
