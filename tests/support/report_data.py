@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from lumbung.report.data import ReportData
+from lumbung.serving.contract_schema import ContractAnswers, ContractCount, EventCount
 from lumbung.serving.schema import (
     Accounting,
     Author,
@@ -20,6 +21,7 @@ from lumbung.serving.schema import (
     TweetAnswers,
 )
 from lumbung.systems.cilvest import report as cilvest
+from lumbung.systems.contract_events import report as contract_events
 from lumbung.systems.pinter_skuy import report as pinter_skuy
 
 DAY = date(2026, 11, 21)
@@ -55,6 +57,11 @@ def with_tweets(data: ReportData, answers: TweetAnswers | None) -> ReportData:
     return replace(data, sections=[data.sections[0], *demand])
 
 
+def with_contracts(data: ReportData, answers: ContractAnswers) -> ReportData:
+    """The data with other answers about contracts."""
+    return replace(data, sections=[*data.sections[:-1], contract_events.section(answers, "Contract events")])
+
+
 def empty() -> ReportData:
     return ReportData(DAY, NIGHT, None, None, [courses()], [], [], [])
 
@@ -87,6 +94,7 @@ def clean() -> ReportData:
                 branches_per_city=[CityCount("Bandung", 1200, 2, 240), CityCount("", 1, 0, 0)],
             ),
             cilvest.section(tweets("sintetis_a", "sintetis_b"), "Cilvest"),
+            contract_events.section(contracts("Indonesia", "Singapura", "(unknown)"), "Contract events"),
         ],
         freshness=[Freshness("pinter_skuy", DAY, 3, NIGHT, NIGHT, "final")],
         accounting=[Accounting("student.json", DAY, 60, 60, 0), Accounting("mentor.csv", DAY, 12, 12, 0)],
@@ -111,6 +119,20 @@ def tweets(*authors: str) -> TweetAnswers:
     )
 
 
+def contracts(*countries: str) -> ContractAnswers:
+    """Answers about contracts: as many in each country, and events of two days with one between that has none."""
+    days = [(DAY - timedelta(days=2), (1500, 0, 0)), (DAY, (3, 31, 2))]
+    return ContractAnswers(
+        contracts_by_country=[ContractCount(name, 500, 2, 7, 650, 640) for name in countries],
+        events_by_operation={"INSERT": 1503, "UPDATE": 31, "DELETE": 2},
+        events_by_day=[
+            EventCount(day, operation, count, count, int(count > 0))
+            for day, counts in days
+            for operation, count in zip(("INSERT", "UPDATE", "DELETE"), counts, strict=True)
+        ],
+    )
+
+
 def hostile() -> ReportData:
     """Every text is hostile, and there is much of everything."""
     cities = [(f"Kota {n}", n) for n in range(1, 201)]
@@ -129,6 +151,7 @@ def hostile() -> ReportData:
                 branches_per_city=[CityCount(text, 9000, 2, 80) for text in HOSTILE],
             ),
             cilvest.section(tweets(*HOSTILE), "Cilvest"),
+            contract_events.section(contracts(*HOSTILE), "Contract events"),
         ],
         freshness=[Freshness(text, DAY, 1, NIGHT, NIGHT, state) for text in HOSTILE for state in ("provisional", text)],
         accounting=[Accounting(text, DAY, 1000, 990, 9, text) for text in HOSTILE],

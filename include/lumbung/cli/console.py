@@ -16,6 +16,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from lumbung.core.settings import variable
+from lumbung.serving.contract_schema import ContractAnswers
 from lumbung.serving.schema import (
     Accounting,
     CleanedDay,
@@ -282,6 +283,34 @@ def _model_answers(answers: ModelAnswers) -> None:
             for row in moving
         ],
         numbers=("PSI", "mean", "mean before"),
+    )
+
+
+@show.register
+def _contract_answers(answers: ContractAnswers) -> None:
+    columns = ("contracts", "held", "without a party", "relations", "parties")
+    table(
+        "Contracts per country, as they were sent last (a party with contracts in two countries counts in both)",
+        ("country", *columns),
+        [
+            (
+                *(row.country, row.contract_count, row.held_count),
+                *(row.without_party_count, row.relation_count, row.party_count),
+            )
+            for row in answers.contracts_by_country
+        ],
+        numbers=columns,
+    )
+    by_day: dict[date, dict[str, int]] = {}
+    for row in answers.events_by_day:
+        by_day.setdefault(row.event_date, {})[row.operation] = row.event_count
+    operations = list(answers.events_by_operation)
+    days = [(f"{day}", *(counts[operation] for operation in operations)) for day, counts in by_day.items()]
+    table(
+        "Events by operation and day",
+        ("day", *operations),
+        [*days, ("all days", *answers.events_by_operation.values())],
+        numbers=operations,
     )
 
 

@@ -50,7 +50,7 @@ class System(ABC):
         label: what people call it.
         decision_task: the task that decides which versions a run is about.
         position: orders the parts of the report page; the first one that is published leads the page.
-        counts_all_days: whether its answers count all days; if not, those of one snapshot day.
+        counts_all_days: whether its rows and rejects are counted over all days; if not, those of its published day.
     """
 
     name: ClassVar[str]

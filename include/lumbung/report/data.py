@@ -28,7 +28,8 @@ class ReportData:
         project: the BigQuery project; None: the local server.
         sections: one for each system that is published; the first one leads the page.
         freshness: one for each system that is published.
-        accounting: one for each source and day; of a system that counts all days, those of all days.
+        accounting: one for each source of the day that its system has published; of a system that counts all days,
+            those of all days.
         rejects: the rejected rows, or the first of them; the page shows 100, and the total from `accounting`.
     """
 
@@ -57,8 +58,8 @@ def collect(warehouse: Warehouse, lake: Lake, settings: Settings) -> ReportData:
     positions = {system.name: system.position for system in systems}
     freshness = sorted(published.freshness(warehouse), key=lambda row: positions.get(row.system, math.inf))
     day = freshness[0].published_day
-    names = {row.system for row in freshness}
-    shown = [system for system in systems if system.name in names]
+    days = {row.system: row.published_day for row in freshness}
+    shown = [system for system in systems if system.name in days]
     # A snapshot that was refused for its rejects publishes nothing, and its rejects show all the same.
     with_rejects = [system for system in systems if system in shown or not system.counts_all_days]
     return ReportData(
@@ -68,15 +69,16 @@ def collect(warehouse: Warehouse, lake: Lake, settings: Settings) -> ReportData:
         project=settings.project,
         sections=[system.section(warehouse, lake) for system in shown],
         freshness=freshness,
-        accounting=[row for system in shown for row in system.accounting(lake, day)],
-        rejects=_rejects(warehouse, day, with_rejects),
+        accounting=[row for system in shown for row in system.accounting(lake, days[system.name])],
+        rejects=_rejects(warehouse, {system: days.get(system.name, day) for system in with_rejects}),
     )
 
 
-def _rejects(warehouse: Warehouse, day: date, systems: list[System]) -> list[RejectedRow]:
+def _rejects(warehouse: Warehouse, days: dict[System, date]) -> list[RejectedRow]:
+    """The rejects of each system: of the day that it has published, or of all days where it counts all."""
     conditions = [
         f"(system = '{system.name}'{'' if system.counts_all_days else f" AND snapshot_date = '{day}'"})"
-        for system in systems
+        for system, day in days.items()
     ]
     rows = published.rows(
         warehouse,

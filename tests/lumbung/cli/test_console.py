@@ -1,4 +1,4 @@
-"""What is printed for people: where tweets are, by what is known of it."""
+"""What is printed for people: where tweets are, by what is known of it; contracts and their events."""
 
 from datetime import UTC, datetime
 
@@ -6,6 +6,7 @@ import pytest
 
 from lumbung.cli import console
 from lumbung.serving.schema import KafkaStatus, LakeStatus, Publication, Result, SpoolStatus, TweetStatus, XStatus
+from support.report_data import contracts
 
 NIGHT = datetime(2026, 11, 21, 17, 31, tzinfo=UTC)
 NOTHING = TweetStatus(
@@ -67,3 +68,16 @@ def test_a_kafka_that_does_not_answer_has_an_unknown_lag(lines):
 def test_a_result_without_a_table_is_refused():
     with pytest.raises(TypeError, match="Result has no table"):
         console.show(Result())
+
+
+def test_answers_about_contracts_are_by_country_and_by_day_with_all_days_last(lines):
+    printed = lines(contracts("Indonesia", "(unknown)"))
+    for line in (
+        "Indonesia 500 2 7 650 640",
+        "(unknown) 500 2 7 650 640",
+        "day INSERT UPDATE DELETE",
+        "2026-11-19 1,500 0 0",
+        "2026-11-21 3 31 2",
+        "all days 1,503 31 2",
+    ):
+        assert line in printed

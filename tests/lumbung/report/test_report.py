@@ -13,7 +13,19 @@ from lumbung.report import charts, render
 from lumbung.report.data import ReportData
 from lumbung.report.language import Language, shown
 from lumbung.serving.schema import Accounting, CategoryCount, RejectedRow, TopMentor, TweetAnswers
-from support.report_data import DAY, HOSTILE, LOOKER, NIGHT, clean, empty, hostile, with_courses, with_tweets
+from support.report_data import (
+    DAY,
+    HOSTILE,
+    LOOKER,
+    NIGHT,
+    clean,
+    contracts,
+    empty,
+    hostile,
+    with_contracts,
+    with_courses,
+    with_tweets,
+)
 
 VOID = {"meta", "link", "input"}
 
@@ -73,7 +85,7 @@ def test_hostile_values_add_no_element_and_no_attribute() -> None:
     courses = bad.sections[0].data
     good = replace(
         with_courses(
-            bad,
+            with_contracts(bad, contracts(*(names[text] for text in HOSTILE))),
             students_per_city=[clean_row(row) for row in courses.students_per_city],
             category_counts=[replace(c, name=names[c.name]) for c in courses.category_counts],
             top_mentors=[

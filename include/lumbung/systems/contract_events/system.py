@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from lumbung.pipeline.retention import Plan
     from lumbung.pipeline.run import Run, Step
     from lumbung.pipeline.target import Target
-    from lumbung.serving.schema import Result, Section
+    from lumbung.serving.contract_schema import ContractAnswers
+    from lumbung.serving.schema import Section
     from lumbung.storage.lake import Lake
     from lumbung.storage.warehouse import Warehouse
 
@@ -69,15 +70,19 @@ class ContractEvents(SnapshotSystem):
     # What people and programs read.
 
     position = 4
-    counts_all_days = True
+    counts_all_days = False
 
-    def answers(self, warehouse: Warehouse) -> Result:
+    def answers(self, warehouse: Warehouse) -> ContractAnswers:
         """Contracts by country, and events by operation and day."""
-        raise NotImplementedError
+        from lumbung.systems.contract_events.answers import answers
 
-    def section(self, warehouse: Warehouse, lake: Lake) -> Section:
+        return answers(warehouse)
+
+    def section(self, warehouse: Warehouse, lake: Lake) -> Section:  # noqa: ARG002 - tables have it all
         """Its part of the report page."""
-        raise NotImplementedError
+        from lumbung.systems.contract_events.report import section
+
+        return section(self.answers(warehouse), self.label)
 
 
 SYSTEM = ContractEvents()
