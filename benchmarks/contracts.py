@@ -1,7 +1,7 @@
 """How long contract events take from snapshots in the lake to Kafka, beside bare scripts, and a day with few changes.
 
 `python -m benchmarks.contracts WAY HOME KAFKA TOPIC DAY` does one of `WAYS` in a process of its own, and prints
-`{"seconds": …, "rows": …}`. A way's time has Spark's or DuckDB's start in it, but not Python's.
+`{"seconds": …, "cpu": …, "rows": …}`. A way's time has Spark's or DuckDB's start in it, but not Python's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, cast
 import duckdb
 from confluent_kafka import Producer
 
-from benchmarks.results import Measure, Took, in_turn, program
+from benchmarks.results import Measure, Took, in_turn, watched
 from lumbung.core.settings import Settings
 from lumbung.local.kafka import broker
 from lumbung.pipeline.extract import extract
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 SYSTEM = "contract_events"
 FIRST = date(2026, 11, 1)
-OURS = "lumbung: events and send"
+OURS, FEW = "lumbung: events and send", "a day on which 1 % changed"
 SQL = """
     WITH relation AS (
         SELECT
@@ -244,6 +244,7 @@ def settings_of(home: Path, kafka: str, topic: str) -> Settings:
 def measure(contracts: int, rounds: int, say: Callable[[str], object]) -> list[Measure]:
     """Measure all, taking turns: each time with a new topic, and ours in a new home; then a day with few changes."""
     changed: list[Took] = []
+    used: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="lumbung-bench-") as name:
         folder = Path(name)
         for step in range(2):
@@ -252,7 +253,11 @@ def measure(contracts: int, rounds: int, say: Callable[[str], object]) -> list[M
         take_snapshots(Settings.of(home=base), folder / "0", FIRST)
 
         def took(what: str, way: str, home: Path, topic: str, day: date) -> Took:
-            return program(what, [sys.executable, "-m", "benchmarks.contracts", way, home, kafka, topic, f"{day}"])
+            command = [sys.executable, "-m", "benchmarks.contracts", way, home, kafka, topic, f"{day}"]
+            output, peak = watched(command, {})
+            figures = json.loads(output.strip().splitlines()[-1])
+            used.setdefault(what, []).append(figures["cpu"])
+            return Took(what, round(figures["seconds"], 3), peak, figures["rows"])
 
         def bare(what: str, way: str) -> Took:
             return took(what, way, base, f"b{uuid.uuid4().hex}", FIRST)
@@ -263,8 +268,8 @@ def measure(contracts: int, rounds: int, say: Callable[[str], object]) -> list[M
             first = took(OURS, "ours", home, topic, FIRST)
             next_day = FIRST + timedelta(days=1)
             take_snapshots(settings_of(home, kafka, topic), folder / "1", next_day)
-            changed.append(took("a day on which 1 % changed", "ours", home, topic, next_day))
-            say(f"a day on which 1 % changed: {changed[-1].seconds:.2f} s, {changed[-1].rows} messages")
+            changed.append(took(FEW, "ours", home, topic, next_day))
+            say(f"{FEW}: {changed[-1].seconds:.2f} s, {changed[-1].rows} messages")
             shutil.rmtree(home)
             return first
 
@@ -281,9 +286,9 @@ def measure(contracts: int, rounds: int, say: Callable[[str], object]) -> list[M
     notes = [
         f"The quicker script comes first: {scripts[0].what}. The scripts make every event an INSERT with a random"
         " identifier and null leaves, keep no state, check nothing, write nothing down and send at least once. Memory"
-        " is of one process, in which Spark or DuckDB runs, too."
+        f" is of one process, in which Spark or DuckDB runs, too. {_cpu(used, [*(w.what for w in scripts), OURS])}"
     ]
-    few = [f"{change.rows:,} messages. All contracts are compared with what was sent last."]
+    few = [f"{change.rows:,} messages. All contracts are compared with what was sent last. {_cpu(used, [OURS, FEW])}"]
     return [
         Measure(
             f"Contract events of {contracts:,} contracts, from snapshots in the lake to Kafka",
@@ -300,12 +305,18 @@ def measure(contracts: int, rounds: int, say: Callable[[str], object]) -> list[M
     ]
 
 
+def _cpu(used: Mapping[str, list[float]], ways: Iterable[str]) -> str:
+    """The least CPU time that each way took."""
+    return f"CPU seconds, in that order: {', '.join(f'{min(used[way]):.1f}' for way in ways)}."
+
+
 def main() -> None:
     """Do one of `WAYS`."""
     way, home, kafka, topic, day = sys.argv[1:]
-    began = time.perf_counter()
+    began, before = time.perf_counter(), time.process_time()
     rows = WAYS[way](settings_of(Path(home), kafka, topic), date.fromisoformat(day))
-    print(json.dumps({"seconds": time.perf_counter() - began, "rows": rows}))
+    seconds, cpu = time.perf_counter() - began, time.process_time() - before
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "rows": rows}))
 
 
 if __name__ == "__main__":
