@@ -146,13 +146,21 @@ class ContractsHarness(Harness):
         """What `lumbung contract-events messages --json` prints."""
         return [message.to_json() for message in messages(self.settings)]
 
+    def in_order(self, *keys: str) -> list[tuple[str, str]]:
+        """Key and operation of each message by partition and offset, of all contracts or of these."""
+        return [
+            (m["key"], m["value"]["payload"]["contractIdentifier"]["operation"] if m["value"] else "TOMBSTONE")
+            for m in self.messages()
+            if not keys or m["key"] in keys
+        ]
+
     def operations(self) -> list[tuple[str, str]]:
         """Key and operation of each message, sorted."""
-        found = self.messages()
-        return sorted(
-            (m["key"], m["value"]["payload"]["contractIdentifier"]["operation"] if m["value"] else "TOMBSTONE")
-            for m in found
-        )
+        return sorted(self.in_order())
+
+    def messages_of(self, contract_id: str) -> list[dict[str, Any]]:
+        """The events of a contract, in order."""
+        return [message["value"] for message in self.messages() if message["key"] == contract_id]
 
     def verify(self) -> Verified:
         """What `lumbung contract-events verify` finds."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import xlsxwriter
 
-from lumbung.catalog.contract import Contract
+from lumbung.catalog.contract import Catalog, Contract
 from lumbung.sources import read
 
 COLUMNS = [
@@ -19,6 +19,14 @@ COLUMNS = [
     {"name": "snapshot_date", "type": "DATE", "required": True, "description": "partition"},
 ]
 NAMES = ("id", "name", "city")
+
+
+def write_headers(folder, system):
+    """Write a system's CSV sources without rows."""
+    folder.mkdir(parents=True)
+    for contract in Catalog().sources(system):
+        header = ",".join(column.source_name for column in contract.business_columns)
+        (folder / contract.source.path).write_text(f"{header}\n")
 
 
 def make_contract(kind, columns=COLUMNS, key=("id",), **source):

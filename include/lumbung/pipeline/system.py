@@ -76,9 +76,13 @@ class System(ABC):
     def rejects(self, lake: Lake, day: date) -> Iterable[RejectedFile]:
         """The files of a day's rejects."""
 
+    def usual_folder(self, settings: Settings) -> Path:
+        """The folder of its source files, where a run names no other."""
+        return settings.data_source
+
     def source_folder(self, run: Run) -> Path:
-        """The folder of its source files."""
-        return run.settings.data_source
+        """The folder of a run's source files."""
+        return self.usual_folder(run.settings)
 
     def days_with_rejects(self, run: Run) -> list[date]:
         """The days whose partition of `staging.rejected_row` the run rebuilds; at least its own."""

@@ -96,7 +96,7 @@ def opened(contract: Contract, data_source: Path, *, is_text: bool = True) -> It
         raise SourceError(
             f"the file cannot be read ({error.strerror})",
             where=str(path),
-            remedy="put a readable file there, or point LUMBUNG_DATA_SOURCE at its folder",
+            remedy="put a readable file there, or set the folder that its system reads, such as LUMBUNG_DATA_SOURCE",
         ) from error
 
 

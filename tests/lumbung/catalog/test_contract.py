@@ -97,6 +97,14 @@ def test_a_postgres_source_is_a_table_or_a_query_of_a_connection(source, message
         ({"kind": "csv"}, {"from": ""}, "at least 1 character"),
         ({"kind": "postgres", "connection": "x", "table": "y"}, {"from": "Id"}, "a query of postgres renames by AS"),
         (None, {"from": "Id"}, "from: is for the columns of a file"),
+        (None, {"values": ["a"]}, "values:, parses_as: and compared: are for the columns that a source gives"),
+        (None, {"parses_as": "DATE"}, "are for the columns that a source gives"),
+        (None, {"compared": False}, "are for the columns that a source gives"),
+        ({"kind": "csv"}, {"compared": False}, "compared: false is not for a key: id"),
+        ({"kind": "csv"}, {"values": []}, "at least 1 item"),
+        ({"kind": "csv"}, {"values": [1]}, "Input should be a valid string"),
+        ({"kind": "csv"}, {"parses_as": "TIME"}, "Input should be 'DATE' or 'TIMESTAMP'"),
+        ({"kind": "csv"}, {"values": ["a"], "parses_as": "DATE"}, "either values: or parses_as: id"),
     ],
 )
 def test_keys_of_a_source_are_refused_where_they_mean_nothing(source, column, message):

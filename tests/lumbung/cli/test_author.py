@@ -27,7 +27,7 @@ def run(*arguments):
 @pytest.mark.parametrize(
     ("address", "chosen", "read"),
     [
-        ("dwh.dim_student_address", None, "staging.student"),
+        ("dwh.dim_student_name", None, "staging.student"),
         ("datamart.student_count_by_country", None, "dwh.dim_student"),
         ("dwh.fact_tweet_author", None, "staging.tweet"),
         ("dwh.dim_city", "dwh.dim_student", "dwh.dim_student"),

@@ -15,7 +15,7 @@ from lumbung.pipeline import snapshot
 from lumbung.pipeline.extract import extract
 from lumbung.storage.lake import sha256
 from lumbung.systems.pinter_skuy.generate import workbook
-from support.pipeline import sources
+from support.pipeline import edited, sources
 
 pytestmark = pytest.mark.midnight
 
@@ -192,8 +192,32 @@ def test_the_first_of_identical_rows_is_kept(harness, take, read):
             "line": 5,
             "raw": '{"id":"m1","first_name":"Sri","last_name":null}',
             "reason": "an identical repeat of line 2",
+            "key": [("id", "m1")],
+            "loses_row": False,
         }
     ]
+
+
+def test_rows_that_differ_where_they_are_not_compared_are_identical(harness, take, read, tmp_path):
+    harness.catalog = edited(
+        harness.catalog,
+        tmp_path,
+        "mentor",
+        lambda text: text.replace("last_name", "last_name, compared: false").replace(
+            "csv\n", "csv\n  max_rejects: 1\n"
+        ),
+    )
+    harness.fill(mentors(("m1", "Sri", "A"), ("m2", "Ika", "B"), ("m1", "Sri", "C"), ("m2", "Eka", "B")))
+    taken, _ = take()
+    assert [(row["id"], row["last_name"]) for row in read(taken.file)] == [("m1", "A")]
+    different = "2 rows with the same id and different contents"
+    assert [(row["line"], row["reason"], row["key"], row["loses_row"]) for row in read(taken.rejects)] == [
+        (3, different, [("id", "m2")], True),
+        (4, "an identical repeat of line 2", [("id", "m1")], False),
+        (5, different, [("id", "m2")], True),
+    ]
+    # What was left out is in the reject all the same.
+    assert '"last_name":"C"' in read(taken.rejects)[1]["raw"]
 
 
 def test_a_repeat_across_batches_is_found(harness, take, read, monkeypatch):

@@ -12,7 +12,7 @@ from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import LumbungError, SourceError
 from lumbung.pipeline import references, snapshot
 from lumbung.pipeline.references import make_version
-from support.pipeline import SYSTEM, sources
+from support.pipeline import SYSTEM, edited, sources
 
 DAY = date(2026, 11, 10)
 
@@ -64,10 +64,26 @@ def test_a_row_that_refers_to_nothing_is_rejected_and_so_are_those_that_refer_to
         assert (member.rows_read, member.file.rows, member.rows_rejected) == (5, 4, 1)
         assert [row["reason"] for row in read(member.rejects)] == [reason]
         assert len(read(member.file)) == 4
+    assert [row["key"] for row in read(enrollments.rejects)] == [[("student_id", "s1"), ("course_id", "c8")]]
     assert read(courses.rejects)[0]["raw"] == '{"id":"c8","title":"c8","mentor_id":"m8","course_category_id":"k1"}'
     assert "c8" not in {row["id"] for row in read(courses.file)}
     # The snapshot itself stays as it was taken.
     assert snapshot.committed(harness.lake, SYSTEM, "course", DAY).rows_kept == 5
+
+
+def test_a_reference_may_be_to_a_part_of_a_key(harness, tmp_path):
+    """Courses refer to students that have an enrollment: many rows of one, of a key of two columns."""
+    reference = "references: [{columns: [id], table: course_enrollment, key: [student_id]}]\ncolumns:"
+    harness.catalog = edited(harness.catalog, tmp_path, "mentor", lambda text: text.replace("columns:", reference))
+    enrollments = [enrollment("m1", "c1"), enrollment("m1", "c2")]
+    students = [{**sources()["student"][0], "id": key} for key in ("m1", "s1")]
+    harness.fill({"student": students, "course": [course("c1", "m1"), course("c2", "m1")]})
+    harness.catalog.contracts["staging.course"] = harness.catalog["staging.course"].model_copy(
+        update={"references": []}
+    )
+    harness.fill({"course_enrollment": enrollments})
+    mentors = version(harness).members["mentor"]
+    assert (mentors.file.rows, mentors.rows_rejected) == (1, 1)
 
 
 def test_a_refusal_names_the_rows_that_were_rejected_in_the_other_source(harness):

@@ -1,8 +1,10 @@
 """Rejected rows on the real local server: the table holds those of the newest attempt at each source."""
 
+import pyarrow.parquet as pq
 import pytest
 
 from lumbung.core.errors import SourceError
+from lumbung.pipeline import snapshot
 from support.pipeline import sources
 from support.two_tables import FIRST
 
@@ -34,6 +36,18 @@ def test_rejects_of_both_kinds_are_in_the_table_and_rows_add_up(make_harness):
     harness.fill(sources())
     harness.run(FIRST, refresh=True).up_to("rejected")
     assert harness.rejected(FIRST) == []
+
+
+def test_rejects_that_an_earlier_release_kept_are_in_the_table(harness):
+    """Their files lack the columns that came later."""
+    harness.fill({"mentor": bad_mentors("m1", "m2", "m1")})
+    harness.take(FIRST)
+    rejects = harness.rejected(FIRST)
+    taken = snapshot.committed(harness.lake, "pinter_skuy", "mentor", FIRST)
+    with harness.lake.local(taken.rejects.path) as file:
+        pq.write_table(pq.read_table(file).select(["line", "raw", "reason"]), file)
+    harness.run(FIRST).up_to("rejected")
+    assert harness.rejected(FIRST) == rejects == [("mentor", 4, "an identical repeat of line 2")]
 
 
 def test_a_source_that_is_away_does_not_take_away_the_rejects_of_what_is_loaded(harness):

@@ -16,6 +16,7 @@ from lumbung.local.postgres import Postgres
 from lumbung.serving.schema import Finding
 from lumbung.sources import is_absent, read
 from lumbung.sources.address import configured, parameters, variable
+from lumbung.systems.registry import system
 
 
 def files(settings: Settings) -> Iterator[Finding]:
@@ -23,12 +24,13 @@ def files(settings: Settings) -> Iterator[Finding]:
     for contract in Catalog().contracts.values():
         if contract.source is None or contract.source.path is None:
             continue
-        name, path = f"source {contract.source.label}", settings.data_source / contract.source.path
-        if is_absent(contract, settings.data_source):
+        folder = system(contract.system).usual_folder(settings)
+        name, path = f"source {contract.source.label}", folder / contract.source.path
+        if is_absent(contract, folder):
             yield Finding(name, True, f"{path} is missing, which its contract allows")
             continue
         try:
-            next(read(contract, data_source=settings.data_source, dsn=None), None)  # as the pipeline does
+            next(read(contract, data_source=folder, dsn=None), None)  # as the pipeline does
             yield Finding(name, True, f"{path} ({path.stat().st_size:,} bytes)")
         except LumbungError as error:
             yield Finding(name, False, f"{error.where}: {error.what}", error.remedy)

@@ -8,7 +8,7 @@ from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.snapshot import Version, newest_version
 from lumbung.systems.contract_events import plan as plans
 from lumbung.systems.contract_events import record
-from lumbung.systems.contract_events.connection import check_compatible
+from lumbung.systems.contract_events.schema import check_registry
 from lumbung.systems.contract_events.send import ship
 from lumbung.systems.contract_events.sending import LEASE, Counts, Sending, newest_sending
 
@@ -50,7 +50,7 @@ def events(run: Run) -> Step:
         record.note_plan(run, previous.content, None, sent)
         note = f"version {previous.content.day} generation {previous.content.generation} is sent{older}{completed}"
         return Step(table="events", rows_out=0, note=note)
-    check_compatible(run.settings, run.settings.contract_events.schema_version)
+    check_registry(run.settings, run.settings.contract_events.schema_version)
     plan = plans.by_session(run, plans.prepare(run, version, previous))
     run.lake.write(plans.plan_path(run), plan.model_dump_json(indent=2).encode())
     record.note_plan(run, plan, plan.engine, sent)

@@ -57,12 +57,10 @@ def history(lake: Lake, contract_id: str) -> History:
 
 
 def samples(lake: Lake) -> Iterator[str]:
-    """The messages of the newest sending that has any."""
+    """Messages, those of the newest sending first."""
     for sending in reversed(sendings(lake)):
         for part in sending.content.parts:
             yield from (event.value for event in parts.read(lake, part) if event.value is not None)
-        if sending.content.parts:
-            return
 
 
 def _rows(lake: Lake, file: DataFile, contract_id: str) -> list[dict[str, Any]]:

@@ -21,7 +21,8 @@ from lumbung.storage.columns import arrow_schema
 from lumbung.storage.duck import engine, parquet, store
 from lumbung.storage.manifest import Document
 from lumbung.storage.warehouse import short
-from lumbung.stream.shipper import check_size
+from lumbung.stream.registry import frame
+from lumbung.stream.shipper import MESSAGE_BYTES, check_size
 from lumbung.systems.contract_events import holds as held
 from lumbung.systems.contract_events.message import TOMBSTONE, Messages
 from lumbung.systems.contract_events.part import GROUP_EVENTS, PartWriter
@@ -36,6 +37,8 @@ CONTRACT, CONTRACT_PARTY = "contract", "contract_party"
 RANGE_CONTRACTS = 100_000
 """Contracts that Spark is given at a time, so that any number of them takes the same memory."""
 HELD = "HELD"
+MOST_BYTES = MESSAGE_BYTES - len(frame(0))
+"""Of key and value, with room for what a schema registry puts before the value."""
 
 
 class Work(Document):
@@ -177,7 +180,7 @@ def write(run: Run, work: Work, chunks: Iterable[Chunk]) -> Plan:
                 made = [(*event, *messages.message(event[0], event[2])) for event in found if event[1] != HELD]
                 validate([value for *_, value in made])
                 for contract_id, operation, _, event_id, value in made:
-                    check_size(contract_id.encode(), value.encode(), topic=topic)
+                    check_size(contract_id.encode(), value.encode(), MOST_BYTES, topic)
                     tombstone = with_tombstones and operation == "DELETE"
                     parts.add(contract_id, operation, event_id, value, tombstone=tombstone)
                     operations[TOMBSTONE] += tombstone

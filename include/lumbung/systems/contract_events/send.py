@@ -20,9 +20,9 @@ from lumbung.storage.manifest import DataFile
 from lumbung.stream.shipper import Shipper
 from lumbung.systems.contract_events import part as parts
 from lumbung.systems.contract_events import record
-from lumbung.systems.contract_events.connection import check_compatible, open_cluster, prefix
+from lumbung.systems.contract_events.schema import check_registry, prefix
 from lumbung.systems.contract_events.sending import LEASE, PLANS, Counts, Plan, Sending, plan_of, sendings
-from lumbung.systems.contract_events.topic import is_empty
+from lumbung.systems.contract_events.topic import is_empty, open_cluster
 
 
 def send(run: Run, target: Target) -> Step:
@@ -108,7 +108,7 @@ def _commit(run: Run, plan: Plan, before: Sequence[Sending]) -> list[Sending]:
     if newest and newest.content.order == plan.order:
         return list(before)  # by an earlier try, or by a run at the same time: the same events
     if plan.base == (newest.generation if newest else 0):
-        check_compatible(run.settings, plan.schema_version)
+        check_registry(run.settings, plan.schema_version)
         sending = Sending.of(plan)
         if run.lake.create(sending.path, sending.model_dump_json(indent=2).encode()):
             return [*before, sending]

@@ -10,6 +10,7 @@ from lumbung.pipeline.system import Decision, SnapshotSystem
 
 if TYPE_CHECKING:
     from lumbung.catalog.contract import Catalog, Contract
+    from lumbung.core.settings import Settings
     from lumbung.pipeline.retention import Plan
     from lumbung.pipeline.run import Run, Step
     from lumbung.pipeline.target import Target
@@ -27,10 +28,14 @@ class ContractEvents(SnapshotSystem):
     label = "Contract events"
     decision_task = "version"
 
+    def usual_folder(self, settings: Settings) -> Path:
+        """The setting."""
+        return settings.contract_events.source
+
     def source_folder(self, run: Run) -> Path:
         """The run's option `source`, or the setting."""
         source = run.options.get("source")
-        return Path(source) if source else run.settings.contract_events.source
+        return Path(source) if source else self.usual_folder(run.settings)
 
     def decide(self, run: Run) -> Decision:
         """Take the run's plan, or the newest sending where there is nothing to send; a dry run ends here."""

@@ -18,15 +18,15 @@ import pyarrow.parquet as pq
 from lumbung.core.settings import Settings
 from lumbung.storage.duck import engine, parquet
 from lumbung.storage.lake import Lake
-from lumbung.stream.kafka import WAIT_SECONDS, Cluster
+from lumbung.stream.kafka import EVENTS, WAIT_SECONDS, Cluster
 from lumbung.stream.registry import unframed
 from lumbung.systems.contract_events import part as parts
-from lumbung.systems.contract_events.connection import open_cluster
 from lumbung.systems.contract_events.sending import sendings
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
 
+SENDER = "lumbung contract-events run"
 BATCH = 5_000
 _EVENT_ID = re.compile(rb'\{"eventHeader":\{"eventIdentifier":"([0-9a-f-]{36})"')
 _SCHEMA = pa.schema(
@@ -99,6 +99,15 @@ class Verified(NamedTuple):
     differences: list[Difference]
 
 
+def open_cluster(settings: Settings) -> Cluster:
+    """The Kafka of the events.
+
+    Raises:
+        LumbungError: the settings name none.
+    """
+    return Cluster(settings, settings.contract_events.topic, EVENTS, sender=SENDER, has_dead=False)
+
+
 def messages(settings: Settings) -> Generator[Message]:
     """All messages of the topic that are committed now, by partition and offset.
 
@@ -115,6 +124,7 @@ def messages(settings: Settings) -> Generator[Message]:
         enable_auto_commit=False,
         isolation_level="read_committed",
         enable_partition_eof=True,
+        fetch_wait_max_ms=10,  # the end is reported after so long
         auto_offset_reset="earliest",
     )
     offsets = cluster.offsets(topic)
@@ -131,22 +141,21 @@ def _of_partition(cluster: Cluster, consumer: Consumer, partition: int, first: i
     consumer.assign([TopicPartition(cluster.name, partition, first)])
     until = time.monotonic() + WAIT_SECONDS
     while True:
-        for record in consumer.consume(BATCH, 1.0):
-            until = time.monotonic() + WAIT_SECONDS
-            if fault := record.error():
-                if fault.code() == KafkaError._PARTITION_EOF:
-                    return
-                raise KafkaException(fault)
-            offset = record.offset()
-            assert offset is not None
-            if offset >= end:
+        record = consumer.poll(1.0)
+        if record is None:
+            if time.monotonic() > until:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{cluster.name} cannot be read"))
+            continue
+        until = time.monotonic() + WAIT_SECONDS
+        if fault := record.error():
+            if fault.code() == KafkaError._PARTITION_EOF:
                 return
-            value = record.value()
-            yield Message(record.key(), None if value is None else unframed(value), partition, offset)
-            if offset == end - 1:
-                return
-        if time.monotonic() > until:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{cluster.name} cannot be read"))
+            raise KafkaException(fault)
+        offset, value = record.offset(), record.value()
+        assert offset is not None
+        if offset >= end:
+            return
+        yield Message(record.key(), None if value is None else unframed(value), partition, offset)
 
 
 def is_empty(settings: Settings) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -25,6 +24,7 @@ from lumbung.serving.schema import Finding
 from lumbung.systems.pinter_skuy.generate import generate
 from support import source_database
 from support.source_database import SOURCE
+from support.sources import write_headers
 
 PASSWORD = "s3cr%40t"
 
@@ -44,6 +44,7 @@ def quiet(monkeypatch):
 def sources(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sources")
     generate(folder, enrollments=10)
+    write_headers(folder / "contracts", "contract_events")
     return folder
 
 
@@ -56,7 +57,8 @@ def postgres():
 @pytest.fixture
 def find(tmp_path, sources):
     def run(**fields):
-        settings = Settings.of(**{"home": tmp_path / "home", "data_source": sources, **fields})
+        folders = {"data_source": sources, "contract_events_source": sources / "contracts"}
+        settings = Settings.of(**{"home": tmp_path / "home", **folders, **fields})
         findings = list(checks(settings))
         text = json.dumps([vars(finding) for finding in findings])
         for secret in (PASSWORD, "s3cr@t", "hooks/T0P"):
@@ -116,22 +118,6 @@ def test_each_thing_missing_is_reported(find, monkeypatch, tmp_path):
     }
     assert "LUMBUNG_DATA_SOURCE" in findings["source student.json"].remedy
     assert findings["local BigQuery server"].remedy == "run make install"
-
-
-def test_source_files_are_read_as_the_pipeline_does(find, sources, tmp_path):
-    folder = shutil.copytree(sources, tmp_path / "sources")
-    name = "source campus.xlsx!Cabang"
-    assert find(data_source=folder)[name].found.endswith(" bytes)")
-    (folder / "campus.xlsx").write_bytes(b"branch_code;city\n")
-    (folder / "mentor.csv").write_text("id;first_name;last_name\n1;Ann;Bali\n")
-    findings = find(data_source=folder)
-    assert bad(findings) == {name, "source mentor.csv"}
-    assert "text, such as CSV" in findings[name].found
-    assert "save it as an Excel workbook" in findings[name].remedy
-    assert findings["source mentor.csv"].remedy == 'write delimiter: ";" in source: of staging/mentor.yaml'
-    (folder / "campus.xlsx").unlink()
-    finding = find(data_source=folder)[name]
-    assert (finding.ok, finding.found) == (True, f"{folder / 'campus.xlsx'} is missing, which its contract allows")
 
 
 def test_a_local_environment_without_extensions_is_reported(find, monkeypatch):
