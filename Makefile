@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-tweets run-models run-contracts up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint format lock clean package
+.PHONY: help install run run-tweets run-models run-contracts up answers report backfill doctor erd budget env reseed test test-midnight test-docker test-yarn faults bench audit lint format lock clean package
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags services tools benchmarks tests
@@ -63,7 +63,11 @@ test-docker: ## Build the images, bring the services up and try them (starts a D
 	@infra/install.sh dev
 	@.venv/bin/pytest tests/docker -s --durations=15
 
-faults: ## Disturb runs and compare all tables (SEED=1, KILLS=200, FILES=1000, DAYS=30, ONLY="kills files")
+test-yarn: ## Try spark-submit on a YARN and an HDFS of this machine (Java, Maven; a minute or two)
+	@infra/install.sh dev
+	@.venv/bin/pytest tests/yarn -s --durations=5
+
+faults: ## Disturb runs and compare all tables (SEED=1, KILLS=200, FILES=1000, DAYS=30, ONLY="kills contracts files")
 	@infra/install.sh dev
 	@PYTHONPATH=tests .venv/bin/python -m faults $(ONLY) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(FILES),--files $(FILES)) $(if $(DAYS),--days $(DAYS))

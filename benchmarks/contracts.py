@@ -32,10 +32,10 @@ from lumbung.storage.lake import FolderLake, open_lake
 from lumbung.stream.kafka import Cluster
 from lumbung.stream.transactions import QUEUE_BYTES
 from lumbung.systems.contract_events import steps
-from lumbung.systems.contract_events.connection import open_cluster
 from lumbung.systems.contract_events.generate import generate
 from lumbung.systems.contract_events.plan import plan_path
 from lumbung.systems.contract_events.sending import plan_of
+from lumbung.systems.contract_events.topic import open_cluster
 
 if TYPE_CHECKING:
     from lumbung.storage.warehouse import Warehouse

@@ -2,7 +2,7 @@
 """Run the Spark job of contract events by spark-submit: on this machine (local), or on a YARN cluster (qa, prod).
 
 The job is what `make package` writes; the cluster is the one that HADOOP_CONF_DIR describes. It writes events.parquet,
-contracts.parquet and parties.parquet. Options after -- go to spark-submit. This file needs Python 3.9 or later, and
+contracts.parquet and parties.parquet. Options after -- go to spark-submit. This file needs Python 3.10 or later, and
 nothing of the project's environment. docs/cookbooks/spark-submit.md
 """
 
@@ -21,15 +21,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build"
 ENVIRONMENTS = ("local", "qa", "prod")
-# What the job reads: options of this command, and whether they must be given.
-FILES = {
-    "accounts": True,
-    "parties": True,
-    "addresses": True,
-    "contracts": False,
-    "contract-parties": False,
-    "holds": False,
-}
+# What the job reads: options of this command.
+REQUIRED, OPTIONAL = ("accounts", "parties", "addresses"), ("contracts", "contract_parties", "holds")
 OUTPUTS = ("events", "contracts", "parties")
 
 
@@ -50,6 +43,13 @@ def parser() -> argparse.ArgumentParser:
     ):
         given.add_argument(f"--{name}", metavar="FILE", help=text)
     given.add_argument("--output", metavar="FOLDER", help="where the three files go")
+    given.add_argument(
+        "--cut",
+        metavar="ID",
+        action="append",
+        default=[],
+        help="contract at which a new range begins; the driver holds a range",
+    )
     given.add_argument("--schema-version", default="1.0", choices=("1.0", "1.1"))
     given.add_argument("--holds-removals", action="store_true", help="nothing that is missing is a removal")
     return parser
@@ -60,12 +60,11 @@ def lacking(given: argparse.Namespace) -> list[str]:
     found = []
     values = vars(given)
     if not given.plan:
-        required = ("day", *(name for name, is_required in FILES.items() if is_required), "output")
-        found += [f"--{name}" for name in required if not values[name]]
+        found += [f"--{name}" for name in ("day", *REQUIRED, "output") if not values[name]]
         if bool(given.contracts) != bool(given.contract_parties):
-            found.append("--contracts and --contract-parties, which belong together")
-        names = [values[name.replace("-", "_")] for name in FILES]
-        found += [f"the file {name}" for name in names if name and is_local(given, name) and not Path(name).exists()]
+            found.append("--contracts and --contract-parties together")
+        files = [values[name] for name in REQUIRED + OPTIONAL if values[name]]
+        found += [f"the file {file}" for file in files if is_local(given, file) and not Path(file).exists()]
     elif is_local(given, given.plan) and not Path(given.plan).is_file():
         found.append(f"the plan {given.plan}")
     found += [f"{BUILD / name}: run make package" for name in ("lumbung.zip", "job.py") if not (BUILD / name).is_file()]
@@ -99,13 +98,14 @@ def plan(given: argparse.Namespace) -> dict[str, object]:
         return [address(name)] if name else []
 
     output = address(given.output).rstrip("/")
+    cuts = sorted(given.cut, key=str.encode)  # as Spark compares texts
     return {
         "contracts": {
-            "inputs": {name: addresses(vars(given)[name]) for name in (n.replace("-", "_") for n in FILES)},
+            "inputs": {name: addresses(vars(given)[name]) for name in REQUIRED + OPTIONAL},
             "day": given.day,
             "schema_version": given.schema_version,
             "holds_removals": given.holds_removals,
-            "ranges": [[None, None]],
+            "ranges": list(zip([None, *cuts], [*cuts, None], strict=True)),
             **{name: f"{output}/{name}.parquet" for name in OUTPUTS},
         }
     }

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from lumbung.local import processes
@@ -24,9 +25,34 @@ def missing() -> str | None:
     return None if all(map(shutil.which, ("java", "mvn"))) else "Java and Maven"
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster.
+
+    Attributes:
+        folder: its jars, data and logs.
+        conf: the folder for HADOOP_CONF_DIR.
+    """
+
+    folder: Path
+    conf: Path
+
+
+def hdfs(cluster: Cluster, *arguments: str) -> None:
+    """Run a command of HDFS, such as `-put`."""
+    command = ["java", "-cp", f"{cluster.conf}:{cluster.folder}/jars/*", "org.apache.hadoop.fs.FsShell", *arguments]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def logs(cluster: Cluster) -> str:
+    """The ends of what containers have said."""
+    files = [file for name in ("stdout", "stderr") for file in (cluster.folder / "target").rglob(name)]
+    return "\n".join(f"{file}:\n{file.read_text(errors='replace')[-3000:]}" for file in files)
+
+
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Path]:
-    """Start it; gives the folder for HADOOP_CONF_DIR. It ends with this.
+def running(folder: Path) -> Iterator[Cluster]:
+    """Start it; it ends with this.
 
     Args:
         folder: where its jars, its data and its log go.
@@ -75,7 +101,7 @@ def running(folder: Path) -> Iterator[Path]:
         port = json.loads(details.read_text())["namenode_port"]
         write(conf / "core-site.xml", {"fs.defaultFS": f"hdfs://localhost:{port}"})
         write(conf / "yarn-site.xml", addresses)
-        yield conf
+        yield Cluster(folder, conf)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
