@@ -7,8 +7,8 @@ expressions, so that a server needs no packages, and each engine gives the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 HELD = "HELD"
+# Contracts of a range, so that a gigabyte holds Sail and it: of a first sending each has an event of all its leaves.
+FIRST_RANGE, LATER_RANGE = 100_000, 250_000
 
 EVENTS = pa.schema(
     [
@@ -154,23 +156,28 @@ def changes(
             frame = frame.where(f.col(contract) >= low)
         return frame if high is None else frame.where(f.col(contract) < high)
 
-    def state(files: Sequence[str], schema: pa.Schema) -> DataFrame:
-        if not files:
-            return session.range(0).select(
-                *(f.lit(None).cast(_TYPES[field.type]).alias(field.name) for field in schema)
-            )
-        return within(session.read.parquet(*files), "contract_id").select(*schema.names)
+    def sent(files: Sequence[str], schema: pa.Schema) -> DataFrame | None:
+        return within(session.read.parquet(*files), "contract_id").select(*schema.names) if files else None
 
     accounts = _accounts(within(session.read.parquet(*inputs.accounts), "account_id"))
-    parties = _parties(
-        within(session.read.parquet(*inputs.parties), "account_id"), session.read.parquet(*inputs.addresses)
+    relations = within(session.read.parquet(*inputs.parties), "account_id").withColumnRenamed(
+        "account_id", "contract_id"
     )
-    sent = state(inputs.contracts, CONTRACTS)
-    sent_parties = state(inputs.contract_parties, PARTIES)
-    # An id that is held need not be of an account, nor of a contract.
-    held = _held(parties, session.read.parquet(*inputs.holds), within) if inputs.holds else None
-    rows = _rows(accounts, sent, _relations(parties, sent_parties), held, day, schema_version, holds_removals)
-    return Frames(rows, _parties_after(accounts, parties, sent_parties, rows, held, holds_removals))
+    parties = _parties(relations, session.read.parquet(*inputs.addresses))
+    sent_parties = sent(inputs.contract_parties, PARTIES)
+    held = None
+    if inputs.holds:
+        holds = session.read.parquet(*inputs.holds)
+        # An id of these need not be of an account, nor of a contract.
+        named = within(holds.where(f.col("contract_id").isNotNull()), "contract_id").select("contract_id")
+        of_parties = holds.where(f.col("party_id").isNotNull()).select("party_id")
+        held = named.union(relations.join(of_parties, "party_id", "semi").select("contract_id")).distinct()
+    sides = _beside(accounts, sent(inputs.contracts, CONTRACTS), CONTRACTS, ["contract_id"])
+    changed = _relations(_beside(parties, sent_parties, PARTIES, ["contract_id", "party_id"]))
+    rows = _rows(sides, changed, held, day, schema_version, holds_removals)
+    if holds_removals:
+        held = rows.where("is_held").select("contract_id")
+    return Frames(rows, _parties_after(accounts, parties, sent_parties, held))
 
 
 def build(
@@ -195,6 +202,8 @@ def build(
     Yields:
         A chunk for each range.
     """
+    if inputs.holds and session.read.parquet(*inputs.holds).isEmpty():
+        inputs = replace(inputs, holds=[])  # nor need each range look for what it holds
     for low, high in ranges:
         frames = changes(
             session,
@@ -205,12 +214,19 @@ def build(
             low=low,
             high=high,
         )
-        rows = frames.rows.toArrow().sort_by("contract_id")
-        events = rows.filter(pc.is_valid(rows["operation"])).select(EVENTS.names).cast(EVENTS)
-        contracts = rows.filter(rows["is_kept"]).select(CONTRACTS.names).cast(CONTRACTS)
-        del rows
-        order = [("contract_id", "ascending"), ("party_id", "ascending")]
-        yield Chunk(events, contracts, frames.parties.toArrow().cast(PARTIES).sort_by(order))
+        yield _chunk(frames)
+
+
+def _chunk(frames: Frames) -> Chunk:
+    # Payloads are most of the memory: they are copied as seldom as possible, and what was copied goes.
+    rows = frames.rows.toArrow().combine_chunks()
+    order = pc.sort_indices(rows["contract_id"])
+    speaking, kept = (order.filter(pc.take(mask, order)) for mask in (rows["operation"].is_valid(), rows["is_kept"]))
+    contracts = rows.select(CONTRACTS.names).take(kept).cast(CONTRACTS)
+    events = rows.select(EVENTS.names).take(speaking).cast(EVENTS)
+    del rows
+    parties = frames.parties.toArrow().cast(PARTIES)
+    return Chunk(events, contracts, parties.sort_by([("contract_id", "ascending"), ("party_id", "ascending")]))
 
 
 def write(chunks: Iterable[Chunk], events: Path, contracts: Path, parties: Path) -> None:
@@ -231,6 +247,7 @@ def write(chunks: Iterable[Chunk], events: Path, contracts: Path, parties: Path)
             event_file.write_table(chunk.events)
             contract_file.write_table(chunk.contracts)
             party_file.write_table(chunk.parties)
+            del chunk  # before the next one is made
 
 
 def _accounts(accounts: DataFrame) -> DataFrame:
@@ -249,52 +266,60 @@ def _accounts(accounts: DataFrame) -> DataFrame:
 
 def _parties(parties: DataFrame, addresses: DataFrame) -> DataFrame:
     """The columns of `PARTIES`, and `has_address`: whether there is a row of its address."""
-    started = f.col("address_start_date").cast("date").alias("address_start_date")
-    texts = [name for name in leaves.ADDRESS if name != "address_start_date"]
-    return parties.select(
-        f.col("account_id").alias("contract_id"),
-        "party_id",
-        "relation_type",
-        leaves.instant("relation_start_date").alias("relation_start_at"),
-    ).join(addresses.select("party_id", *texts, started, f.lit(True).alias("has_address")), "party_id", "left")
-
-
-def _sent(frame: DataFrame, *keys: str) -> DataFrame:
-    """The columns of a state, named `sent_…` beside the present ones, but for the keys."""
-    return frame.select(*keys, *(f.col(name).alias(f"sent_{name}") for name in frame.columns if name not in keys))
-
-
-def _relations(parties: DataFrame, sent_parties: DataFrame) -> DataFrame:
-    """Of each contract whose parties differ the list of those, in order, and whether a row of any is missing."""
-    keys = ["contract_id", "party_id"]
-    sides = parties.withColumn("is_there", f.lit(True)).join(
-        _sent(sent_parties.withColumn("was", f.lit(True)), *keys), keys, "full"
-    )
-    is_new, is_gone = f.col("sent_was").isNull(), f.col("is_there").isNull()
-    values = [name for name in PARTIES.names if name not in keys]
-    lacks = is_gone | (leaves.has_any("sent_", leaves.ADDRESS) & f.col("has_address").isNull())
-    in_order = f.sort_array(f.collect_list(f.struct("party_id", leaves.relation(is_new, is_gone).alias("json"))))
-    texts = f.transform(in_order, lambda party: party["json"])
+    known = addresses.select("party_id", *leaves.ADDRESS, f.lit(True).alias("has_address"))
     return (
-        sides.where(is_new | is_gone | leaves.differs(*values))
-        .withColumn("lacks", lacks)
-        .groupBy("contract_id")
-        .agg(
-            f.concat(f.lit("["), f.array_join(texts, ","), f.lit("]")).alias("relations"), f.max("lacks").alias("lacks")
-        )
+        parties.select("contract_id", "party_id", "relation_type", "relation_start_date")
+        .join(known, "party_id", "left")
+        # After the join: addresses are all there are, not only those of the range.
+        .withColumn("address_start_date", f.col("address_start_date").cast("date"))
+        .withColumn("relation_start_at", leaves.instant("relation_start_date"))
+        .select(*PARTIES.names, "has_address")
     )
 
 
-def _held(parties: DataFrame, holds: DataFrame, within: Callable[[DataFrame, str], DataFrame]) -> DataFrame:
-    """The ids of contracts with a rejected row of their own."""
-    by_party = parties.join(holds.where(f.col("party_id").isNotNull()).select("party_id"), "party_id", "semi")
-    by_contract = within(holds.where(f.col("contract_id").isNotNull()), "contract_id")
-    return by_contract.select("contract_id").union(by_party.select("contract_id")).distinct()
+def _beside(frame: DataFrame, sent: DataFrame | None, schema: pa.Schema, keys: list[str]) -> DataFrame:
+    """Rows and what was sent of the same keys, and what was sent of other keys.
+
+    Args:
+        frame: rows as they are.
+        sent: rows of the schema; None: nothing was sent.
+        schema: of what was sent.
+        keys: of both.
+
+    Returns:
+        The frame's columns with `is_there`, and those of the schema as `sent_…` with `was_sent`.
+    """
+    frame = frame.withColumn("is_there", f.lit(True))
+    fields = [field for field in schema if field.name not in keys]
+    if sent is None:
+        # Not a join with no rows: so engines leave out what can only be null.
+        nulls = {f"sent_{field.name}": f.lit(None).cast(_TYPES[field.type]) for field in fields}
+        return frame.withColumns({**nulls, "was_sent": f.lit(False)})
+    columns = [f.col(field.name).alias(f"sent_{field.name}") for field in fields]
+    return (
+        frame.join(sent.select(*keys, *columns, f.lit(True).alias("was_sent")), keys, "full")
+        .withColumn("is_there", f.coalesce("is_there", f.lit(False)))
+        .withColumn("was_sent", f.coalesce("was_sent", f.lit(False)))
+    )
+
+
+def _relations(sides: DataFrame) -> DataFrame:
+    """Of each contract whose parties differ the JSON list of those, in order, and whether a row of any is missing."""
+    is_there, was_sent = f.col("is_there"), f.col("was_sent")
+    values = [name for name in PARTIES.names if name not in ("contract_id", "party_id")]
+    lacks = ~is_there | (leaves.has_any("sent_", leaves.ADDRESS) & f.col("has_address").isNull())
+    in_order = f.sort_array(f.collect_list(f.struct("party_id", "json")))
+    texts = f.array_join(f.transform(in_order, lambda party: party["json"]), ",")
+    return (
+        sides.where((is_there != was_sent) | leaves.differs(*values))
+        .select("contract_id", "party_id", leaves.relation().alias("json"), lacks.alias("lacks"))
+        .groupBy("contract_id")
+        .agg(f.concat(f.lit("["), texts, f.lit("]")).alias("relations"), f.max("lacks").alias("lacks"))
+    )
 
 
 def _rows(
-    accounts: DataFrame,
-    sent: DataFrame,
+    sides: DataFrame,
     relations: DataFrame,
     held: DataFrame | None,
     day: date,
@@ -302,15 +327,16 @@ def _rows(
     holds_removals: bool,
 ) -> DataFrame:
     """`Frames.rows`."""
-    sides = accounts.join(_sent(sent, "contract_id"), "contract_id", "full")
+    no = f.lit(False)
+    is_active, is_held = f.coalesce("is_active", no), no
+    was_sent = f.coalesce("was_sent", no)
     if held is not None:
         sides = sides.join(held.withColumn("is_named", f.lit(True)), "contract_id", "full")
+        is_held = f.coalesce("is_named", no)
     sides = sides.join(relations, "contract_id", "left")
-    has_account, was_sent = f.col("is_active").isNotNull(), f.col("sent_first_sent_day").isNotNull()
-    is_active = f.coalesce(f.col("is_active"), f.lit(False))
-    is_held = f.lit(False) if held is None else f.coalesce(f.col("is_named"), f.lit(False))
+    has_account = f.coalesce("is_there", no)
     if holds_removals:
-        is_held |= was_sent & (~has_account | (is_active & f.coalesce(f.col("lacks"), f.lit(False))))
+        is_held |= was_sent & (~has_account | (is_active & f.coalesce("lacks", no)))
     values = [name for name in CONTRACTS.names[1:] if name not in ("first_sent_day", "last_sent_day", "is_held")]
     differs = leaves.differs(*values) | f.col("relations").isNotNull()
     change = f.when(is_active & ~was_sent, INSERT).when(is_active & differs, UPDATE).when(was_sent & ~is_active, DELETE)
@@ -333,18 +359,13 @@ def _rows(
 
 
 def _parties_after(
-    accounts: DataFrame,
-    parties: DataFrame,
-    sent_parties: DataFrame,
-    rows: DataFrame,
-    held: DataFrame | None,
-    holds_removals: bool,
+    accounts: DataFrame, parties: DataFrame, sent_parties: DataFrame | None, held: DataFrame | None
 ) -> DataFrame:
     """The parties of contracts afterwards: as they are, or of a held contract as they were sent."""
-    active = accounts.where("is_active").select("contract_id")
-    if holds_removals:
-        held = rows.where("is_held").select("contract_id")
-    if held is None:
-        return parties.join(active, "contract_id", "semi").select(*PARTIES.names)
-    current = parties.join(active.join(held, "contract_id", "anti"), "contract_id", "semi")
-    return current.select(*PARTIES.names).union(sent_parties.join(held, "contract_id", "semi").select(*PARTIES.names))
+    contracts = accounts.where("is_active").select("contract_id")
+    if held is not None:
+        contracts = contracts.join(held, "contract_id", "anti")
+    current = parties.join(contracts, "contract_id", "semi").select(*PARTIES.names)
+    if held is None or sent_parties is None:
+        return current
+    return current.union(sent_parties.join(held, "contract_id", "semi").select(*PARTIES.names))

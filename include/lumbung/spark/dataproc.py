@@ -12,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lumbung.core.settings import Settings
 from lumbung.spark import package
 from lumbung.storage.lake import Lake
+
+if TYPE_CHECKING:
+    from lumbung.spark.contracts import Inputs
 
 # A cluster's image 3.0 has Spark 4.1.2, Java 21 and Python 3.12; the serverless runtime 3.0 (3.0.14) has Spark 4.0.1
 # with the same Java and Python. https://docs.cloud.google.com/dataproc/docs/concepts/versioning/dataproc-version-clusters
@@ -91,6 +94,31 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Contracts:
+    """A version whose changes of contracts are to be made.
+
+    Attributes:
+        inputs: its files and what was sent before.
+        day: of the version, YYYY-MM-DD.
+        schema_version: of the events.
+        holds_removals: whether a contract of which anything is missing is held.
+        ranges: of contract ids, as `contracts.build` takes them.
+        events: address of the file of `contracts.EVENTS`.
+        contracts: address of the file of `contracts.CONTRACTS`.
+        parties: address of the file of `contracts.PARTIES`.
+    """
+
+    inputs: Inputs
+    day: str
+    schema_version: str
+    holds_removals: bool
+    ranges: list[tuple[str | None, str | None]]
+    events: str
+    contracts: str
+    parties: str
+
+
+@dataclass(frozen=True)
 class Staged:
     """Addresses of a job's main file, of the package it needs and of its plan."""
 
@@ -99,23 +127,31 @@ class Staged:
     plan: str
 
 
-def stage(lake: Lake, work: Sequence[Day] | Training) -> Staged:
+def stage(lake: Lake, work: Sequence[Day] | Training | Contracts) -> Staged:
     """Put what a job needs into the lake; what is there already stays.
 
     Args:
         lake: a bucket, unless a test runs the job.
-        work: days to clean, or models to train.
+        work: days to clean, models to train, or changes of contracts to make.
     """
     with tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
         zipped = package.write(Path(folder) / package.NAME).read_bytes()
     main = Path(__file__).with_name("job.py").read_bytes()
-    steps = {"train": asdict(work)} if isinstance(work, Training) else {"clean": [asdict(day) for day in work]}
-    plan = json.dumps(steps).encode()
+    plan = json.dumps(_steps(work)).encode()
     code = f"spark/{_key(main + zipped)}"
     staged = Staged(f"{code}/job.py", f"{code}/{package.NAME}", f"{PLANS}/{_key(plan)}.json")
     for path, content in ((staged.main, main), (staged.package, zipped), (staged.plan, plan)):
         lake.create(path, content)
     return Staged(*map(lake.address, (staged.main, staged.package, staged.plan)))
+
+
+def _steps(work: Sequence[Day] | Training | Contracts) -> dict[str, Any]:
+    """The plan as the job reads it."""
+    if isinstance(work, Training):
+        return {"train": asdict(work)}
+    if isinstance(work, Contracts):
+        return {"contracts": asdict(work)}
+    return {"clean": [asdict(day) for day in work]}
 
 
 def cluster(settings: Settings, packages: Sequence[str] = ()) -> dict[str, Any]:

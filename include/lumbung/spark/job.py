@@ -1,4 +1,4 @@
-"""The main file of a Dataproc job, `job.py PLAN`: cleans days, or trains models, by the cluster's own Spark.
+"""The main file of a Dataproc job, `job.py PLAN`: days, models or changes of contracts by the cluster's own Spark.
 
 It runs outside this project, with `lumbung.zip` on Python's path. The plan is one line of JSON by `dataproc.stage`.
 """
@@ -31,6 +31,8 @@ def main(plan: str) -> None:
         clean(spark, work["clean"])
     if "train" in work:
         train(spark, work["train"])
+    if "contracts" in work:
+        contracts(spark, work["contracts"])
     spark.stop()
 
 
@@ -81,6 +83,31 @@ def train(spark: SparkSession, training: dict[str, Any]) -> None:
             is_first = _put(spark, file, output, replace=False)
             what = f"{len(content)} bytes of a model in {output}" if is_first else f"{output} is there, by another job"
             print(what)  # noqa: T201 - the job's log
+
+
+def contracts(spark: SparkSession, work: dict[str, Any]) -> None:
+    """Make the events of contracts, and what contracts and their parties are after them.
+
+    Args:
+        spark: the session.
+        work: `asdict` of a `dataproc.Contracts`.
+    """
+    from lumbung.spark.contracts import Inputs, build, write
+
+    chunks = build(
+        spark,
+        Inputs(**work["inputs"]),
+        day=date.fromisoformat(work["day"]),
+        schema_version=work["schema_version"],
+        holds_removals=work["holds_removals"],
+        ranges=[(low, high) for low, high in work["ranges"]],
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        files = {name: Path(folder) / f"{name}.parquet" for name in ("events", "contracts", "parties")}
+        write(chunks, **files)
+        for name, file in files.items():
+            _put(spark, file, work[name])
+            print(f"{name} in {work[name]}")  # noqa: T201 - the job's log
 
 
 def _put(spark: SparkSession, file: Path, address: str, *, replace: bool = True) -> bool:

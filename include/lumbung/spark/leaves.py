@@ -5,7 +5,8 @@ A leaf is an operation with the new and the old value; without either, and where
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 INSERT, UPDATE, DELETE = "INSERT", "UPDATE", "DELETE"
-TITLE = ("title_1", "title_2")
+TITLE = {"title_1": "lgl_ttl_ln_1", "title_2": "lgl_ttl_ln_2"}
 TAX = {"tax_id_type": "taxIdType", "tax_id": "taxId"}
 ADDRESS = {
     "address_line_1": "addressLine1",
@@ -28,38 +29,31 @@ ADDRESS = {
 }
 _FORMATS = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSXXX", "dateFormat": "yyyy-MM-dd"}
 # Since then Jakarta is seven hours ahead; engines look up what was before, which takes longer.
-_SEVEN_HOURS_SINCE = -189_388_800_000  # 1964-01-01T00:00:00Z
+_SEVEN_HOURS_SINCE = datetime(1964, 1, 1, tzinfo=UTC)
+_MIDNIGHT = "YYYY-MM-DD 00:00:00.000"
 _ESCAPED_BACKSLASH, _NEVER_IN_JSON = "\\\\", "\x01"
 
 
 def instant(name: str) -> Column:
-    """An instant, whole milliseconds, of YYYY-MM-DD[T| ]HH:MM[:SS[.fraction]][Z|±HH:MM] or YYYY-MM-DD.
+    """The instant, cut to milliseconds, of YYYY-MM-DD[T| ]HH:MM[:SS[.fraction]][Z|±HH:MM] or YYYY-MM-DD.
 
-    It is reckoned in numbers, as a cast takes no zone after HH:MM, nor more than six digits, and engines differ.
+    Without a zone it is Asia/Jakarta's. What it lacks is added before engines cast it, as they take neither a zone
+    after HH:MM nor every number of digits.
     """
     text = f.col(name)
-
-    def number(column: Column, start: int, unit: int) -> Column:
-        return f.coalesce(f.nullif(column.substr(start, 2), f.lit("")).cast("bigint"), f.lit(0)) * unit
-
-    def part(pattern: str) -> Column:
-        return f.regexp_extract(text, pattern, 1)
-
-    days = f.unix_date(text.substr(1, 10).cast("date")) * f.lit(86_400_000).cast("bigint")
-    local = (
-        days
-        + number(text, 12, 3_600_000)
-        + number(text, 15, 60_000)
-        + number(part("^.{16}:(..)"), 1, 1000)
-        + f.rpad(part("[.]([0-9]{1,3})"), 3, "0").cast("bigint")
+    has_offset = (f.length(text) > len("YYYY-MM-DD HH:MM")) & text.substr(-6, 1).isin("+", "-")
+    zone = f.when(has_offset, text.substr(-6, 6)).when(text.endswith("Z"), "Z").otherwise("")
+    local = text.substr(f.lit(1), f.length(text) - f.length(zone))
+    lacking = f.substring(f.lit(_MIDNIGHT), f.length(local) + 1, f.lit(len(_MIDNIGHT)))
+    # The session's zone is UTC, so that this is what a clock of the text's zone shows.
+    clock = f.concat(local, lacking).substr(1, len(_MIDNIGHT)).cast("timestamp")
+    ahead = f.when(zone == "Z", 0).otherwise(zone.substr(2, 2).cast("int") * 60 + zone.substr(5, 2).cast("int"))
+    minutes = f.when(zone.startswith("-"), -ahead).otherwise(ahead)
+    return (
+        f.when(zone != "", f.timestamp_millis(f.unix_millis(clock) - minutes * 60_000))
+        .when(clock >= f.lit(_SEVEN_HOURS_SINCE), clock - f.expr("INTERVAL 7 HOURS"))
+        .otherwise(f.to_utc_timestamp(clock, "Asia/Jakarta"))
     )
-    zone = part("([+-][0-9][0-9]:[0-9][0-9])$")
-    offset = number(zone, 2, 3_600_000) + number(zone, 5, 60_000)
-    instant = f.when(zone.startswith("-"), local + offset).otherwise(local - offset)
-    in_jakarta = f.when(local >= _SEVEN_HOURS_SINCE, f.timestamp_millis(local - 7 * 3_600_000)).otherwise(
-        f.to_utc_timestamp(f.timestamp_millis(local), "Asia/Jakarta")
-    )
-    return f.when(text.endswith("Z") | (zone != ""), f.timestamp_millis(instant)).otherwise(in_jakarta)
 
 
 def differs(*names: str) -> Column:
@@ -108,59 +102,62 @@ def with_payload(rows: DataFrame, schema_version: str) -> DataFrame:
     )
 
 
-def relation(is_new: Column, is_gone: Column) -> Column:
+def relation() -> Column:
     """The JSON of a party that changed."""
-    party = f.col("party_id")
-
-    identifier = f.struct(
-        f.when(is_new, INSERT).when(is_gone, DELETE).otherwise(UPDATE).alias("operation"),
-        f.when(~is_gone, party).alias("newValue"),
-        f.when(is_gone, party).alias("oldValue"),
-    )
+    party, is_there = f.col("party_id"), f.col("is_there")
+    operation = f.when(f.col("was_sent"), UPDATE).otherwise(INSERT).alias("operation")
+    name = f.struct(operation, party.alias("newValue")).alias("partyIdentifier")
+    gone = f.struct(f.lit(DELETE).alias("operation"), party.alias("oldValue")).alias("partyIdentifier")
     values = [
         _plain("relation_type", "partyRelationshipType"),
         _plain("relation_start_at", "partyRelationStartDateTime"),
         _whole(ADDRESS, "partyAddress"),
     ]
-    name = identifier.alias("partyIdentifier")
-    return f.when(is_gone, f.to_json(f.struct(name))).otherwise(f.to_json(f.struct(name, *values), _FORMATS))
+    return f.when(is_there, f.to_json(f.struct(name, *values), _FORMATS)).otherwise(f.to_json(f.struct(gone)))
 
 
-def _leaf(differs: Column, new: Column, old: Column) -> Column:
-    operation = f.when(old.isNull(), INSERT).when(new.isNull(), DELETE).otherwise(UPDATE)
-    return f.when(differs, f.struct(operation.alias("operation"), new.alias("newValue"), old.alias("oldValue")))
+def _leaf(field: str, names: Collection[str], value: Callable[[str], Column]) -> Column:
+    """The leaf of columns, compared whole.
+
+    Args:
+        field: what it is named.
+        names: the columns.
+        value: makes the value of columns of a prefix.
+    """
+    is_new, was_old = has_any("", names), has_any("sent_", names)
+    leaf = f.struct(
+        f.when(~was_old, INSERT).when(~is_new, DELETE).otherwise(UPDATE).alias("operation"),
+        f.when(is_new, value("")).alias("newValue"),
+        f.when(was_old, value("sent_")).alias("oldValue"),
+    )
+    return f.when(differs(*names), leaf).alias(field)
 
 
 def _plain(name: str, field: str) -> Column:
-    """The leaf of a column, as the field."""
-    return _leaf(differs(name), f.col(name), f.col(f"sent_{name}")).alias(field)
+    """The leaf of one column."""
+    return _leaf(field, [name], lambda prefix: f.col(f"{prefix}{name}"))
 
 
-def _whole(names: Mapping[str, str], field: str) -> Column:
-    """The leaf of columns that are one value."""
+def _whole(fields: Mapping[str, str], field: str) -> Column:
+    """The leaf of columns that are the fields of one value."""
 
     def value(prefix: str) -> Column:
-        parts = f.struct(*(f.col(f"{prefix}{name}").alias(part) for name, part in names.items()))
-        return f.when(has_any(prefix, names), parts)
+        return f.struct(*(f.col(f"{prefix}{name}").alias(part) for name, part in fields.items()))
 
-    return _leaf(differs(*names), value(""), value("sent_")).alias(field)
+    return _leaf(field, fields, value)
 
 
 def _title() -> Column:
-    def value(prefix: str) -> Column:
-        lines = [
-            f.when(
-                f.col(f"{prefix}{name}").isNotNull(),
-                f.struct(
-                    f.lit(f"lgl_ttl_ln_{number}").alias("contractTitleLineType"),
-                    f.col(f"{prefix}{name}").alias("contractTitleLine"),
-                ),
-            )
-            for number, name in enumerate(TITLE, 1)
-        ]
-        return f.when(has_any(prefix, TITLE), f.array_compact(f.array(*lines)))
+    """The leaf of the lines of a title, a list of those there are."""
 
-    return _leaf(differs(*TITLE), value(""), value("sent_")).alias("contractTitle")
+    def line(name: str, kind: str) -> Column:
+        line = f.struct(f.lit(kind).alias("contractTitleLineType"), f.col(name).alias("contractTitleLine"))
+        return f.when(f.col(name).isNotNull(), line)
+
+    def value(prefix: str) -> Column:
+        return f.array_compact(f.array(*(line(f"{prefix}{name}", kind) for name, kind in TITLE.items())))
+
+    return _leaf("contractTitle", TITLE, value)
 
 
 def _lower_case(name: str) -> Column:

@@ -1,16 +1,18 @@
 """The job as Dataproc runs it: a real spark-submit with the main file, the package and the plan, on a folder."""
 
+import random
 import subprocess
 from dataclasses import asdict, replace
 from urllib.parse import urlsplit
 
+import pyarrow.parquet as pq
 import pytest
 
 from lumbung.models import model_file
 from lumbung.models.parameters import Parameters
-from lumbung.spark import clean, dataproc, features, train
+from lumbung.spark import clean, contracts, dataproc, features, train
 from lumbung.storage.lake import FolderLake
-from support import batches, raw_tweets, spark_server
+from support import batches, contract_tables, raw_tweets, spark_server
 from support.raw_tweets import DAY
 
 
@@ -106,6 +108,25 @@ def test_a_job_trains_by_spark_s_machine_learning(lake, tmp_path, run):
     model = model_file.read(lake.read("models/0-1.npz"), "model")
     assert (model.header.trainer, model.header.rows, model.header.batches) == ("mllib", 600, ["batch 0", "batch 1"])
     assert model.header.kinds == list(model_file.KINDS)
+
+
+def test_a_job_writes_the_events_and_states_that_a_session_writes(lake, tmp_path, sail, run):
+    tables = contract_tables.hostile(random.Random(2), 200)
+    holds = [(tables[0][0]["account_id"], None)]
+    first = contract_tables.write(tmp_path / "first", *tables)
+    (sent,) = contract_tables.build(sail, first)
+    later = contract_tables.write(tmp_path / "later", *contract_tables.changed(random.Random(3), tables), holds=holds)
+    inputs = contract_tables.after(tmp_path, sent, later)
+    names, ranges = ("events", "contracts", "parties"), [(None, "5"), ("5", None)]
+    addresses = {name: lake.address(f"made/{name}.parquet") for name in names}
+    options = {"schema_version": "1.1", "holds_removals": True, "ranges": ranges}
+    printed = run(dataproc.Contracts(inputs, f"{contract_tables.NEXT}", **options, **addresses))
+    assert f"events in {addresses['events']}\n" in printed
+    files = [tmp_path / f"{name}.parquet" for name in names]
+    contracts.write(contract_tables.build(sail, inputs, day=contract_tables.NEXT, **options), *files)
+    assert pq.read_metadata(files[0]).num_rows > 50
+    for name, file in zip(names, files, strict=True):
+        assert lake.read(f"made/{name}.parquet") == file.read_bytes()
 
 
 def test_staging_twice_writes_one_copy(lake, tmp_path):
