@@ -3,23 +3,21 @@
 import re
 from datetime import date
 
+import pyarrow.parquet as pq
 import pytest
 
 from lumbung.core.settings import ROOT
 from support import contract_files, spark_server
 
 SCRIPT = ROOT / "infra" / "submit" / "contracts.py"
-DAY = date(2026, 11, 24)
+DAY, NEXT_DAY = date(2026, 11, 24), date(2026, 11, 25)
+CUT = "6500000000"
 
 
 @pytest.fixture
-def submit(tmp_path, request):
+def submit(tmp_path):
     """Run a copy of the script, beside which `build` is as `make package` writes it; gives what it did."""
     return contract_files.submitter(tmp_path / "node")
-
-
-def inputs(folder):
-    return [part for name, file in contract_files.write(folder, 0).items() for part in (f"--{name}", f"{file}")]
 
 
 def test_everything_that_is_missing_is_told_at_once(submit, tmp_path):
@@ -54,17 +52,16 @@ def test_a_configuration_names_no_host_user_or_secret(name):
 def test_a_real_spark_submit_writes_the_bytes_that_sail_writes(submit, tmp_path, missing):
     if lacking := spark_server.missing():
         missing(lacking)
-    first, second = tmp_path / "first", tmp_path / "second"
-    done = submit("local", "--day", f"{DAY}", *inputs(tmp_path / "a"), "--output", f"{first}", "--cut", "6500000000")
-    assert done.returncode == 0, done.stderr[-3000:]
-    expected = contract_files.by_sail(tmp_path / "a", None, DAY, tmp_path / "sail-first", cuts=["6500000000"])
-    assert contract_files.contents(first) == expected
-    # The next day, compared with what the job has written.
-    before = ["--contracts", f"{first}/contracts.parquet", "--contract-parties", f"{first}/parties.parquet"]
+    first, second, sail = tmp_path / "first", tmp_path / "second", tmp_path / "sail"
+    contract_files.write(tmp_path / "a", 0)
+    contract_files.by_sail(tmp_path / "a", None, DAY, first)
+    # The next day, compared with that.
     files = contract_files.write(tmp_path / "b", 20)
     given = [part for name, file in files.items() for part in (f"--{name}", f"{file}")]
-    done = submit("local", "--day", "2026-11-25", *given, *before, "--output", f"{second}")
+    given += ["--contracts", f"{first}/contracts.parquet", "--contract-parties", f"{first}/parties.parquet"]
+    done = submit("local", "--day", f"{NEXT_DAY}", *given, "--output", f"{second}", "--cut", CUT)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert contract_files.contents(second) == contract_files.by_sail(
-        tmp_path / "b", first, date(2026, 11, 25), tmp_path / "sail-second"
-    )
+    expected = contract_files.by_sail(tmp_path / "b", first, NEXT_DAY, sail, cuts=[CUT])
+    assert contract_files.contents(second) == expected
+    operations = set(pq.read_table(second / "events.parquet")["operation"].to_pylist())
+    assert operations == {"INSERT", "UPDATE", "DELETE"}
