@@ -35,13 +35,12 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def all_commands() -> dict[str, object]:
-    """Each command by name; those of a group as `group command`."""
-    commands = dict(typer.main.get_command(app).commands)
-    for name, command in list(commands.items()):
-        if under := getattr(command, "commands", None):
-            del commands[name]
-            commands |= {f"{name} {subname}": subcommand for subname, subcommand in under.items()}
+def all_commands(group: object = None, prefix: str = "") -> dict[str, object]:
+    """Each command by name; those of a group as `group command`, also of groups in groups."""
+    commands = {}
+    for name, command in (group or typer.main.get_command(app)).commands.items():
+        is_group = hasattr(command, "commands")
+        commands |= all_commands(command, f"{prefix}{name} ") if is_group else {f"{prefix}{name}": command}
     return commands
 
 
@@ -89,7 +88,8 @@ def test_every_setting_is_explained():
 @each_page
 def test_commands_and_their_options_exist(page):
     commands = all_commands()
-    groups = "|".join({name.split()[0] for name in commands if " " in name})
+    names = {name.rpartition(" ")[0] for name in commands if " " in name}
+    groups = "|".join(sorted(names, key=len, reverse=True))  # the longest first
     for line in code(page):
         if not (match := re.match(rf"(?:\S*/)?lumbung ((?:(?:{groups}) )?[a-z]\S*)(.*)", line)):
             continue

@@ -96,7 +96,8 @@ def prune(
 
 def _plan_shared(lake: Lake, warehouse: Warehouse, plans: list[Plan]) -> Plan:
     """What systems share of a day goes when no system has the day any more."""
-    cutoff = min(plan.cutoff for plan in plans)
+    # Where no system has snapshots, nothing says which days are old.
+    cutoff = min((plan.cutoff for plan in plans if plan.cutoff != date.max), default=date.min)
     left = {day for plan in plans for day in plan.days_left}
     audit = [file for file in day_files(lake, "audit") if (day := day_of(file)) < cutoff and day not in left]
     days = {day for plan in plans for day in plan.days if day < cutoff and day not in left} | set(map(day_of, audit))

@@ -26,7 +26,7 @@ class Plan:
     """What goes of a system; the lists in the order they are deleted in.
 
     Attributes:
-        cutoff: days before it are old.
+        cutoff: days before it are old; date.max: for the system, what systems share of a day may go.
         days: the days that go as a whole.
         days_left: the days of which something stays.
         records: manifests and markers, which say that something is there.
@@ -71,6 +71,8 @@ def plan_snapshots(
     for manifest in manifests.values():
         if isinstance(manifest, Version) and manifest.state == "committed":
             newest[manifest.day] = max(newest.get(manifest.day, manifest), manifest, key=lambda version: version.order)
+    if not versions and not raw:  # it has never run here
+        return Plan(cutoff=date.max)
     cutoff = sorted(newest)[-keep] if len(newest) >= keep else date.min
     published = _published(lake, system)
 

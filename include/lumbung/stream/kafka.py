@@ -14,7 +14,7 @@ from lumbung.core.settings import Settings, variable
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError
-    from confluent_kafka.admin import AdminClient
+    from confluent_kafka.admin import AdminClient, TopicMetadata
 
 # One tweet's versions share a partition; three let as many landers work side by side.
 PARTITIONS = 3
@@ -242,6 +242,7 @@ class Cluster:
                 except KafkaException as error:
                     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another command was faster
                         raise
+        self._check_done(metadata.topics.get(self.done))
         self._check_configs({name: config for name, (_, config) in wanted.items() if name in metadata.topics})
         until = time.monotonic() + WAIT_SECONDS
         while made and not all(self._is_known(name) for name in wanted) and time.monotonic() < until:
@@ -251,6 +252,16 @@ class Cluster:
         with self.errors("list topics"):
             topic = self._admin().list_topics(timeout=WAIT_SECONDS).topics.get(name)
             return topic is not None and all(partition.leader >= 0 for partition in topic.partitions.values())
+
+    def _check_done(self, done: TopicMetadata | None) -> None:
+        """Only the first partition is read: what is done would be sent again."""
+        if done and len(done.partitions) != 1:
+            raise LumbungError(
+                f"the topic has {len(done.partitions)} partitions, where 1 is needed",
+                where=self.done,
+                remedy=f"if nothing was sent yet, delete it: {self.sender} makes it; else copy its records to a topic"
+                " with one partition",
+            )
 
     def _check_configs(self, wanted: dict[str, Mapping[str, str]]) -> None:
         from confluent_kafka.admin import ConfigResource, ResourceType

@@ -145,7 +145,7 @@ def test_old_days_go_everywhere_and_new_ones_stay(harness):
 
     pruned = harness.prune(1)
     assert pruned == planned
-    assert pruned.days == {SYSTEM: DAYS[:2]}
+    assert pruned.days[SYSTEM] == DAYS[:2]
     gone = set(before) - set(harness.paths())
     assert gone == {path for path in before if f"{DAYS[0]}" in path or f"{DAYS[1]}" in path}
     assert (pruned.files, pruned.bytes) == (len(gone), sum(sizes[path] for path in gone))
@@ -158,7 +158,7 @@ def test_old_days_go_everywhere_and_new_ones_stay(harness):
     assert f"{SYSTEM} 2026-11-10, 2026-11-11; {len(gone)} files" in str(pruned)
 
     again = harness.prune(1)
-    assert (again.days, again.files, again.partitions) == ({SYSTEM: []}, 0, [])
+    assert (again.days[SYSTEM], again.files, again.partitions) == ([], 0, [])
 
 
 def test_as_many_days_as_asked_for_stay(harness):
@@ -172,10 +172,17 @@ def test_as_many_days_as_asked_for_stay(harness):
         )
         harness.lake.write(f"raw/{SYSTEM}/{entity}/dt={day}/manifest-000002.json", refused.model_dump_json().encode())
     assert harness.prune(5).files == 0
-    assert harness.prune(2).days == {SYSTEM: DAYS[:1]}
+    assert harness.prune(2).days[SYSTEM] == DAYS[:1]
     assert harness.lake.names(f"raw/{SYSTEM}/student") == [f"dt={day}" for day in (DAYS[1], DAYS[2], DAYS[4])]
     with pytest.raises(LumbungError, match="Keep at least 1"):
         harness.prune(0)
+
+
+def test_what_is_recorded_of_days_stays_where_no_system_has_a_snapshot(harness):
+    path = f"audit/dt={DAYS[0]}/run/start.json"
+    harness.lake.write(path, b"{}")
+    assert harness.prune(1).files == 0
+    assert path in harness.paths()
 
 
 def test_older_generations_of_a_day_that_stays_go(harness):
@@ -188,7 +195,7 @@ def test_older_generations_of_a_day_that_stays_go(harness):
     harness.lake.write(f"raw/{SYSTEM}/mentor/dt={DAYS[0]}/manifest-000003.json", refused.model_dump_json().encode())
 
     pruned = harness.prune(1)
-    assert pruned.days == {SYSTEM: []}
+    assert pruned.days[SYSTEM] == []
     assert pruned.files == 13  # a version, six manifests, six files
     assert not pruned.partitions
     for table in SOURCES:
@@ -207,12 +214,12 @@ def test_a_published_day_stays_although_old_and_a_day_that_went_takes_today_s_ro
     harness.take(DAYS[0], publishes=True)
     for day in DAYS[1:3]:
         harness.take(day)
-    assert harness.prune(1).days == {SYSTEM: [DAYS[1]]}
+    assert harness.prune(1).days[SYSTEM] == [DAYS[1]]
     assert set(harness.partitions("staging.student")) == {DAYS[0]}
     assert_files_are_there(harness.lake)
 
     harness.take(DAYS[2], publishes=True)
-    assert harness.prune(1).days == {SYSTEM: [DAYS[0]]}
+    assert harness.prune(1).days[SYSTEM] == [DAYS[0]]
     assert DAYS[0] in harness.partitions("dwh.fact_enrollment_daily"), "tables by day keep their history"
 
     harness.fill(77)
@@ -245,7 +252,7 @@ def test_a_partition_with_rejected_messages_stays(harness):
     )
     harness.lake.write("landed/cilvest/tweet/x/0/00000000000000000000.json", landing.model_dump_json().encode())
     pruned = harness.prune(1)
-    assert pruned.days == {SYSTEM: DAYS[:2]}
+    assert pruned.days[SYSTEM] == DAYS[:2]
     gone = [name for name in pruned.partitions if "rejected_row" in name]
     assert gone == [f"{harness.warehouse.table('staging.rejected_row')}${DAYS[1]:%Y%m%d}"]
 
@@ -278,7 +285,7 @@ def test_files_without_a_manifest_go_once_they_are_old(harness):
     for path in (*old, own):
         os.utime(harness.lake.folder / path, (time.time() - 90_000,) * 2)
     pruned = harness.prune(1)
-    assert pruned.days == {SYSTEM: DAYS[:1]}
+    assert pruned.days[SYSTEM] == DAYS[:1]
     left = harness.paths()
     assert set(young) < set(left)
     assert own in left
@@ -342,4 +349,4 @@ def test_a_prune_waits_for_a_load_a_publish_or_a_version_in_the_making(harness, 
 
 
 def test_an_empty_lake_has_nothing_to_prune(harness):
-    assert harness.prune(1).days == {SYSTEM: []}
+    assert harness.prune(1).days[SYSTEM] == []

@@ -49,6 +49,13 @@ def test_a_topic_that_would_forget_what_is_done_is_refused(tweets):
         tweets.cluster.ensure_topics()
 
 
+def test_what_is_done_must_be_in_one_partition(tweets):
+    name = f"{tweets.topic}.done"
+    tweets.admin.create_topics([NewTopic(name, 6, 1, config={"cleanup.policy": "compact"})])[name].result()
+    with pytest.raises(LumbungError, match=rf"{name}: the topic has 6 partitions, where 1 is needed"):
+        tweets.cluster.ensure_topics()
+
+
 def test_a_topic_of_events_keeps_all_of_them_and_has_no_dead_letters(tweets):
     cluster = Cluster(tweets.settings, tweets.topic, EVENTS, has_dead=False)
     cluster.ensure_topics()

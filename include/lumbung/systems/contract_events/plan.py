@@ -32,7 +32,7 @@ from lumbung.systems.contract_events.sending import PLANS, STATES, Counts, Plan,
 if TYPE_CHECKING:
     from lumbung.spark.contracts import Chunk, Inputs
 
-ACCOUNT, PARTY, ADDRESS = "account", "party", "party_address"
+SOURCES = ("account", "party", "party_address")
 CONTRACT, CONTRACT_PARTY = "contract", "contract_party"
 RANGE_CONTRACTS = 100_000
 """Contracts that Spark is given at a time, so that any number of them takes the same memory."""
@@ -63,7 +63,7 @@ class Work(Document):
     @property
     def files(self) -> list[list[str]]:
         """Files of accounts, parties, addresses, the last sending's contracts and their parties, and of holds."""
-        sources = [[self.version.members[name].file.path] for name in (ACCOUNT, PARTY, ADDRESS)]
+        sources = [[self.version.members[name].file.path] for name in SOURCES]
         content = self.base and self.base.content
         return [*sources, *([[content.contracts.path], [content.parties.path]] if content else [[], []]), [self.holds]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lumbung.systems.contract_events.events import events as events
+from lumbung.systems.contract_events.events import plan as plan
 from lumbung.systems.contract_events.events import snapshot as snapshot
 from lumbung.systems.contract_events.generate import generate as generate
 from lumbung.systems.contract_events.history import history as history

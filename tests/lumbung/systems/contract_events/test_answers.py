@@ -2,15 +2,18 @@
 
 import contextlib
 import json
+import re
 import uuid
 from datetime import UTC, date, datetime
 
 import pytest
 
 from lumbung.core.errors import LumbungError
+from lumbung.core.settings import ROOT
 from lumbung.systems.contract_events.answers import answers
 from support import contract_marts
 
+PAGE = ROOT / "docs" / "reference" / "contract-events-flow.md"
 FIRST, DAY = date(2026, 11, 20), date(2026, 11, 21)
 
 
@@ -132,3 +135,16 @@ def test_a_contract_is_there_if_it_was_inserted_more_often_than_deleted(bank):
         """
     )
     assert by_events == bank.rows("SELECT contract_id FROM {dwh.dim_contract} ORDER BY contract_id")
+
+
+def test_the_queries_of_the_page_run(bank):
+    bank.warehouse.ensure_table(bank.catalog["ops.contract_event_run"])
+    queries = re.findall(r"^```sql\n(.*?)^```", PAGE.read_text(), re.M | re.S)
+    tables = r"\b((?:dwh|datamart|ops)\.\w+)"
+    rows = [bank.rows(re.sub(tables, r"{\1}", query.replace("6982391060", "1"))) for query in queries]
+    countries, days, history, parties, runs = rows
+    assert [row["contract_count"] for row in countries] == [2, 1, 1]
+    assert len(days) == 6
+    assert [row["operation"] for row in history] == ["INSERT", "UPDATE", "UPDATE"]
+    assert parties == [{"party_id": "a", "country_count": 2}]
+    assert runs == []

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 import uuid
@@ -234,6 +235,41 @@ def test_both_versions_differ_only_in_what_1_1_adds():
     header["minorSchemaVersion"]["enum"] = [0]
     second["description"] = first["description"]
     assert first == second
+
+
+PAGE = (ROOT / "docs" / "reference" / "contract-event.md").read_text()
+
+
+def code_blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_pages_examples_are_events_and_its_code_folds_them():
+    examples = code_blocks("json")
+    assert len(examples) == 3
+    schema.validator("1.0")(examples)
+    (code,) = code_blocks("python")
+    space = {"json": json}
+    exec(code, space)
+    contracts, states = {}, []
+    for example in examples:
+        for _ in range(2):  # a message that is read twice changes nothing
+            space["fold"](contracts, b"6982391060", frame(7) + example.encode())
+        states.append(copy.deepcopy(contracts))
+    first, second = (state[b"6982391060"] for state in states[:2])
+    assert first["contractCountry"] == "Indonesia"
+    assert first["parties"]["9823462810"]["partyAddress"]["addressCity"] == "Bandung"
+    assert "contractCountry" not in second
+    assert second["parties"]["9823462810"]["partyAddress"]["addressCity"] == "Medan"
+    assert states[2] == {}
+    space["fold"](contracts, b"6982391060", None)
+    for payload in (inserted_contract(), updated_contract()):
+        space["fold"](contracts, b"1", json.dumps(event(payload)).encode())
+    assert set(contracts[b"1"]["parties"]) == {"9820", "9821", "2", "3"}
+    again = [*examples[1:], *examples]  # a consumer that goes on from before what it has read
+    for example in again:
+        space["fold"](contracts, b"6982391060", example.encode())
+    assert set(contracts) == {b"1"}
 
 
 def registry_settings(url):
