@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install install-azure run run-tweets run-models run-contracts up answers report backfill doctor erd budget env reseed test test-midnight test-docker faults bench audit lint lint-ci tools package release deploy check-schema format lock clean
+.PHONY: help install install-azure run run-tweets run-models run-contracts up answers report backfill doctor erd budget env reseed test test-midnight test-docker test-yarn faults bench audit lint lint-ci tools package release deploy check-schema format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags services tools benchmarks tests
@@ -66,14 +66,18 @@ test-docker: ## Build the images, bring the services up and try them (starts a D
 	@infra/install.sh dev
 	@.venv/bin/pytest tests/docker -s --durations=15
 
-faults: ## Disturb runs and compare all tables (SEED=1, KILLS=200, FILES=1000, DAYS=30, ONLY="kills files")
+test-yarn: ## Try spark-submit on a YARN and an HDFS of this machine (Java, Maven; a minute or two)
+	@infra/install.sh dev
+	@.venv/bin/pytest tests/yarn -s --durations=5
+
+faults: ## Disturb runs and compare all tables (SEED=1, KILLS=200, FILES=1000, DAYS=30, ONLY="kills contracts files")
 	@infra/install.sh dev
 	@PYTHONPATH=tests .venv/bin/python -m faults $(ONLY) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(FILES),--files $(FILES)) $(if $(DAYS),--days $(DAYS))
 
-bench: ## Measure beside the alternatives, write docs/reference/measurements.* (ONLY="extract day airflow year kafka replay batches clean train api", ENROLLMENTS=, DAYS=, ROUNDS=)
+bench: ## Measure beside the alternatives, write docs/reference/measurements.* (ONLY="extract day airflow year kafka replay batches clean train api contracts", ENROLLMENTS=, CONTRACTS=, DAYS=, ROUNDS=)
 	@infra/install.sh bench
-	@PYTHONPATH=.:tests .venv/bin/python -m benchmarks $(ONLY) $(if $(ENROLLMENTS),--enrollments $(ENROLLMENTS)) \
+	@PYTHONPATH=.:tests .venv/bin/python -m benchmarks $(ONLY) $(if $(ENROLLMENTS),--enrollments $(ENROLLMENTS)) $(if $(CONTRACTS),--contracts $(CONTRACTS)) \
 		$(if $(DAYS),--days $(DAYS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 audit: ## Look up known vulnerabilities in the locked dependencies (asks api.osv.dev)
@@ -115,6 +119,9 @@ format: ## Format code and SQL
 	@.venv/bin/ruff check --fix $(code)
 	@.venv/bin/ruff format $(code)
 	@.venv/bin/sqlfluff fix --disable-progress-bar include/sql
+
+package: install ## Write what a cluster runs Spark jobs with: build/lumbung.zip and build/job.py
+	@.venv/bin/python -m lumbung.spark.package build
 
 lock: install ## Lock requirements/*.in again
 	@infra/lock.sh

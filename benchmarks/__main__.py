@@ -10,6 +10,7 @@ from benchmarks import (
     activity_batches,
     airflow,
     clean_tweets,
+    contracts,
     day,
     extract,
     kafka_land,
@@ -29,9 +30,23 @@ GROWTH = (100, 10)  # the sizes before the last one are this part of it
 def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    names = ("extract", "day", "airflow", "year", "publish", "kafka", "replay", "batches", "clean", "train", "api")
+    names = (
+        "extract",
+        "day",
+        "airflow",
+        "year",
+        "publish",
+        "kafka",
+        "replay",
+        "batches",
+        "clean",
+        "train",
+        "api",
+        "contracts",
+    )
     parser.add_argument("measures", nargs="*", choices=[[], *names], help="default: all")
     parser.add_argument("--enrollments", type=int, default=10_000_000)
+    parser.add_argument("--contracts", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
@@ -49,6 +64,7 @@ def main() -> None:
         "replay": [partial(replay.measure, 500_000, rounds)],
         "api": [partial(models_api.measure, rounds)],
         "train": [partial(train_models.measure, 500_000, rounds)],
+        "contracts": [partial(contracts.measure, given.contracts, rounds)],
     }
     for name in given.measures or names:
         for run in measures[name]:

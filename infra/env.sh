@@ -58,8 +58,8 @@ elif [ -n "$local" ]; then
 fi
 for profile in $(value_of COMPOSE_PROFILES | tr , ' '); do
   case $profile in
-    local | stream | connect | models | spark | search) ;;
-    *) fail "COMPOSE_PROFILES in .env names $profile; there are local, stream, connect, models, spark and search" ;;
+    local | stream | connect | models | contracts | registry | spark | search) ;;
+    *) fail "COMPOSE_PROFILES in .env names $profile; there are local, stream, connect, models, contracts, registry, spark and search" ;;
   esac
 done
 if has stream && has connect; then
@@ -69,13 +69,18 @@ if [ -z "$local" ] && has local; then
   say "LUMBUNG_PROJECT is set: take local out of COMPOSE_PROFILES in .env, nothing uses the local server"
 fi
 if has stream || has connect; then source=none; else source=''; fi
-if has stream || has connect || has models; then kafka=kafka:9092; else kafka=''; fi
+if has stream || has connect || has models || has contracts; then kafka=kafka:9092; else kafka=''; fi
+if has registry; then registry=http://schema-registry:8080/apis/ccompat/v7; else registry=''; fi
+if has registry && [ -z "$kafka$(value_of LUMBUNG_KAFKA)" ]; then
+  fail "COMPOSE_PROFILES in .env has registry, which keeps its schemas in Kafka: add contracts, or set LUMBUNG_KAFKA"
+fi
 if has spark; then spark=sc://spark:15002; else spark=''; fi
 if has search; then search=http://elasticsearch:9200 kibana=http://kibana:5601; else search='' kibana=''; fi
 set_to SERVICE_BIGQUERY "$bigquery"
 set_to SERVICE_KAFKA "$kafka"
 set_to SERVICE_TWEET_SOURCE "$source"
 set_to SERVICE_SPARK "$spark"
+set_to SERVICE_SCHEMA_REGISTRY "$registry"
 set_to SERVICE_SEARCH "$search"
 set_to SERVICE_KIBANA "$kibana"
 [ -z "$written" ] || say "Written to .env:$written"

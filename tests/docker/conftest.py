@@ -63,7 +63,7 @@ def streaming(stack: Stack, images: dict[str, str]) -> Iterator[str]:
     """All services that stream, train and serve, up; the address of the API of models. Their tests come last."""
     port = free_port()
     stack.environ |= {"MODELS_PORT": str(port), "LUMBUNG_API_KEYS": API_KEY}
-    stack.env(PROFILES="stream,models,spark")
+    stack.env(PROFILES="stream,models,contracts,registry,spark")
     stack.up()
     yield f"http://127.0.0.1:{port}"
     stack.compose("down", "--volumes")

@@ -13,7 +13,7 @@ MIRRORED = {
     "tests/dags": "dags",
 }
 # What spans modules, what tests files that are not Python, and helpers.
-OTHERS = {f"tests/{name}" for name in ("system", "infra", "docs", "docker", "sql", "faults", "support")}
+OTHERS = {f"tests/{name}" for name in ("system", "infra", "docs", "docker", "yarn", "sql", "faults", "support")}
 HELPERS = {"tests/support", "tests/faults"}
 
 

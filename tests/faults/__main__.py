@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from faults.activity_kills import run_activity_kills
+from faults.contract_kills import run_contract_kills
 from faults.environment import FaultEnvironment
 from faults.files import run_files
 from faults.kills import run_kills
@@ -24,6 +25,7 @@ SCENARIOS = {
     "kills": run_kills,
     "tweet-kills": run_tweet_kills,
     "models-stream": run_activity_kills,
+    "contracts": run_contract_kills,
     "files": run_files,
     "together": run_together,
     "outages": run_outages,

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from faults.activity_kills import run_activity_kills
+from faults.contract_kills import run_contract_kills
 from faults.environment import FaultEnvironment
 from faults.files import run_files
 from faults.kills import run_kills
@@ -30,14 +31,15 @@ def environment(small_catalog: Catalog) -> Iterator[FaultEnvironment]:
 
 
 @pytest.mark.parametrize(
-    "scenario", [run_kills, run_tweet_kills, run_activity_kills, run_files, run_together, run_outages]
+    "scenario",
+    [run_kills, run_tweet_kills, run_activity_kills, run_contract_kills, run_files, run_together, run_outages],
 )
 def test_a_scenario_holds(
     environment: FaultEnvironment, scenario: Scenario, small_tweet_catalog: Catalog, missing: Callable[[str], None]
 ) -> None:
     if scenario is run_outages and not can_mount():
         missing("the right to mount a small disk")
-    if scenario in (run_tweet_kills, run_activity_kills) and not stream.has_java_and_maven():
+    if scenario in (run_tweet_kills, run_activity_kills, run_contract_kills) and not stream.has_java_and_maven():
         missing("Java and Maven")
     result = scenario(environment, replace(SHORT, tweet_catalog=small_tweet_catalog.root))
     assert not result.faults

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-from faults import activity_path
+from faults import activity_path, contract_path
 from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
@@ -25,9 +25,12 @@ from support.tweet_harness import TweetHarness
 
 
 def take(order: dict[str, Any]) -> None:
-    """Run a day of a harness as a command does: the servers that are missing are started. Or the path of activity."""
+    """Run a day of a harness as a command does, with the servers that are missing; or an order of another path."""
     if activity := order.get("activity"):
         activity_path.take(Path(activity["home"]), activity["kafka"], Path(activity["file"]), activity["steps"])
+        return
+    if contracts := order.get("contracts"):
+        contract_path.take(contracts)
         return
     with services.running(Settings.of(home=Path(order["base"]), data_source=Path(order["seed"]))) as settings:
         folder, server = Path(order["home"]), order["server"] or settings.emulator_host

@@ -24,6 +24,7 @@ SERVICES = (
     "SERVICE_KAFKA",
     "SERVICE_TWEET_SOURCE",
     "SERVICE_SPARK",
+    "SERVICE_SCHEMA_REGISTRY",
     "SERVICE_SEARCH",
     "SERVICE_KIBANA",
 )
@@ -132,6 +133,17 @@ def test_models_need_kafka_and_leave_collecting_to_the_dag(checkout):
     make_env(checkout, "PROFILES=models")
     written = values(checkout)
     assert (written["SERVICE_KAFKA"], written["SERVICE_TWEET_SOURCE"]) == ("kafka:9092", "")
+
+
+def test_contract_events_need_kafka_and_so_does_the_registry(checkout):
+    make_env(checkout, "PROFILES=contracts")
+    assert (values(checkout)["SERVICE_KAFKA"], values(checkout)["SERVICE_SCHEMA_REGISTRY"]) == ("kafka:9092", "")
+    make_env(checkout, "PROFILES=contracts,registry")
+    assert values(checkout)["SERVICE_SCHEMA_REGISTRY"] == "http://schema-registry:8080/apis/ccompat/v7"
+    assert "keeps its schemas in Kafka: add contracts, or set LUMBUNG_KAFKA" in refused(checkout, "PROFILES=registry")
+    with (checkout / ".env").open("a") as file:
+        file.write("LUMBUNG_KAFKA=kafka.example.com:9092\n")
+    make_env(checkout, "PROFILES=registry")
 
 
 def test_two_shippers_and_unknown_profiles_are_refused(checkout):

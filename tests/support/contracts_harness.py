@@ -109,8 +109,11 @@ def write_sources(folder: Path, tables: Mapping[str, Sequence[Mapping[str, str]]
 class ContractsHarness(Harness):
     """Sources, a topic, a lake and a warehouse of one test; the servers are shared."""
 
-    def __init__(self, folder: Path, bigquery: str, kafka: str, catalog: Catalog, **options: Any) -> None:
-        name = f"c{uuid.uuid4().hex[:12]}"
+    def __init__(
+        self, folder: Path, bigquery: str, kafka: str, catalog: Catalog, *, name: str = "", **options: Any
+    ) -> None:
+        """Make a harness; with the name of one, go on with that."""
+        name = name or f"c{uuid.uuid4().hex[:12]}"
         given = {
             "home": folder / "home",
             "emulator_host": bigquery,

@@ -80,6 +80,8 @@ class Engine:
                 shutil.copy(certificate, Path(context) / "certificates")
             if name == "apache/kafka":
                 shutil.copytree(jars(), Path(context, "libs"))
+            if name == "apicurio/apicurio-registry":
+                _unpack_registry(image.split(":")[1], Path(context, "app"))
             label = f"standin={_fingerprint(name)}"
             self.docker("build", "--pull=false", "--label", label, "--tag", image, context)
 
@@ -90,6 +92,14 @@ class Engine:
         command = ["tar", "-C", _tree(), *(f"--exclude=./{folder}/*" for folder in left_out), "-c", "."]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as tar:
             self.docker("import", "-", BASE, stdin=tar.stdout)
+
+
+def _unpack_registry(version: str, folder: Path) -> None:
+    artifact = f"io.apicurio:apicurio-registry-app:{version}:tar.gz:all"
+    with tempfile.TemporaryDirectory() as fetched:
+        run("mvn", "-B", "-q", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={fetched}", cwd=fetched)
+        (archive,) = Path(fetched).glob("*.tar.gz")
+        shutil.unpack_archive(archive, folder, filter="data")
 
 
 def _fingerprint(name: str) -> str:

@@ -21,12 +21,13 @@ def main(plan: str) -> None:
     """Do what a plan says.
 
     Args:
-        plan: its address.
+        plan: its address, or a file in the working folder, where spark-submit's `--files` puts it.
     """
     from pyspark.sql import SparkSession
 
     spark = SparkSession.builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
-    work = json.loads(spark.read.text(plan).collect()[0][0])
+    file = Path(plan)
+    work = json.loads(file.read_text() if file.is_file() else spark.read.text(plan).collect()[0][0])
     if "clean" in work:
         clean(spark, work["clean"])
     if "train" in work:
