@@ -102,8 +102,9 @@ lint-ci: ## Check the syntax of the pipelines, Jenkinsfile and .github/workflows
 tools: ## Install what tests and lint-ci use beside Python's packages: Azurite, npm-groovy-lint, actionlint
 	@infra/tools.sh
 
-package: install ## Write what is released to build/: the wheel, and the files that a host needs
+package: install ## Write what is released to build/: the wheel, the files that a host needs, the Spark job's zip and main file
 	@infra/release.sh package
+	@.venv/bin/python -m lumbung.spark.package build
 
 release: ## Build the images, push them and put them on a host: ENV=qa (variables: infra/release.sh)
 	@infra/release.sh release $(ENV)
@@ -119,9 +120,6 @@ format: ## Format code and SQL
 	@.venv/bin/ruff check --fix $(code)
 	@.venv/bin/ruff format $(code)
 	@.venv/bin/sqlfluff fix --disable-progress-bar include/sql
-
-package: install ## Write what a cluster runs Spark jobs with: build/lumbung.zip and build/job.py
-	@.venv/bin/python -m lumbung.spark.package build
 
 lock: install ## Lock requirements/*.in again
 	@infra/lock.sh
