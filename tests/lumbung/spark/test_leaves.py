@@ -1,4 +1,4 @@
-"""Twelve contracts over two days: their payloads, to the byte, from Sail and from a JVM Spark Connect server."""
+"""Twelve contracts over two days: their leaves, to the byte, from Sail and from a JVM Spark Connect server."""
 
 import json
 from datetime import UTC, date, datetime
