@@ -1,6 +1,5 @@
 """Synthetic accounts, parties and addresses as snapshots hold them, and what Spark makes of them."""
 
-import random
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -151,8 +150,11 @@ IDS = (
 )
 
 
-def hostile(dice, count):
-    """Accounts, parties and addresses of texts that engines may read, sort or spell otherwise; rows in any order."""
+def hostile(dice, count, first=0):
+    """Accounts, parties and addresses of texts that engines may read, sort or spell otherwise; rows in any order.
+
+    Some parties are of two accounts, some have no address. The ids have numbers from `first` on.
+    """
 
     def text():
         if dice.random() < 0.1:
@@ -164,7 +166,7 @@ def hostile(dice, count):
         return None if dice.random() < 0.05 else dice.choice(values)
 
     accounts, parties, addresses = [], [], []
-    for number in range(count):
+    for number in range(first, first + count):
         account_id = dice.choice(IDS).format(number)
         accounts.append(
             account(
@@ -182,12 +184,15 @@ def hostile(dice, count):
             if dice.random() < 0.9:
                 texts = {name: text() for name in ADDRESS if name.startswith(("address_line", "c", "postal"))}
                 addresses.append(address(party_id, **texts, address_start_date=maybe(DATES)))
+    other = accounts[0]["account_id"]
+    shared = [relation for relation in dice.sample(parties, len(parties) // 20) if relation["account_id"] != other]
+    parties += [{**relation, "account_id": other, "relation_type": text()} for relation in shared]
     return tuple(dice.sample(rows, len(rows)) for rows in (accounts, parties, addresses))
 
 
 def changed(dice, tables):
     """The same a day later: some rows are gone, some have another value; there is a little of everything."""
-    other, _, _ = hostile(random.Random(dice.random()), 50)
+    other, _, _ = hostile(dice, 50, first=1_000_000)
 
     def later(rows, keys):
         for row in rows:

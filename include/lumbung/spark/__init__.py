@@ -1,1 +1,1 @@
-"""Spark: clean tweets, features of batches and models trained on them; on Sail, a server or Dataproc."""
+"""Spark: clean tweets, features and models of batches, changes of contracts; on Sail, a server or Dataproc."""

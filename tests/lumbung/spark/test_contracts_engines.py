@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from support import contract_tables
 from support.contract_tables import NEXT, TIMES, account, after, build, changed, events, hostile, party, write
 
 COUNT = 3000
@@ -54,15 +53,6 @@ def test_both_engines_give_the_same_bytes_of_hostile_rows(sail, jvm, inputs, tmp
     _, *by_ranges = both_days(sail, tmp_path, first, shuffled, ranges=RANGES)
     for table in ("events", "contracts", "parties"):
         assert joined(by_ranges, table) == getattr(later, table).to_pylist()
-
-
-def test_files_have_the_same_bytes_from_both_engines(sail, jvm, inputs, tmp_path):
-    written = set()
-    for session in (sail, jvm):
-        files = [tmp_path / f"{name}.parquet" for name in ("events", "contracts", "parties")]
-        contract_tables.contracts.write(build(session, inputs[0], ranges=RANGES), *files)
-        written.add(tuple(file.read_bytes() for file in files))
-    assert len(written) == 1
 
 
 def test_payloads_are_compact_json_in_the_order_of_fields(sail, inputs):
