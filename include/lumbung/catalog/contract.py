@@ -81,7 +81,9 @@ class Source(Strict):
     """Where a staging table's rows come from: a file, a sheet of a workbook, or a table or query of PostgreSQL."""
 
     kind: Kind
-    path: str | None = Field(default=None, description="Of csv, json and xlsx: the file, under LUMBUNG_DATA_SOURCE.")
+    path: str | None = Field(
+        default=None, description="Of csv, json and xlsx: the file, in its system's folder of sources."
+    )
     delimiter: str = Field(default=",", description="Of csv: the character between two values.")
     encoding: str = Field(default="utf-8", description="Of csv: utf-8, utf-16, cp1252 or another that Python knows.")
     skip_rows: int = Field(default=0, ge=0, description="Of csv: lines above the header, which are not read.")

@@ -36,8 +36,15 @@ class _Record(NamedTuple):
     line: int
     raw: bytes
     fields: list[str]
-    fault: str = ""
-    """Why its text, which could be split, cannot be taken."""
+
+
+class _Damaged(NamedTuple):
+    """A record that could be split, but whose text cannot be taken, and why."""
+
+    line: int
+    raw: bytes
+    fields: list[str]
+    fault: str
 
 
 def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Batch]:
@@ -65,7 +72,7 @@ def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Ba
 
 def _records(
     lines: Iterator[tuple[int, str]], split: Callable[[str], list[str]], encoding: str
-) -> Iterator[_Record | Reject]:
+) -> Iterator[_Record | _Damaged | Reject]:
     """Join lines into records.
 
     Of a record with a broken quote only the first line is rejected; the other lines are put back and read as records of
@@ -110,19 +117,23 @@ def _records(
         try:
             raw = record.encode()
         except UnicodeEncodeError:  # at an escaped byte
-            yield _Record(number, escaped(record), fields, not_text(record, encoding))
+            yield _Damaged(number, escaped(record), fields, not_text(record, encoding))
             continue
-        is_utf8 = is_utf8_instead(record, encoding)
-        yield _Record(number, raw, fields, f"the row is UTF-8, not {encoding.upper()}" if is_utf8 else "")
+        if is_utf8_instead(record, encoding):
+            yield _Damaged(number, raw, fields, f"the row is UTF-8, not {encoding.upper()}")
+        else:
+            yield _Record(number, raw, fields)
 
 
-def _row_of(contract: Contract, path: Path, header: _Record | Reject) -> Callable[[_Record | Reject], Row | Reject]:
+def _row_of(
+    contract: Contract, path: Path, header: _Record | _Damaged | Reject
+) -> Callable[[_Record | _Damaged | Reject], Row | Reject]:
     """A function that makes a row of a record: its values in the order of the contract's columns.
 
     Raises:
         SourceError: the header cannot be read, or its columns differ from the contract's.
     """
-    if isinstance(header, _Record) and header.fault:
+    if isinstance(header, _Damaged):
         header = Reject.of(header.line, header.raw, header.fault)
     if isinstance(header, Reject):
         what = f"the header cannot be read: {header.reason}"
@@ -137,18 +148,17 @@ def _row_of(contract: Contract, path: Path, header: _Record | Reject) -> Callabl
         if column.decimal
     ]
 
-    def readable_key(fields: list[str]) -> dict[str, str | None] | None:
-        if len(fields) != len(order):
-            return None
-        # In a damaged row other characters may stand for others.
-        return key_of(contract, [text if (text := fields[index]).isascii() else None for index in order])
+    def damaged(record: _Damaged) -> Reject:
+        key = None
+        if len(record.fields) == len(order):
+            # Other characters may stand for others there.
+            key = key_of(contract, [text if (text := record.fields[at]).isascii() else None for at in order])
+        return Reject.of(record.line, record.raw, record.fault, key)
 
-    def row(record: _Record | Reject) -> Row | Reject:
-        if isinstance(record, Reject):
-            return record
-        line, raw, fields, fault = record
-        if fault:
-            return Reject.of(line, raw, fault, readable_key(fields))
+    def row(record: _Record | _Damaged | Reject) -> Row | Reject:
+        if not isinstance(record, _Record):
+            return record if isinstance(record, Reject) else damaged(record)
+        line, raw, fields = record
         if len(fields) != len(order):
             last = "; the line ends in a delimiter" if len(fields) > len(order) and not fields[-1] else ""
             return Reject.of(line, raw, f"expected {len(order)} columns, found {len(fields)}{last}")

@@ -26,6 +26,7 @@ CHECKS = (
     ("warehouse", "warehouse", "check"),
     ("tweets", "stream", "check"),
     ("models", "models", "check"),
+    ("schema registry", "contracts", "check"),
     ("notification", "notifications", "check"),
 )
 # A password in an address, whether it can be understood or not: user:password@, a parameter, a key of JSON.

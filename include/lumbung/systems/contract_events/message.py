@@ -13,6 +13,7 @@ EVENT_TYPE = "SBDL-Contract"
 NAMESPACE = uuid.UUID("5c7d3f0e-7a0f-5f0a-9d65-8f2f6c1f2b11")
 """Of event identifiers; another one would give every event another identifier."""
 TOMBSTONE = "TOMBSTONE"
+_quote = json.JSONEncoder(ensure_ascii=False).encode
 # From RFC 9562, section 5.5: a name's SHA-1 in the namespace, with version 5 and variant 10.
 _VERSION, _VERSION_MASK = 0x5000, 0x0FFF
 _VARIANT, _VARIANT_MASK = 0x8000, 0x3FFF
@@ -42,7 +43,7 @@ class Messages:
             contract_id: the contract.
             payload: the event's payload as compact JSON.
         """
-        key = json.dumps(contract_id, ensure_ascii=False)
+        key = _quote(contract_id)
         identifier = name_uuid(f"{key}{self._of_version}{payload}")
         header_and_keys = f'{{"eventHeader":{{"eventIdentifier":"{identifier}{self._between}{key}}}]'
         return identifier, f'{header_and_keys},"payload":{payload}}}'

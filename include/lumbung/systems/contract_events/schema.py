@@ -18,6 +18,8 @@ from lumbung.stream.registry import Registry, frame
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
 
+VERSIONS = ("1.0", "1.1")
+"""Each takes the events of those before it."""
 # Where an event, a contract, a party or a leaf says which of its forms it has.
 _OPERATIONS = (["operation"], ["contractIdentifier", "operation"], ["partyIdentifier", "operation"])
 
@@ -103,6 +105,9 @@ def check_registry(settings: Settings, version: str) -> None:
 def prefix(settings: Settings, version: str) -> bytes:
     """What stands before the JSON of each message; the registry gets the schema if it does not have it.
 
+    Events that were sent before may go to a registry that has got a later version only: its id stands before them, as
+    they are valid by it, too.
+
     Args:
         settings: which registry and topic.
         version: of the events, such as "1.0".
@@ -114,7 +119,14 @@ def prefix(settings: Settings, version: str) -> bytes:
         RegistryUnavailableError: the registry does not answer.
         LumbungError: the version does not fit what the registry has, or the registry refuses.
     """
-    return frame(registry(settings).schema_id(text(version))) if settings.schema_registry.url else b""
+    if not settings.schema_registry.url:
+        return b""
+    subject = registry(settings)
+    if subject.check(text(version)).state == "incompatible":
+        for later in VERSIONS[VERSIONS.index(version) + 1 :]:
+            if (check := subject.check(text(later))).schema_id is not None:
+                return frame(check.schema_id)
+    return frame(subject.schema_id(text(version)))
 
 
 def _error(version: str, event: Any, fault: str) -> LumbungError:

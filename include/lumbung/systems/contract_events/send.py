@@ -73,11 +73,10 @@ def ship(run: Run, plan: Plan | None = None) -> Counts:
         KafkaUnavailableError: Kafka does not answer.
         LumbungError: Kafka or the registry refuses, the plan is outdated, or another lake has sent to the topic.
     """
+    cluster, counts = open_cluster(run.settings), Counts()
     all_sendings = sendings(run.lake)
-    counts = Counts()
     if not (all_sendings or plan):
         return counts
-    cluster = open_cluster(run.settings)
     cluster.ensure_topics()
     topic_id = cluster.topic().id
     with Shipper(cluster, content="events") as shipper:

@@ -27,7 +27,7 @@ from support.contract_messages import (
     updated_contract,
 )
 
-VERSIONS = ["1.0", "1.1"]
+VERSIONS = schema.VERSIONS
 BARE = {"contractIdentifier": inserted("1"), "partyRelations": []}
 
 
@@ -290,10 +290,22 @@ def test_version_1_1_fits_1_0_and_not_the_other_way_round(registry_url):
     schema.check_registry(settings, "1.0")
     assert schema.prefix(settings, "1.0") == first
     other = registry_settings(registry_url)
-    schema.prefix(other, "1.1")
+    later = schema.prefix(other, "1.1")
+    with pytest.raises(LumbungError, match="the schema does not fit what the registry has"):
+        schema.check_registry(other, "1.0")
+    # Events of an earlier sending are valid by the later schema, too.
+    assert schema.prefix(other, "1.0") == later
+
+
+def test_a_schema_of_somebody_else_is_not_written_over(registry_url):
+    settings = registry_settings(registry_url)
+    registry = schema.registry(settings)
+    foreign = {"type": "object", "properties": {"other": {"type": "string"}}, "additionalProperties": False}
+    registry.publish(json.dumps({"$schema": "http://json-schema.org/draft-07/schema#"} | foreign))
     for call in (schema.check_registry, schema.prefix):
         with pytest.raises(LumbungError, match="the schema does not fit what the registry has"):
-            call(other, "1.0")
+            call(settings, "1.0")
+    assert registry.check(schema.text("1.0")).latest == 1
 
 
 def test_without_a_registry_messages_have_no_prefix():
