@@ -10,9 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DAY, NEXT, LAST = "2026-11-23", "2026-11-24", "2026-11-25"
-COUNT = (
-    "SELECT operation, SUM(event_count) AS n FROM datamart.contract_event_daily GROUP BY operation ORDER BY operation"
-)
+COUNT = "SELECT SUM(event_count) AS n FROM datamart.contract_event_daily"
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def text(version: str) -> str:
 def validator(version: str) -> Callable[[Sequence[str]], None]:
     """What checks events of a version: given their JSON texts, it raises at the first that breaks the schema.
 
-    A text takes some 6 microseconds, which is no more than sending it. Threads may share it.
+    A text of 1.6 KB takes some 6 microseconds of one core, about as long as sending it. Threads may share it.
 
     Args:
         version: of the events, such as "1.0".
