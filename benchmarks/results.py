@@ -112,7 +112,7 @@ def watched(command: Sequence[str | Path], environ: Mapping[str, str], *others: 
                 tree = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
                 peak = max([peak, *map(_most_memory, [*tree, *others])])
 
-    thread = threading.Thread(target=watch)
+    thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     output, _ = process.communicate()
     ended.set()
