@@ -1,4 +1,4 @@
-"""What changed in contracts: frames given and expected, what rejected rows hold, and the same bytes from both engines."""
+"""What changed in contracts: frames given and expected, what rejected rows hold, one result from both engines."""
 
 import json
 import random
