@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 SOURCES = ("account", "party", "party_address")
 CONTRACT, CONTRACT_PARTY = "contract", "contract_party"
-RANGE_CONTRACTS = 100_000
-"""Contracts that Spark is given at a time, so that any number of them takes the same memory."""
 HELD = "HELD"
 MOST_BYTES = MESSAGE_BYTES - len(frame(0))
 """Of key and value, with room for what a schema registry puts before the value."""
@@ -134,8 +132,11 @@ def inputs(addresses: list[list[str]]) -> Inputs:
 
 
 def ranges(run: Run, work: Work) -> list[tuple[str | None, str | None]]:
-    """Ranges of contract ids by bytes, of about RANGE_CONTRACTS each: from the first, and before the second."""
+    """Ranges of contract ids by bytes, from the first and before the second: any number takes the same memory."""
+    from lumbung.spark.contracts import FIRST_RANGE, LATER_RANGE
+
     accounts, _, _, contracts, *_ = work.files
+    size = LATER_RANGE if work.base else FIRST_RANGE
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lumbung-")))
         db = stack.enter_context(engine(folder))
@@ -145,7 +146,7 @@ def ranges(run: Run, work: Work) -> list[tuple[str | None, str | None]]:
             for column, path in columns
         )
         rows, cuts = db.execute(f"SELECT id FROM ({ids}) ORDER BY id"), list[str]()
-        while block := rows.fetchmany(RANGE_CONTRACTS):
+        while block := rows.fetchmany(size):
             cuts.append(block[0][0])
     return list(zip([None, *cuts[1:]], [*cuts[1:], None], strict=True))
 
