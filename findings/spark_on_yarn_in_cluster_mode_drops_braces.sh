@@ -13,7 +13,7 @@
 set -euo pipefail
 folder=$(mktemp -d)
 cluster=
-trap '[ -z "$cluster" ] || { kill -9 "$cluster"; wait "$cluster"; } 2>/dev/null; rm -rf "$folder"' EXIT
+trap '[ -z "$cluster" ] || { kill -9 "$cluster"; wait "$cluster" || true; } 2>/dev/null; rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m venv venv
 venv/bin/pip install -q pyspark==4.1.4
