@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lumbung.catalog.contract import SQL_ROOT, Catalog
-from lumbung.systems.contract_events import part, plan
+from lumbung.spark import contracts
+from lumbung.systems.contract_events import part
 from lumbung.systems.contract_events.topic import messages
 from support.contracts_harness import STAGES, ContractsHarness
 
@@ -30,7 +31,8 @@ def open_harness(order: dict[str, Any]) -> ContractsHarness:
 
 def take(order: dict[str, Any]) -> None:
     """Run a day, and note each stage before it begins."""
-    plan.RANGE_CONTRACTS, part.PART_EVENTS = RANGE_CONTRACTS, PART_EVENTS
+    contracts.FIRST_RANGE = contracts.LATER_RANGE = RANGE_CONTRACTS
+    part.PART_EVENTS = PART_EVENTS
     run, progress = open_harness(order).run(date.fromisoformat(order["day"])), Path(order["progress"])
     for stage in STAGES:
         with progress.open("a") as file:

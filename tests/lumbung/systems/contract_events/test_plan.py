@@ -6,6 +6,7 @@ import pytest
 
 from lumbung.core.errors import LumbungError
 from lumbung.pipeline.snapshot import newest_version
+from lumbung.spark import contracts as spark
 from lumbung.systems.contract_events import plan as plans
 from lumbung.systems.contract_events.sending import SENDINGS, newest_sending
 from support.contracts_harness import DAY, account, sources
@@ -14,7 +15,8 @@ NEXT = DAY + timedelta(days=1)
 
 
 def test_ranges_are_by_bytes_and_hold_all_ids(contracts, monkeypatch):
-    monkeypatch.setattr(plans, "RANGE_CONTRACTS", 3)
+    monkeypatch.setattr(spark, "FIRST_RANGE", 3)
+    monkeypatch.setattr(spark, "LATER_RANGE", 3)
     tables = sources(1)
     names = ["10", "9", "é", "Z", "a", "2", "🏦"]
     tables["account"] = [account(name) for name in names]
