@@ -12,7 +12,7 @@ from lumbung.core.day import JAKARTA
 EVENT_TYPE = "SBDL-Contract"
 NAMESPACE = uuid.UUID("5c7d3f0e-7a0f-5f0a-9d65-8f2f6c1f2b11")
 """Of event identifiers; another one would give every event another identifier."""
-TOMBSTONE = "TOMBSTONE"
+DELETE, TOMBSTONE = "DELETE", "TOMBSTONE"
 _quote = json.JSONEncoder(ensure_ascii=False).encode
 # From RFC 9562, section 5.5: a name's SHA-1 in the namespace, with version 5 and variant 10.
 _VERSION, _VERSION_MASK = 0x5000, 0x0FFF

@@ -5,7 +5,8 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,10 +146,12 @@ def ranges(run: Run, work: Work) -> list[tuple[str | None, str | None]]:
             f"SELECT {column} AS id FROM {parquet(stack.enter_context(run.lake.local(path)))}"
             for column, path in columns
         )
-        rows, cuts = db.execute(f"SELECT id FROM ({ids}) ORDER BY id"), list[str]()
-        while block := rows.fetchmany(size):
-            cuts.append(block[0][0])
-    return list(zip([None, *cuts[1:]], [*cuts[1:], None], strict=True))
+        rows = db.execute(f"""
+            SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM ({ids}))
+            WHERE n > 1 AND n % {size} = 1 ORDER BY n
+        """).fetchall()
+    cuts = [cut for (cut,) in rows]
+    return list(zip([None, *cuts], [*cuts, None], strict=True))
 
 
 def write(run: Run, work: Work, chunks: Iterable[Chunk]) -> Plan:
@@ -165,27 +168,29 @@ def write(run: Run, work: Work, chunks: Iterable[Chunk]) -> Plan:
     version, topic = work.version, run.settings.contract_events.topic
     messages = Messages(version.day, version.generation, work.schema_version)
     validate = validator(work.schema_version)
-    with_tombstones = run.settings.contract_events.tombstone
     operations: Counter[str] = Counter()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lumbung-")))
-        parts = PartWriter(run.lake, work.key, folder)
+        parts = PartWriter(run.lake, work.key, folder, tombstones=run.settings.contract_events.tombstone)
         contracts, parties = (
             stack.enter_context(_State(run, name, folder / f"{name}.parquet")) for name in (CONTRACT, CONTRACT_PARTY)
         )
-        for chunk in chunks:
+
+        def add(events: pa.RecordBatch) -> None:
+            found = list(zip(*(events.column(name).to_pylist() for name in _COLUMNS), strict=True))
+            made = [(*event[:2], *messages.message(event[0], event[2])) for event in found if event[1] != HELD]
+            validate([value for *_, value in made])
+            for contract_id, _, _, value in made:
+                if len(contract_id) + len(value) > MOST_BYTES // 4:  # so many characters may be more bytes
+                    check_size(contract_id.encode(), value.encode(), MOST_BYTES, topic)
+            operations.update(operation for _, operation, _ in found)
+            operations[TOMBSTONE] += parts.add(made)
+
+        for chunk in ahead(chunks):
             contracts.add(chunk.contracts)
             parties.add(chunk.parties)
             for batch in chunk.events.to_batches(GROUP_EVENTS):
-                found = list(zip(*(batch.column(name).to_pylist() for name in _COLUMNS), strict=True))
-                made = [(*event, *messages.message(event[0], event[2])) for event in found if event[1] != HELD]
-                validate([value for *_, value in made])
-                for contract_id, operation, _, event_id, value in made:
-                    check_size(contract_id.encode(), value.encode(), MOST_BYTES, topic)
-                    tombstone = with_tombstones and operation == "DELETE"
-                    parts.add(contract_id, operation, event_id, value, tombstone=tombstone)
-                    operations[TOMBSTONE] += tombstone
-                operations.update(operation for _, operation, _ in found)
+                add(batch)
         path = f"{STATES}/{work.key}"
         base, members = work.base, version.members.values()
         return Plan(
@@ -206,6 +211,17 @@ def write(run: Run, work: Work, chunks: Iterable[Chunk]) -> Plan:
 
 
 _COLUMNS = ("contract_id", "operation", "payload")
+
+
+def ahead(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Each chunk, while Spark is at work on the next one in a thread."""
+    following = iter(chunks)
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, following, None)
+        while chunk := coming.result():
+            coming = thread.submit(next, following, None)
+            yield chunk
+            del chunk  # else three are in memory
 
 
 class _State:

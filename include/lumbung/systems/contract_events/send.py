@@ -135,7 +135,5 @@ def _refuse_others(run: Run, shipper: Shipper, topic_id: str, ours: Sequence[Dat
 def _messages(lake: Lake, part: DataFile, frame: bytes, done: dict[str, Any]) -> Iterator[tuple[bytes, bytes | None]]:
     """Key and value of each message of a file; how many of each operation are added to the record behind them."""
     operations: Counter[str] = Counter()
-    for event in parts.read(lake, part):
-        operations[event.operation] += 1
-        yield event.contract_id.encode(), None if event.value is None else frame + event.value.encode()
+    yield from parts.messages(lake, part, frame, operations)
     done["operations"] = dict(operations)
