@@ -17,15 +17,7 @@ from lumbung.core.errors import SourceError
 from lumbung.core.lines import bounded_lines
 from lumbung.sources import Batch, Reject
 from lumbung.sources.csv_header import positions, refusal
-from lumbung.sources.csv_record import (
-    ESCAPE,
-    escaped,
-    is_utf8_instead,
-    not_text,
-    number,
-    splitter,
-    without_end,
-)
+from lumbung.sources.csv_record import ESCAPE, escaped, is_utf8_instead, not_text, number, splitter, without_end
 from lumbung.sources.files import MAX_RECORD, Row, RowError, batches, byte_order_mark, opened
 from lumbung.sources.rows import key_of
 
