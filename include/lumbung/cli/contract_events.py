@@ -94,7 +94,7 @@ def show(
     contract: Annotated[str, typer.Argument(metavar="ID", help="The contract: the account's number.")],
     as_json: Json = False,
 ) -> None:
-    """Print a contract's history: its events, and what it is as they tell it."""
+    """Print a contract's history: its events, and its state after them."""
     history = SYSTEM.step("history")(open_lake(settings_module.load()), contract)
     if as_json:
         console.print_json(history.to_json())
@@ -185,7 +185,7 @@ def _show(settings: Settings, addresses: Services, day: date, new: Sequence[Send
     )
     samples = list(islice(SYSTEM.step("samples")(lake), SAMPLES))
     if samples:
-        console.out.print("[bold]Of the newest messages[/]")
+        console.out.print("[bold]Some of the newest messages[/]")
         console.out.print("\n".join(samples), soft_wrap=True, markup=False)
 
 

@@ -143,7 +143,7 @@ def _row_of(
     def damaged(record: _Damaged) -> Reject:
         key = None
         if len(record.fields) == len(order):
-            # Other characters may stand for others there.
+            # Only ASCII is trusted: other characters may be wrong there.
             key = key_of(contract, [text if (text := record.fields[at]).isascii() else None for at in order])
         return Reject.of(record.line, record.raw, record.fault, key)
 
