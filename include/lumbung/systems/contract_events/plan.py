@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SOURCES = ("account", "party", "party_address")
 CONTRACT, CONTRACT_PARTY = "contract", "contract_party"
 RANGE_CONTRACTS = 100_000
-"""Contracts that Spark is given at a time: each range reads all files again, and holds an event of 1.3 KB for each."""
+"""Contracts that Spark is given at a time, so that any number of them takes the same memory."""
 HELD = "HELD"
 MOST_BYTES = MESSAGE_BYTES - len(frame(0))
 """Of key and value, with room for what a schema registry puts before the value."""
