@@ -17,6 +17,7 @@ from lumbung.cli.runs import (
     Json,
     check_kafka_of_up,
     day_or_today,
+    reading,
     run_dag,
     running_kafka,
     warehouse_at,
@@ -124,6 +125,13 @@ def show(
         columns = [name for name in history.parties[0] if name != "contract_id"]
         rows = [[party[name] for name in columns] for party in history.parties]
         console.table("Its parties as sent", columns, rows)
+
+
+@app.command()
+def answers(as_json: Json = False) -> None:
+    """Print contracts by country, and events by operation and day, from what is published."""
+    with reading(settings_module.load()) as warehouse:
+        console.print_result(SYSTEM.answers(warehouse), as_json=as_json)
 
 
 @app.command()
