@@ -122,7 +122,7 @@ def test_nobody_who_is_gone_comes_back(tmp_path):
     assert third & first <= second
 
 
-def test_progress_is_told(tmp_path, monkeypatch):
+def test_progress_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BLOCK", 100)
     reports = []
     generate(tmp_path, contracts=250, progress=lambda *report: reports.append(report))
