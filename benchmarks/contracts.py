@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import duckdb
-from confluent_kafka import Producer
 
+from benchmarks.bare_producer import send
 from benchmarks.results import Measure, Took, in_turn, watched
 from lumbung.core.settings import Settings
 from lumbung.local.kafka import broker
@@ -29,8 +29,6 @@ from lumbung.pipeline.run import Run
 from lumbung.pipeline.snapshot import newest_version
 from lumbung.pipeline.target import Target
 from lumbung.storage.lake import FolderLake, open_lake
-from lumbung.stream.kafka import Cluster
-from lumbung.stream.transactions import QUEUE_BYTES
 from lumbung.systems.contract_events import steps
 from lumbung.systems.contract_events.generate import generate
 from lumbung.systems.contract_events.plan import plan_path
@@ -122,26 +120,6 @@ def snapshots(settings: Settings) -> list[str]:
     version = newest_version(lake, SYSTEM)
     assert version
     return [lake.address(version.members[name].file.path) for name in ("account", "party", "party_address")]
-
-
-def send(cluster: Cluster, messages: Iterable[tuple[str, str]]) -> int:
-    """Send by an idempotent producer: how many."""
-    cluster.ensure_topics()
-    config = cluster.config(
-        enable_idempotence=True, compression_type="zstd", linger_ms=50, queue_buffering_max_kbytes=QUEUE_BYTES >> 10
-    )
-    producer, count = Producer(config), 0
-    for key, value in messages:
-        while True:
-            try:
-                producer.produce(cluster.name, value, key)
-            except BufferError:
-                producer.poll(1)
-            else:
-                break
-        count += 1
-    assert producer.flush(60) == 0
-    return count
 
 
 def by_duckdb(settings: Settings, _day: date) -> int:

@@ -12,42 +12,20 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from confluent_kafka import Producer
-
+from benchmarks.bare_producer import send
 from benchmarks.results import Measure, Took, in_turn
 from lumbung.core.settings import Settings
 from lumbung.local.kafka import broker
 from lumbung.storage.lake import FolderLake
 from lumbung.stream.dataset import Dataset
 from lumbung.stream.kafka import ACTIVITY, Cluster
-from lumbung.stream.transactions import QUEUE_BYTES
 from lumbung.systems.stream_models.activity import COLUMNS, messages, replay
 from lumbung.systems.stream_models.generate import generate
 
 
 def bare(settings: Settings, sent: Iterable[tuple[bytes, bytes]]) -> int:
     """Send messages: how many."""
-    cluster = Cluster(settings, settings.activity.topic, ACTIVITY)
-    cluster.ensure_topics()
-    config = cluster.config(
-        enable_idempotence=True,
-        compression_type="zstd",
-        linger_ms=50,
-        queue_buffering_max_kbytes=QUEUE_BYTES >> 10,
-    )
-    producer = Producer(config)
-    count = 0
-    for key, value in sent:
-        while True:
-            try:
-                producer.produce(cluster.name, value, key)
-            except BufferError:
-                producer.poll(1)
-            else:
-                break
-        count += 1
-    assert producer.flush(60) == 0
-    return count
+    return send(Cluster(settings, settings.activity.topic, ACTIVITY), sent)
 
 
 def read(file: Path) -> Iterable[tuple[bytes, bytes]]:

@@ -9,7 +9,7 @@ fail() {
   exit 1
 }
 
-# What a folder is for is said once, so that a wrong DEPLOY_HOST does not put QA's version into production.
+# The folder's environment is recorded once, so that a wrong DEPLOY_HOST does not put QA's version into production.
 [ -e environment ] || printf '%s\n' "$environment" >environment
 [ "$(cat environment)" = "$environment" ] || fail "this is $(cat environment), not $environment; nothing was changed"
 command -v docker >/dev/null || fail "there is no docker here"

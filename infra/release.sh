@@ -43,7 +43,7 @@ needs() {
 }
 
 release() {
-  [ -z "$(git status --porcelain)" ] || fail "there are changes that are in no commit; commit them, then release"
+  [ -z "$(git status --porcelain)" ] || fail "there are uncommitted changes; commit them, then release"
   [ "$version" = "$(git rev-parse --short=12 HEAD)" ] || fail "VERSION is not what is checked out; check it out, or deploy it if it was released"
   command -v docker >/dev/null || fail "no docker found, which builds and pushes the images"
   if [ -n "${REGISTRY_LOGIN_USR:-}" ]; then

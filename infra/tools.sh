@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the tools that Python's packages have none of, each locked with checksums: Azurite and npm-groovy-lint by npm
+# Installs the tools that are not Python packages, each locked with checksums: Azurite and npm-groovy-lint by npm
 # into .tools-npm (requirements/npm), actionlint by Go into .tools-go (requirements/go).
 set -eu
 cd "$(dirname "$0")/.."

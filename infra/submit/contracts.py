@@ -51,30 +51,34 @@ def parser() -> argparse.ArgumentParser:
         help="contract at which a new range begins; the driver holds a range",
     )
     given.add_argument("--schema-version", default="1.0", choices=("1.0", "1.1"))
-    given.add_argument("--holds-removals", action="store_true", help="nothing that is missing is a removal")
+    given.add_argument(
+        "--holds-removals", action="store_true", help="hold every removal: a missing row may have been rejected"
+    )
     return parser
 
 
 def lacking(given: argparse.Namespace) -> list[str]:
-    """What is missing, all of it."""
-    found = []
+    """Everything that is missing."""
+    missing = []
     values = vars(given)
     if not given.plan:
-        found += [f"--{name}" for name in ("day", *REQUIRED, "output") if not values[name]]
+        missing += [f"--{name}" for name in ("day", *REQUIRED, "output") if not values[name]]
         if bool(given.contracts) != bool(given.contract_parties):
-            found.append("--contracts and --contract-parties together")
+            missing.append("--contracts and --contract-parties together")
         files = [values[name] for name in REQUIRED + OPTIONAL if values[name]]
-        found += [f"the file {file}" for file in files if is_local(given, file) and not Path(file).exists()]
+        missing += [f"the file {file}" for file in files if is_local(given, file) and not Path(file).exists()]
     elif is_local(given, given.plan) and not Path(given.plan).is_file():
-        found.append(f"the plan {given.plan}")
-    found += [f"{BUILD / name}: run make package" for name in ("lumbung.zip", "job.py") if not (BUILD / name).is_file()]
+        missing.append(f"the plan {given.plan}")
+    missing += [
+        f"{BUILD / name}: run make package" for name in ("lumbung.zip", "job.py") if not (BUILD / name).is_file()
+    ]
     if not shutil.which(spark_submit()):
-        found.append(f"{spark_submit()}: install Spark 4, and set SPARK_HOME")
+        missing.append(f"{spark_submit()}: install Spark 4, and set SPARK_HOME")
     if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
-        found.append("Java 17 or later: install it, or set JAVA_HOME")
+        missing.append("Java 17 or later: install it, or set JAVA_HOME")
     if given.environment != "local" and not (os.environ.get("HADOOP_CONF_DIR") or os.environ.get("YARN_CONF_DIR")):
-        found.append("HADOOP_CONF_DIR: the folder of the cluster's core-site.xml and yarn-site.xml")
-    return found
+        missing.append("HADOOP_CONF_DIR: the folder of the cluster's core-site.xml and yarn-site.xml")
+    return missing
 
 
 def is_local(given: argparse.Namespace, address: str) -> bool:

@@ -1,37 +1,20 @@
 """How the DAG `contract_events` is wired."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 from airflow.sdk import TriggerRule
 
-FILE = Path(__file__).parents[2] / "dags" / "contract_events.py"
+from support.daily_dag import builds, load, upstream
+
 EXTRACTS = {"extract.account", "extract.party", "extract.party_address"}
 LOADS = {
     f"load.{table}" for table in ("account", "party", "party_address", "contract", "contract_party", "contract_event")
 }
 
 
-def load():
-    spec = importlib.util.spec_from_file_location("contract_events_dag", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.daily.start.dag
-
-
 @pytest.fixture
 def dag(monkeypatch):
     monkeypatch.setenv("LUMBUNG_KAFKA", "")
-    return load()
-
-
-def upstream(dag, task_id):
-    return dag.get_task(task_id).upstream_task_ids
-
-
-def builds(dag):
-    return {task_id for task_id in dag.task_ids if task_id.startswith("build.")}
+    return load("contract_events")
 
 
 def test_the_steps_follow_each_other(dag):
@@ -57,7 +40,7 @@ def test_runs_take_turns_and_wait_for_a_kafka(dag, monkeypatch):
     assert dag.max_active_runs == 1
     assert dag.is_paused_upon_creation
     monkeypatch.setenv("LUMBUNG_KAFKA", "127.0.0.1:9092")
-    assert not load().is_paused_upon_creation
+    assert not load("contract_events").is_paused_upon_creation
 
 
 def test_rejects_what_was_sent_and_the_audit_are_written_whatever_happened(dag):
@@ -78,7 +61,7 @@ def test_the_run_fails_with_any_step(dag):
 def test_dataproc_compares_in_a_job_of_its_own(monkeypatch, spark):
     for name, value in (("SPARK", spark), ("PROJECT", "my-project"), ("LAKE_URI", "gs://granary/lake")):
         monkeypatch.setenv(f"LUMBUNG_{name}", value)
-    dag = load()
+    dag = load("contract_events")
     assert upstream(dag, "plan") == {"snapshot"}
     assert "plan" in dag.get_task("changes").get_flat_relative_ids(upstream=True)
     assert upstream(dag, "events") == {"snapshot", "changes"}

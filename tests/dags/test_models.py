@@ -1,36 +1,20 @@
 """How the DAG `models` is wired."""
 
-import importlib.util
 import itertools
-from pathlib import Path
 
 import pytest
 from airflow.sdk import TriggerRule
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-FILE = Path(__file__).parents[2] / "dags" / "models.py"
+from support.daily_dag import builds, load, upstream
+
 LOADS = {"load.activity", "load.model", "load.model_metric"}
-
-
-def load():
-    spec = importlib.util.spec_from_file_location("models_dag", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.daily.start.dag
 
 
 @pytest.fixture
 def dag(monkeypatch):
     monkeypatch.setenv("LUMBUNG_KAFKA", "")
-    return load()
-
-
-def upstream(dag, task_id):
-    return dag.get_task(task_id).upstream_task_ids
-
-
-def builds(dag):
-    return {task_id for task_id in dag.task_ids if task_id.startswith("build.")}
+    return load("models")
 
 
 def test_the_steps_follow_each_other(dag):
@@ -70,7 +54,7 @@ def test_the_run_fails_with_any_step(dag):
 def test_dataproc_makes_features_and_trains_in_one_job(monkeypatch, spark):
     for name, value in (("SPARK", spark), ("PROJECT", "my-project"), ("LAKE_URI", "gs://granary/lake")):
         monkeypatch.setenv(f"LUMBUNG_{name}", value)
-    dag = load()
+    dag = load("models")
     assert upstream(dag, "plan") == {"batch"}
     assert "plan" in dag.get_task("train").get_flat_relative_ids(upstream=True)
     assert upstream(dag, "register") == {"train"}
@@ -82,4 +66,4 @@ def test_dataproc_makes_features_and_trains_in_one_job(monkeypatch, spark):
 def test_it_is_paused_until_there_is_a_kafka(dag, monkeypatch):
     assert dag.is_paused_upon_creation
     monkeypatch.setenv("LUMBUNG_KAFKA", "127.0.0.1:9092")
-    assert not load().is_paused_upon_creation
+    assert not load("models").is_paused_upon_creation

@@ -1,35 +1,18 @@
 """How the DAG `tweets` is wired."""
 
-import importlib.util
 import itertools
-from pathlib import Path
 
 import pytest
 from airflow.sdk import TriggerRule
 
-FILE = Path(__file__).parents[2] / "dags" / "tweets.py"
-
-
-def load():
-    spec = importlib.util.spec_from_file_location("tweets_dag", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.daily.start.dag
+from support.daily_dag import builds, load, upstream
 
 
 @pytest.fixture
 def dag(monkeypatch):
     for name in ("LUMBUNG_KAFKA", "LUMBUNG_SEARCH"):
         monkeypatch.setenv(name, "")
-    return load()
-
-
-def upstream(dag, task_id):
-    return dag.get_task(task_id).upstream_task_ids
-
-
-def builds(dag):
-    return {task_id for task_id in dag.task_ids if task_id.startswith("build.")}
+    return load("tweets")
 
 
 def test_the_steps_follow_each_other(dag):
@@ -58,7 +41,7 @@ def test_the_run_fails_with_any_step(dag):
 def test_a_search_server_is_indexed_last_and_may_turn_the_run_red(dag, monkeypatch):
     assert "index" not in dag.task_ids
     monkeypatch.setenv("LUMBUNG_SEARCH", "http://127.0.0.1:9200")
-    searched = load()
+    searched = load("tweets")
     assert upstream(searched, "index") == {"publish"}
     assert upstream(searched, "complete") == {"publish", "clean", "index", "rejected_row", "audit"}
 
@@ -67,7 +50,7 @@ def test_a_search_server_is_indexed_last_and_may_turn_the_run_red(dag, monkeypat
 def test_dataproc_cleans_between_the_version_and_the_load(monkeypatch, spark):
     for name, value in (("SPARK", spark), ("PROJECT", "my-project"), ("LAKE_URI", "gs://granary/lake")):
         monkeypatch.setenv(f"LUMBUNG_{name}", value)
-    dag = load()
+    dag = load("tweets")
     assert upstream(dag, "plan") == {"version"}
     assert upstream(dag, "load") == {"version", "clean"}
     assert "plan" in dag.get_task("clean").get_flat_relative_ids(upstream=True)
@@ -78,4 +61,4 @@ def test_dataproc_cleans_between_the_version_and_the_load(monkeypatch, spark):
 def test_it_is_paused_until_there_is_a_kafka(dag, monkeypatch):
     assert dag.is_paused_upon_creation
     monkeypatch.setenv("LUMBUNG_KAFKA", "127.0.0.1:9092")
-    assert not load().is_paused_upon_creation
+    assert not load("tweets").is_paused_upon_creation

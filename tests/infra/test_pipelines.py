@@ -17,6 +17,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 BLOCKS = {
     *("pipeline", "agent", "options", "stages", "stage", "steps", "when", "environment", "input", "expression"),
 }
+REQUIRE_ALL = "TESTS_REQUIRE_ALL"
 
 
 def of_jenkins():
@@ -60,14 +61,25 @@ def test_production_waits_for_an_approval_of_what_is_on_main():
     assert jobs["release"]["if"] == "github.event_name == 'push'"
 
 
+def test_a_test_that_finds_a_tool_missing_fails_there():
+    stage = JENKINS[JENKINS.index("stage('Test')") : JENKINS.index("stage('Schema')")]
+    assert f"{REQUIRE_ALL} = '1'" in stage
+    (step,) = (step for job in jobs() for step in job["steps"] if step.get("run") == "make test")
+    assert step["env"] == {REQUIRE_ALL: "1"}
+
+
 def test_credentials_come_by_their_ids():
     assigned = re.findall(r"^\s*([A-Z_]+) = (.*)$", JENKINS, re.MULTILINE)
     assert len(assigned) >= 12
     for name, value in assigned:
+        if name == REQUIRE_ALL:
+            continue
         assert re.fullmatch(r"credentials\('lumbung-[a-z-]+'\)", value), name
     for job in jobs():
         for environ in (job.get("env", {}), *(step.get("env", {}) for step in job["steps"])):
             for name, value in environ.items():
+                if name == REQUIRE_ALL:
+                    continue
                 assert re.fullmatch(r"\$\{\{ (vars|secrets)\.[A-Z_]+ \}\}", value), name
 
 

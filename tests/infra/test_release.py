@@ -111,7 +111,7 @@ def test_what_is_missing_is_named_all_at_once(checkout):
 
 
 def test_a_package_is_the_same_files_and_bytes_each_time(checkout):
-    (checkout.folder / "infra/new.sh").write_text("in no commit")
+    (checkout.folder / "infra/new.sh").write_text("not committed")
     archives = []
     for _ in range(2):
         assert checkout.call("package").returncode == 0
@@ -174,7 +174,7 @@ def test_an_older_version_can_be_deployed_again_but_not_built(ready):
 
 def test_what_is_in_no_commit_is_not_released(ready):
     (ready.folder / "Makefile").write_text("changed")
-    assert "in no commit" in refusal(ready.call("release", "qa", **VARIABLES))
+    assert "uncommitted changes" in refusal(ready.call("release", "qa", **VARIABLES))
     assert ready.noted() == []
 
 

@@ -1,4 +1,4 @@
-"""The script that submits the job of contract events: what it says is missing, and a real spark-submit."""
+"""The script that submits the job of contract events: what it lists as missing, and a real spark-submit."""
 
 import re
 from datetime import date
@@ -20,22 +20,28 @@ def submit(tmp_path):
     return contract_files.submitter(tmp_path / "node")
 
 
-def test_everything_that_is_missing_is_told_at_once(submit, tmp_path):
+def test_everything_that_is_missing_is_listed_at_once(submit, tmp_path):
     done = submit("prod", "--accounts", "/a", "--contracts", "/c", build=False, SPARK_HOME=f"{tmp_path}/none")
     assert done.returncode == 2
-    told = [line.strip() for line in done.stderr.splitlines()]
-    assert told[0] == "contracts.py: this is missing:"
-    assert told[1:6] == ["--day", "--parties", "--addresses", "--output", "--contracts and --contract-parties together"]
-    assert told[6].endswith("build/lumbung.zip: run make package")
-    assert told[8] == f"{tmp_path}/none/bin/spark-submit: install Spark 4, and set SPARK_HOME"
-    assert told[-1] == "HADOOP_CONF_DIR: the folder of the cluster's core-site.xml and yarn-site.xml"
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    assert lines[0] == "contracts.py: this is missing:"
+    assert lines[1:6] == [
+        "--day",
+        "--parties",
+        "--addresses",
+        "--output",
+        "--contracts and --contract-parties together",
+    ]
+    assert lines[6].endswith("build/lumbung.zip: run make package")
+    assert lines[8] == f"{tmp_path}/none/bin/spark-submit: install Spark 4, and set SPARK_HOME"
+    assert lines[-1] == "HADOOP_CONF_DIR: the folder of the cluster's core-site.xml and yarn-site.xml"
 
 
 def test_a_file_or_a_plan_of_this_machine_that_is_not_there_is_missing(submit, tmp_path):
     options = ["--accounts", "a.parquet", "--parties", "b", "--addresses", "hdfs:///c", "--output", "out"]
-    told = submit("local", "--day", f"{DAY}", *options).stderr
-    assert "the file a.parquet" in told
-    assert "hdfs" not in told
+    errors = submit("local", "--day", f"{DAY}", *options).stderr
+    assert "the file a.parquet" in errors
+    assert "hdfs" not in errors
     assert "the plan plan.json" in submit("local", "plan.json").stderr
 
 

@@ -37,7 +37,7 @@ NOON = datetime(2026, 11, 25, 5, tzinfo=UTC)  # in Jakarta
 
 
 class Broker(Kafka):
-    """A broker that also has doors with a password, one of them with TLS, and gives up killed consumers soon."""
+    """A broker that also has listeners with a password, one of them with TLS, and gives up killed consumers soon."""
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)
@@ -52,12 +52,12 @@ class Broker(Kafka):
 
     def properties(self, port: int, controller: int) -> dict[str, str]:
         usual = super().properties(port, controller)
-        doors = f",SAFE://127.0.0.1:{self.safe_port},LOGIN://127.0.0.1:{self.login_port}"
+        secured = f",SAFE://127.0.0.1:{self.safe_port},LOGIN://127.0.0.1:{self.login_port}"
         login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
         return {
             **usual,
-            "listeners": usual["listeners"] + doors,
-            "advertised.listeners": usual["advertised.listeners"] + doors,
+            "listeners": usual["listeners"] + secured,
+            "advertised.listeners": usual["advertised.listeners"] + secured,
             "inter.broker.listener.name": "PLAINTEXT",
             "listener.security.protocol.map": usual["listener.security.protocol.map"]
             + ",SAFE:SASL_SSL,LOGIN:SASL_PLAINTEXT",

@@ -96,6 +96,7 @@ def test_a_dry_run_a_later_day_and_a_backfill(ran, later):
     total = 54 + sum(first.values()) + sum(sent(filled).values())
     assert home.json("contract-events", "verify", "--json")["messages"] == total
     assert home.query(COUNT) == [{"n": total}]
+    assert sum(home.json("contract-events", "answers", "--json")["events_by_operation"].values()) == total
     days = home.query("SELECT DISTINCT day FROM ops.contract_event_run ORDER BY day")
     assert [row["day"] for row in days] == [DAY, NEXT, LAST]
 

@@ -17,6 +17,7 @@ from lumbung.cli.runs import (
     Json,
     check_kafka_of_up,
     day_or_today,
+    reading,
     run_dag,
     running_kafka,
     warehouse_at,
@@ -94,7 +95,7 @@ def show(
     contract: Annotated[str, typer.Argument(metavar="ID", help="The contract: the account's number.")],
     as_json: Json = False,
 ) -> None:
-    """Print a contract's history: its events, and what it is as they tell it."""
+    """Print a contract's history: its events, and its state after them."""
     history = SYSTEM.step("history")(open_lake(settings_module.load()), contract)
     if as_json:
         console.print_json(history.to_json())
@@ -124,6 +125,13 @@ def show(
         columns = [name for name in history.parties[0] if name != "contract_id"]
         rows = [[party[name] for name in columns] for party in history.parties]
         console.table("Its parties as sent", columns, rows)
+
+
+@app.command()
+def answers(as_json: Json = False) -> None:
+    """Print contracts by country, and events by operation and day, from what is published."""
+    with reading(settings_module.load()) as warehouse:
+        console.print_result(SYSTEM.answers(warehouse), as_json=as_json)
 
 
 @app.command()
@@ -185,7 +193,7 @@ def _show(settings: Settings, addresses: Services, day: date, new: Sequence[Send
     )
     samples = list(islice(SYSTEM.step("samples")(lake), SAMPLES))
     if samples:
-        console.out.print("[bold]Of the newest messages[/]")
+        console.out.print("[bold]Some of the newest messages[/]")
         console.out.print("\n".join(samples), soft_wrap=True, markup=False)
 
 

@@ -24,7 +24,7 @@ MEANINGS = {
 
 @app.command()
 def check() -> None:
-    """Hold the schema of the version that is set against what the registry has; exit 1 if it does not fit."""
+    """Compare the schema of the version that is set with what the registry has; exit 1 if it does not fit."""
     from lumbung.systems.contract_events import schema
 
     settings = settings_module.load()
@@ -38,7 +38,7 @@ def check() -> None:
 
 @app.command()
 def publish() -> None:
-    """Have the registry keep the schema of the version that is set, if it fits."""
+    """Register the schema of the version that is set, if it fits."""
     from lumbung.systems.contract_events import schema
 
     settings = settings_module.load()

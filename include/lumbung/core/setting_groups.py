@@ -59,7 +59,7 @@ def server_url(url: str) -> str:
         raise ValueError("must look like https://host:port")
     if parts.username is not None:
         raise ValueError(
-            "must hold no user and password; there are settings for them, by the names of _USERNAME and _PASSWORD"
+            "must hold no user and password; there are settings for them, whose names end in _USERNAME and _PASSWORD"
         )
     return url
 
@@ -159,7 +159,7 @@ class ContractEvents(Group):
 
     Attributes:
         source: folder of `accounts.csv`, `parties.csv` and `party_address.csv`.
-        topic: the topic that events are sent to; `<topic>.done` stands beside it.
+        topic: the topic that events are sent to; `<topic>.done` belongs to it.
         schema_version: version of the events' schema.
         tombstone: whether a message without a value follows the event of a contract that is deleted.
     """

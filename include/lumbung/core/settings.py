@@ -189,8 +189,8 @@ class Settings(Group):
             )
         elif self.spark.engine.startswith("sc://"):
             raise ValueError(
-                "LUMBUNG_SPARK names a Spark Connect server, which reads the lake by itself and knows no az://: give"
-                " LUMBUNG_LAKE_URI as abfss://container@account.dfs.core.windows.net/folder"
+                "LUMBUNG_SPARK names a Spark Connect server, which reads the lake by itself and does not know az://:"
+                " give LUMBUNG_LAKE_URI as abfss://container@account.dfs.core.windows.net/folder"
             )
         return self
 

@@ -96,7 +96,7 @@ def prune(
 
 def _plan_shared(lake: Lake, warehouse: Warehouse, plans: list[Plan]) -> Plan:
     """What systems share of a day goes when no system has the day any more."""
-    # Where no system has snapshots, nothing says which days are old.
+    # Where no system has snapshots, no day is known to be old.
     cutoff = min((plan.cutoff for plan in plans if plan.cutoff != date.max), default=date.min)
     left = {day for plan in plans for day in plan.days_left}
     audit = [file for file in day_files(lake, "audit") if (day := day_of(file)) < cutoff and day not in left]

@@ -17,15 +17,7 @@ from lumbung.core.errors import SourceError
 from lumbung.core.lines import bounded_lines
 from lumbung.sources import Batch, Reject
 from lumbung.sources.csv_header import positions, refusal
-from lumbung.sources.csv_record import (
-    ESCAPE,
-    escaped,
-    is_utf8_instead,
-    not_text,
-    number,
-    splitter,
-    without_end,
-)
+from lumbung.sources.csv_record import ESCAPE, escaped, is_utf8_instead, not_text, number, splitter, without_end
 from lumbung.sources.files import MAX_RECORD, Row, RowError, batches, byte_order_mark, opened
 from lumbung.sources.rows import key_of
 
@@ -151,7 +143,7 @@ def _row_of(
     def damaged(record: _Damaged) -> Reject:
         key = None
         if len(record.fields) == len(order):
-            # Other characters may stand for others there.
+            # Only ASCII is trusted: other characters may be wrong there.
             key = key_of(contract, [text if (text := record.fields[at]).isascii() else None for at in order])
         return Reject.of(record.line, record.raw, record.fault, key)
 

@@ -1,6 +1,6 @@
-"""Which texts a column takes: those that its contract lists, days, and moments.
+"""Which texts a column takes: those that its contract lists, days, and timestamps.
 
-Days and moments are those that every Spark reads alike, so that what passes here is never null there.
+Days and timestamps are those that every Spark reads alike, so that what passes here is never null there.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _OFFSET = r"(?:Z|[+-](?:(?:0[0-9]|1[0-7]):[0-5][0-9]|18:00))"  # 18 hours are th
 _PATTERNS = {"DATE": rf"\A{_DAY}\z", "TIMESTAMP": rf"\A{_DAY}(?:[T ]{_TIME}{_OFFSET}?)?\z"}
 _FORMS = {
     "DATE": "a day YYYY-MM-DD from year 0001 on",
-    "TIMESTAMP": "a moment YYYY-MM-DD[T| ]HH:MM[:SS[.fraction]][Z|±HH:MM] of the years 0001 to 9999",
+    "TIMESTAMP": "a timestamp YYYY-MM-DD[T| ]HH:MM[:SS[.fraction]][Z|±HH:MM] of the years 0001 to 9999",
 }
 _NO_YEAR = "0000-"
 _EDGES = ("0001-01-01", "9999-12-31")
-"""Days some of whose moments are in another year in UTC, in which they are stored and sent."""
+"""Days some of whose timestamps are in another year in UTC, in which they are stored and sent."""
 
 
 def faults(column: Column, values: pa.StringArray) -> pa.StringArray:
@@ -55,7 +55,7 @@ def faults(column: Column, values: pa.StringArray) -> pa.StringArray:
 
 
 def _unreadable(values: pa.StringArray, kind: str, *, required: bool) -> pa.BooleanArray:
-    """Which texts are not a day or a moment; an empty one is no value."""
+    """Which texts are not a day or a timestamp; an empty one is no value."""
     readable = pc.match_substring_regex(values, _PATTERNS[kind])
     readable = pc.and_not(readable, pc.starts_with(values, _NO_YEAR))
     if not required:
@@ -70,10 +70,10 @@ def _unreadable(values: pa.StringArray, kind: str, *, required: bool) -> pa.Bool
 
 
 def _is_outside(text: str) -> bool:
-    """Whether a moment is in another year than 0001 to 9999 in UTC."""
-    moment = datetime.fromisoformat(text)
+    """Whether a timestamp is in another year than 0001 to 9999 in UTC."""
+    timestamp = datetime.fromisoformat(text)
     try:
-        (moment if moment.tzinfo else moment.replace(tzinfo=JAKARTA)).astimezone(UTC)
+        (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=JAKARTA)).astimezone(UTC)
     except OverflowError:
         return True
     return False

@@ -279,7 +279,7 @@ class Cluster:
                 for option, right in config.items()
                 if _must_be(option, config) and (value := configs[name][option].value) != right
             }
-            # Without compaction a dead letter may stand there twice, which does no harm.
+            # Without compaction a dead letter may be there twice, which does no harm.
             if wrong and name != self.dead:
                 has = ", ".join(f"{option} is {value}" for option, (value, _) in wrong.items())
                 needed = ", ".join(right for _, right in wrong.values())

@@ -43,8 +43,8 @@ class Check:
         subject: what the registry has it under.
         state: `new`: the subject has no schema yet; `same`: it has this one; `compatible` or `incompatible` with what
             it has.
-        level: what the registry checks, such as BACKWARD: who reads by the new schema can read what was sent by the
-            last one.
+        level: what the registry checks, such as BACKWARD: consumers of the new schema can read messages of the last
+            one.
         latest: the subject's latest version; None: it has none.
         version: the version that this schema is; None: it is not there.
         schema_id: the registry's id of this schema; None: it is not there.
@@ -92,7 +92,7 @@ class Registry:
         return published.schema_id
 
     def check(self, text: str) -> Check:
-        """Hold a JSON Schema against what the registry has; nothing is written.
+        """Compare a JSON Schema with what the registry has; nothing is written.
 
         Raises:
             RegistryUnavailableError: the registry does not answer.
@@ -102,10 +102,10 @@ class Registry:
             return self._check(text)
 
     def publish(self, text: str) -> Check:
-        """Have the registry keep a JSON Schema. A new subject is checked BACKWARD, where nothing is checked so far.
+        """Register a JSON Schema. A new subject is checked BACKWARD, where nothing is checked so far.
 
         Returns:
-            What `check` says, with the version and id that it has now.
+            What `check` returns, with the version and id that it has now.
 
         Raises:
             RegistryUnavailableError: the registry does not answer.
@@ -135,7 +135,7 @@ class Registry:
             return Check(self.subject, "same", self._level(), latest, same.version, same.schema_id)
         with _unless_missing():
             latest, level = client.get_latest_version(self.subject).version, self._level()
-            # A registry may take "all versions" at its word, whatever the level says.
+            # A registry may check all versions if it is asked to, whatever the level is.
             is_transitive = level.endswith("_TRANSITIVE")
             test = client.test_compatibility_all_versions if is_transitive else client.test_compatibility
             return Check(self.subject, "compatible" if test(self.subject, schema) else "incompatible", level, latest)
@@ -204,7 +204,7 @@ class Registry:
             return LumbungError(
                 f"the schema registry {what}",
                 where=self.url,
-                remedy=f"check {user} and {password}, and the user's rights; somebody who may write there can publish"
+                remedy=f"check {user} and {password}, and the user's rights; a user who may write there can publish"
                 f" the schema: {self.command} publish",
             )
         if status in _PASSING:
@@ -242,7 +242,7 @@ class Registry:
 
 
 def frame(schema_id: int) -> bytes:
-    """What stands in front of each message of a schema.
+    """The bytes before each message of a schema.
 
     Args:
         schema_id: the registry's id of it.
@@ -251,13 +251,13 @@ def frame(schema_id: int) -> bytes:
 
 
 def unframed(value: bytes) -> bytes:
-    """A JSON message without what a registry's client put in front of it, if it did."""
+    """A JSON message without the bytes that a registry's client puts before it, if they are there."""
     return value[_FRAME.size :] if value.startswith(b"\0") else value
 
 
 @contextlib.contextmanager
 def _unless_missing() -> Iterator[None]:
-    """Go on behind the block where the registry does not have what it asks for."""
+    """Leave the block, without an error, where the registry does not have what it asks for."""
     from confluent_kafka.schema_registry.error import SchemaRegistryError
 
     try:

@@ -55,7 +55,7 @@ class Shipper:
         self._done.close()
 
     def claim(self) -> None:
-        """Become the topic's shipper, also once more, and read what is done; an older one can commit nothing any more.
+        """Become the topic's shipper, or become it again, and read what is done; an older one can commit nothing more.
 
         Raises:
             KafkaUnavailableError: Kafka does not answer.
@@ -98,8 +98,8 @@ class Shipper:
         Args:
             name: the batch's, by which `done` knows it.
             messages: key and value of each; a message without a value is a tombstone. They are not kept in memory.
-            record: what is known of the batch. It is written behind the last message, so that who makes the messages
-                may complete it.
+            record: what is known of the batch. It is written after the last message, so that the
+                iterator of messages may complete it.
 
         Returns:
             How many messages.
@@ -119,20 +119,12 @@ class Shipper:
         self._done.records[name] = value
         return count
 
-    def check(self, key: bytes, value: bytes | None) -> None:
-        """Refuse a message that is too large, as `send` would.
-
-        Raises:
-            LumbungError: it is.
-        """
-        check_size(key, value, self.limit, self.cluster.name)
-
     def _produce(self, producer: Producer, messages: Iterable[tuple[bytes, bytes | None]]) -> int:
         send, topic, limit = producer.produce, self.cluster.name, self.limit
         count = 0
         for key, value in messages:
             if len(key) + len(value or b"") > limit:
-                self.check(key, value)
+                check_size(key, value, limit, topic)
             try:
                 send(topic, value, key)
             except BufferError:
@@ -154,7 +146,7 @@ class Shipper:
         return errors(self.cluster, self.cluster.name, f"take {self._content}", "shipper")
 
 
-def check_size(key: bytes, value: bytes | None, limit: int = MESSAGE_BYTES, topic: str = "") -> None:
+def check_size(key: bytes, value: bytes | None, limit: int, topic: str) -> None:
     """Refuse a message that is too large for a topic.
 
     Args:

@@ -2,7 +2,7 @@
 -- Grain: day x operation, all three of each day that has an event; no row for a day without any.
 -- Traps: the day is that of the version. Events add up over days and operations; contracts over neither, as a contract
 -- may have an event on each of two days, or in two sendings of a day. A day of which nothing changed and a day that was
--- never sent look alike here: ops.contract_event_run tells them apart.
+-- never sent look alike here: ops.contract_event_run distinguishes them.
 WITH event_day AS (
     SELECT DISTINCT event_date
     FROM dwh.fact_contract_event

@@ -1,4 +1,4 @@
--- Grain: a party of a contract of the newest version, as the contract's events tell it.
+-- Grain: a party of a contract of the newest version, as the contract's events describe it.
 -- Traps: a party may be one of several contracts: count distinct parties, or rows for relations. Its address is the one
 -- that was sent with that contract; while one of them is held, the addresses of one party may differ. Nulls alone:
 -- the party has no address.

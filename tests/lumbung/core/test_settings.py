@@ -51,7 +51,7 @@ def test_a_lake_may_be_on_azure(given):
         ({"LUMBUNG_LAKE_URI": "abfss://granary/lake"}, "abfss://container@account.dfs.core.windows.net/folder"),
         ({"LUMBUNG_LAKE_URI": "abfss://granary@desa.blob.core.windows.net/a"}, "LUMBUNG_LAKE_URI must be"),
         ({"LUMBUNG_LAKE_URI": "wasbs://granary@desa.blob.core.windows.net/a"}, "LUMBUNG_LAKE_URI must be"),
-        ({"LUMBUNG_LAKE_URI": AZ, OF_ACCOUNT: "desa", "LUMBUNG_SPARK": "sc://spark:15002"}, "knows no az://"),
+        ({"LUMBUNG_LAKE_URI": AZ, OF_ACCOUNT: "desa", "LUMBUNG_SPARK": "sc://spark:15002"}, "does not know az://"),
         ({"LUMBUNG_LAKE_URI": ABFSS, "LUMBUNG_SPARK": "dataproc", "LUMBUNG_PROJECT": "my-project"}, "of gs://"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Texts that a contract allows: listed ones, days and moments."""
+"""Texts that a contract allows: listed ones, days and timestamps."""
 
 import json
 from calendar import monthrange
@@ -32,7 +32,7 @@ NO_MOMENTS = [
     *("2026-01-01T10:00:00.1234567891", "2026-01-01T10:00 Asia/Jakarta", "2026-01-01T10:00[UTC]", " ", "\t"),
     *("0001-01-01", "0001-01-01T07:07:11", "0001-01-01T08:59+09:00", "9999-12-31T23:00-01:00", "0000-06-01T00:00"),
 ]
-MOMENT = "a moment YYYY-MM-DD[T| ]HH:MM[:SS[.fraction]][Z|±HH:MM] of the years 0001 to 9999"
+TIMESTAMP = "a timestamp YYYY-MM-DD[T| ]HH:MM[:SS[.fraction]][Z|±HH:MM] of the years 0001 to 9999"
 
 
 def faults(column_texts, **options):
@@ -41,9 +41,9 @@ def faults(column_texts, **options):
 
 
 @pytest.mark.parametrize(("kind", "good", "bad"), [("DATE", DAYS, NO_DAYS), ("TIMESTAMP", MOMENTS, NO_MOMENTS)])
-def test_days_and_moments_are_read_and_nothing_else(kind, good, bad):
+def test_days_and_timestamps_are_read_and_nothing_else(kind, good, bad):
     assert faults([*good, None, ""], parses_as=kind) == [None] * (len(good) + 2)
-    form = {"DATE": "a day YYYY-MM-DD from year 0001 on", "TIMESTAMP": MOMENT}[kind]
+    form = {"DATE": "a day YYYY-MM-DD from year 0001 on", "TIMESTAMP": TIMESTAMP}[kind]
     assert faults(bad, parses_as=kind) == [f"column began: {text!r} is not {form}" for text in bad]
 
 

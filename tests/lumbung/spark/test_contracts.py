@@ -25,7 +25,7 @@ from support.contract_tables import (
     write,
 )
 
-BEGAN = datetime(2018, 3, 24, 6, 56, 45)  # noqa: DTZ001 - a frame's moments have no zone where it is collected
+BEGAN = datetime(2018, 3, 24, 6, 56, 45)  # noqa: DTZ001 - a frame's timestamps have no zone where it is collected
 JOINED = datetime(2019, 7, 29, 6, 21, 32)  # noqa: DTZ001
 CONTRACT_ROW = "contract_id string, operation string, payload string"
 EQUAL = {"ignore_row_order": True, "ignore_nullable": True}
@@ -46,7 +46,7 @@ def changes(engine, tmp_path):
     return frames
 
 
-def test_texts_become_moments(engine):
+def test_texts_become_timestamps(engine):
     given = engine.createDataFrame(
         [
             ("2018-03-24 13:56:45.0009",),
@@ -65,9 +65,9 @@ def test_texts_become_moments(engine):
             ("2018-03-24", datetime(2018, 3, 23, 17, tzinfo=UTC)),
             (None, None),
         ],
-        "text string, moment timestamp",
+        "text string, instant timestamp",
     )
-    assert_df_equality(given.withColumn("moment", leaves.instant("text")), expected, **EQUAL)
+    assert_df_equality(given.withColumn("instant", leaves.instant("text")), expected, **EQUAL)
 
 
 def test_events_are_of_contracts_that_differ(engine, changes):
@@ -300,7 +300,7 @@ def test_a_table_sorts_by_the_bytes_of_its_ids(sail, inputs):
     assert keys == sorted(keys)
 
 
-def test_a_moment_without_a_zone_is_jakarta_s_and_is_cut_to_milliseconds(engine, tmp_path):
+def test_a_timestamp_without_a_zone_is_jakarta_s_and_is_truncated_to_milliseconds(engine, tmp_path):
     """As Python's zones have it, over all that Jakarta's clocks have shown."""
     texts = dict(enumerate(TIMES))
     accounts = [account(f"{number}", account_start_date=text) for number, text in texts.items()]

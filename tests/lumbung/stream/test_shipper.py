@@ -63,7 +63,7 @@ def test_a_message_that_is_too_large_sends_nothing(tweets, cluster):
         assert shipper.done("large") is None
         with pytest.raises(LumbungError, match=message):
             check_size(b"contract-7", b"x" * 1000, 1000, tweets.topic)
-        check_size(b"contract-7", None)
+        check_size(b"contract-7", None, 1000, tweets.topic)
         shipper.send("next", [(b"second", b"2")])
     assert content(tweets) == [(b"key", b"x" * 997), (b"second", b"2")]
     assert set(tweets.done()) == {"right", "next"}

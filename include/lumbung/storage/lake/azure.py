@@ -17,7 +17,7 @@ from lumbung.storage.lake.objects import ABSENT, ObjectLake
 
 WRITER = "lumbung_writer"  # in a blob's metadata, whose names have no dashes here
 FOLDER_MARK = "hdi_isfolder"  # in the metadata of a blob that stands for a folder
-# The newest that Azurite 3.35.0 speaks: what is tested is what is sent.
+# The newest that Azurite 3.35.0 supports: what is tested is what is sent.
 API_VERSION = "2025-11-05"
 # A file up to this size is one request; a larger one is sent in blocks. Both are held in memory.
 SINGLE_BYTES = 64 * 1024 * 1024
@@ -39,7 +39,7 @@ class AzureLake(ObjectLake):
     """A lake in a container, under an optional prefix; an object's revision is its ETag.
 
     Accounts with a hierarchical namespace have folders, which they and some tools show as empty blobs with a mark in
-    their metadata. They are no files here, and empty ones are deleted as in a folder.
+    their metadata. They are not files here, and empty ones are deleted as in a folder.
 
     Args:
         uri: `az://container[/prefix]` or `abfss://container@account.dfs.core.windows.net[/prefix]`.
@@ -56,7 +56,7 @@ class AzureLake(ObjectLake):
 
     @contextlib.contextmanager
     def _asked(self, path: str) -> Iterator[None]:
-        """Raises what the client raises as an error that says where and what to do."""
+        """Turn the client's errors into errors with a place and a remedy."""
         from azure.core.exceptions import AzureError as ClientError
         from azure.core.exceptions import ClientAuthenticationError
 
@@ -66,7 +66,7 @@ class AzureLake(ObjectLake):
             status = getattr(error, "status_code", None)  # None: there was no answer
             is_denied = isinstance(error, ClientAuthenticationError) or (status and status < 500 and status != 429)
             kind = AzureError if is_denied else AzureUnavailableError
-            remedy = "see what `lumbung doctor` says of the lake, then run again"
+            remedy = "check the lake with `lumbung doctor`, then run again"
             raise kind(first_line(error), where=self.address(path), remedy=remedy) from error
 
     def _read[T](self, path: str, take: Callable[[Any], T]) -> tuple[T, str] | None:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumbung.core.errors import LumbungError
+from lumbung.sources.synthetic import replaced
 
 Array = NDArray[Any]
 
@@ -83,33 +84,8 @@ def generate(
             where="generate",
             remedy=f"ask for 1 to {MOST_CONTRACTS:,} contracts in all, and for 0 days or more",
         )
-    parts = {name: folder / f".{name}.part" for name in HEADERS}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _refuse_other_files(folder, {*HEADERS, *(part.name for part in parts.values())})
-        try:
-            rows = _write(parts, contracts, new, seed, step, progress or (lambda _file, _done, _total: None))
-            for name, part in parts.items():
-                part.replace(folder / name)
-        finally:
-            for part in parts.values():
-                part.unlink(missing_ok=True)
-    except OSError as error:
-        raise LumbungError(
-            f"the sources cannot be written ({error.strerror})",
-            where=str(error.filename or folder),
-            remedy="give a folder that can be written, with room for 400 bytes a contract",
-        ) from error
-    return rows
-
-
-def _refuse_other_files(folder: Path, ours: set[str]) -> None:
-    if strangers := sorted(path.name for path in folder.iterdir() if path.name not in ours):
-        raise LumbungError(
-            f"the folder holds other files: {', '.join(strangers[:5])}{', …' if strangers[5:] else ''}",
-            where=str(folder),
-            remedy="give a new or empty folder",
-        )
+    with replaced(folder, HEADERS, room="400 bytes a contract") as parts:
+        return _write(parts, contracts, new, seed, step, progress or (lambda _file, _done, _total: None))
 
 
 def _write(
@@ -268,11 +244,11 @@ class _Block:
             np.where(self.is_active[places], "1", "0"),
             self._ids("account", numbers),
             self._pick("system", numbers, SYSTEMS),
-            self._moments("started", numbers),
-            self._blank(
+            self._timestamps("started", numbers),
+            self._some_empty(
                 0.01, "no title 1", numbers, self._either("title 1", pools.names, abroad, numbers, title), title
             ),
-            self._blank(
+            self._some_empty(
                 0.6, "no title 2", numbers, self._either("title 2", pools.names, abroad, numbers, title), title
             ),
             np.array([",".join(tax_id) for tax_id in tax_ids], object),
@@ -288,7 +264,7 @@ class _Block:
             self._ids("account", self.numbers[places[0]]),
             self._ids("party", parties[places]),
             self._pick("relation", slots, RELATIONS, changed),
-            self._moments("related", slots, changed),
+            self._timestamps("related", slots, changed),
         )
         return _lines(load_date, columns)
 
@@ -299,16 +275,16 @@ class _Block:
         columns = (
             self._ids("party", slots),
             self._either("street", pools.streets, abroad, slots, changed),
-            self._blank(0.6, "no unit", slots, self._either("unit", pools.units, abroad, slots, changed), changed),
+            self._some_empty(0.6, "no unit", slots, self._either("unit", pools.units, abroad, slots, changed), changed),
             self._either("city", pools.cities, abroad, slots, changed),
-            self._blank(0.02, "no code", slots, self._pick("code", slots, pools.codes, changed), changed),
+            self._some_empty(0.02, "no code", slots, self._pick("code", slots, pools.codes, changed), changed),
             np.where(abroad, self._pick("country", self.numbers[places[0]], ABROAD), "Indonesia"),
             np.datetime_as_string(SINCE.astype("datetime64[D]") + days.astype("timedelta64[D]")),
         )
         return _lines(load_date, columns)
 
-    def _moments(self, name: str, ids: Array, version: Array | int = 0) -> Array:
-        """Moments of the past in the spellings that come: with their zone, in UTC, and without one."""
+    def _timestamps(self, name: str, ids: Array, version: Array | int = 0) -> Array:
+        """Times of the past in the spellings that come: with their zone, in UTC, and without one."""
         times = SINCE + (self._hash(name, ids, version) % np.uint64(DAYS * 86_400_000)).astype("timedelta64[ms]")
         texts: Array = np.datetime_as_string(times).astype(object)
         spelling = self._share("spelling", ids)
@@ -328,7 +304,8 @@ class _Block:
         texts = np.array(pool, object)
         return texts[(self._hash(name, ids, version) % np.uint64(len(texts))).astype(np.intp)]
 
-    def _blank(self, share: float, name: str, ids: Array, texts: Array, version: Array | int = 0) -> Array:
+    def _some_empty(self, share: float, name: str, ids: Array, texts: Array, version: Array | int = 0) -> Array:
+        """The texts, a share of them empty."""
         return np.where(self._share(name, ids, version) < share, "", texts)
 
     def _ids(self, entity: str, numbers: Array) -> Array:
@@ -341,7 +318,7 @@ class _Block:
         return (self._hash(name, ids, version) >> np.uint64(11)) * 2.0**-53
 
     def _hash(self, name: str, ids: Array, version: Array | int = 0) -> Array:
-        """Numbers that say nothing of each other, by what they are for, the id and how often it was changed."""
+        """Independent numbers, by what they are for, the id and how often it was changed."""
         purpose = np.uint64(zlib.crc32(name.encode()) << 32 ^ self.seed % 2**32)
         return _mix(_mix(ids ^ _mix(np.array(purpose))) + np.asarray(version, np.uint64))
 

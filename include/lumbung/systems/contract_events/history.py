@@ -1,4 +1,4 @@
-"""A contract's history: all its events, and what it is as they tell it."""
+"""A contract's history: all its events, and its state after them."""
 
 from __future__ import annotations
 

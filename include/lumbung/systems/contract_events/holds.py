@@ -1,7 +1,7 @@
 """Which contracts a version's rejected rows hold back.
 
-A row that was rejected says nothing of its contract, so the contract stays as it was sent last. Of a row whose key
-cannot be read nobody knows which one is missing: then nothing that is missing counts as removed. An identical repeat
+The contract of a rejected row stays as it was sent last, as its present state is not known. A rejected row whose key
+cannot be read may be any row that is missing, so then nothing that is missing counts as removed. An identical repeat
 loses no row, and a row that refers to a missing one holds nothing by itself.
 """
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from openpyxl import Workbook
 
 from lumbung.core.errors import LumbungError
+from lumbung.sources.synthetic import replaced
 
 Ids = NDArray[np.uint8]  # one id of 36 ASCII bytes per row
 
@@ -99,33 +100,8 @@ def generate(
     """
     if enrollments < 1:
         raise LumbungError(f"{enrollments} enrollments", where="generate", remedy="ask for at least 1")
-    parts = {name: out / f".{name}.part" for name in FILES}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        _refuse_other_files(out, {*FILES, *(part.name for part in parts.values())})
-        try:
-            rows = _write(parts, sizes(enrollments), seed, progress or (lambda _file, _done, _total: None))
-            for name in FILES:
-                parts[name].replace(out / name)
-        finally:
-            for part in parts.values():
-                part.unlink(missing_ok=True)
-    except OSError as error:
-        raise LumbungError(
-            f"the sources cannot be written ({error.strerror})",
-            where=str(error.filename or out),
-            remedy="give a folder that can be written, with room for 100 bytes an enrollment",
-        ) from error
-    return rows
-
-
-def _refuse_other_files(out: Path, ours: set[str]) -> None:
-    if strangers := sorted(path.name for path in out.iterdir() if path.name not in ours):
-        raise LumbungError(
-            f"the folder holds other files: {', '.join(strangers[:5])}{', …' if strangers[5:] else ''}",
-            where=str(out),
-            remedy="give a new or empty folder",
-        )
+    with replaced(out, FILES, room="100 bytes an enrollment") as parts:
+        return _write(parts, sizes(enrollments), seed, progress or (lambda _file, _done, _total: None))
 
 
 def _write(

@@ -174,7 +174,7 @@ def test_an_expired_lease_whose_answer_was_lost_is_taken_over(lake, lossy):
 
 
 def test_a_renewal_that_never_got_an_answer_is_found_by_the_next(lake):
-    """The client gave up repeating it: the lease has a revision that its holder was never told."""
+    """The client gave up repeating it: the lease has a revision that its holder never learned."""
     revision = lake._acquire("leases/x.json", "me")
     lake._replace("leases/x.json", b'{"owner": "me", "expires": 0}', "me", revision)
     renewed = lake._replace("leases/x.json", b'{"owner": "me", "expires": 9e9}', "me", revision)

@@ -122,11 +122,11 @@ def test_nobody_who_is_gone_comes_back(tmp_path):
     assert third & first <= second
 
 
-def test_progress_is_told(tmp_path, monkeypatch):
+def test_progress_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BLOCK", 100)
-    told = []
-    generate(tmp_path, contracts=250, progress=lambda *news: told.append(news))
-    assert told == [(ACCOUNTS, 100, 250), (ACCOUNTS, 200, 250), (ACCOUNTS, 250, 250)]
+    reports = []
+    generate(tmp_path, contracts=250, progress=lambda *report: reports.append(report))
+    assert reports == [(ACCOUNTS, 100, 250), (ACCOUNTS, 200, 250), (ACCOUNTS, 250, 250)]
 
 
 @pytest.mark.parametrize(("contracts", "step"), [(0, 0), (-1, 0), (1, -1), (200_000_001, 0), (199_999_999, 1)])

@@ -115,8 +115,8 @@ DATE = "column address_start_date: {!r} is not a day YYYY-MM-DD from year 0001 o
         (account(200, active="2"), held(["A200"]), ACTIVE.format("2")),
         (account(200, active="1 "), held(["A200"]), ACTIVE.format("1 ")),
         (account(200, active=""), held(["A200"]), "required column active_ind is null"),
-        (account(200, started="2026-02-30"), held(["A200"]), "column account_start_date: '2026-02-30' is not a moment"),
-        (account(200, started="01/02/2026"), held(["A200"]), "column account_start_date: '01/02/2026' is not a moment"),
+        (account(200, started="2026-02-30"), held(["A200"]), "column account_start_date: '2026-02-30' is not a time"),
+        (account(200, started="01/02/2026"), held(["A200"]), "column account_start_date: '01/02/2026' is not a time"),
         (account(200) + ",more", held(removals=True), "expected 11 columns, found 12"),
         ("A200", held(removals=True), "expected 11 columns, found 1"),
         (account(200, title='"Tit'), held(removals=True), "broken quote: it is opened and not closed"),
@@ -124,7 +124,7 @@ DATE = "column address_start_date: {!r} is not a day YYYY-MM-DD from year 0001 o
         (account(200).replace("A200", " "), held(removals=True), "key column account_id is blank"),
         (account(200, title="T").encode().replace(b",T,", b",\xff,"), held(["A200"]), "byte 0xff at position 34"),
         (account(200).encode().replace(b"A200", b"A\xff"), held(removals=True), "byte 0xff at position 15"),
-        # Its contract is not held by a row whose key is another's in all but blanks.
+        # Its contract is not held by a row whose key differs from another's only in white space.
         (account(200, active="2").replace("A200", " A7"), held([" A7"]), ACTIVE.format("2")),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_rejected_account_holds_its_contract(source, row, expected, reason):
     [
         (party("A7", "P7", started="2021-01-01"), held(["A7"]), "2 rows with the same account_id, party_id and diff"),
         (party("A7", "P7", load_date="x"), NOTHING, "an identical repeat of line 9"),
-        (party("A7", "P200", started="yesterday"), held(["A7"]), "column relation_start_date: 'yesterday' is not a mo"),
+        (party("A7", "P200", started="yesterday"), held(["A7"]), "column relation_start_date: 'yesterday' is not a ti"),
         (party("A7", ""), held(["A7"]), "key column party_id is null"),
         (party("", "P7"), held(removals=True), "key column account_id is null"),
         (party("\t", "P7", started="x"), held(removals=True), "key column account_id is blank"),

@@ -249,7 +249,7 @@ def test_the_pages_examples_are_events_and_its_code_folds_them():
     assert len(examples) == 3
     schema.validator("1.0")(examples)
     (code,) = code_blocks("python")
-    space = {"json": json}
+    space = {}
     exec(code, space)
     contracts, states = {}, []
     for example in examples:
@@ -266,7 +266,7 @@ def test_the_pages_examples_are_events_and_its_code_folds_them():
     for payload in (inserted_contract(), updated_contract()):
         space["fold"](contracts, b"1", json.dumps(event(payload)).encode())
     assert set(contracts[b"1"]["parties"]) == {"9820", "9821", "2", "3"}
-    again = [*examples[1:], *examples]  # a consumer that goes on from before what it has read
+    again = [*examples[1:], *examples]  # a consumer that starts again from an earlier offset
     for example in again:
         space["fold"](contracts, b"6982391060", example.encode())
     assert set(contracts) == {b"1"}
