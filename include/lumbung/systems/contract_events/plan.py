@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -186,7 +187,8 @@ def write(run: Run, work: Work, chunks: Iterable[Chunk]) -> Plan:
             operations.update(operation for _, operation, _ in found)
             operations[TOMBSTONE] += parts.add(made)
 
-        for chunk in ahead(chunks):
+        # Closed before Spark's session, which a thread may be using.
+        for chunk in stack.enter_context(contextlib.closing(ahead(chunks))):
             contracts.add(chunk.contracts)
             parties.add(chunk.parties)
             for batch in chunk.events.to_batches(GROUP_EVENTS):
@@ -213,7 +215,7 @@ def write(run: Run, work: Work, chunks: Iterable[Chunk]) -> Plan:
 _COLUMNS = ("contract_id", "operation", "payload")
 
 
-def ahead(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+def ahead(chunks: Iterable[Chunk]) -> Generator[Chunk]:
     """Each chunk, while Spark is at work on the next one in a thread."""
     following = iter(chunks)
     with ThreadPoolExecutor(1) as thread:
