@@ -252,6 +252,19 @@ def test_two_runs_of_the_same_version_send_it_once(contracts):
     assert ids(contracts) == ["1", "2", "3", "4", "5"]
 
 
+def test_a_run_whose_events_of_a_version_are_not_those_that_were_sent_is_refused(contracts):
+    """Its tables would show events that the topic does not have."""
+    contracts.give(sources(1, 2))
+    slow = contracts.run().up_to("events")
+    contracts.set(contract_events_schema_version="1.1")
+    contracts.take()
+    slow.through(("version", "rejected", "load", "build"))
+    with pytest.raises(LumbungError, match="another version was sent"):
+        slow.send()
+    sent = {message["value"]["eventHeader"]["eventIdentifier"] for message in contracts.messages()}
+    assert {row["event_id"] for row in contracts.rows("SELECT event_id FROM {dwh.fact_contract_event}")} == sent
+
+
 def test_a_dry_run_says_what_it_would_send_and_loads_sends_and_publishes_nothing(contracts):
     first, *_ = states()
     dry = contracts.take(first, dry_run=True)
