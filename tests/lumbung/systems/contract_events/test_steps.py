@@ -7,7 +7,7 @@ import pytest
 
 from lumbung.core.errors import LumbungError
 from lumbung.stream.shipper import Shipper
-from lumbung.systems.contract_events import part
+from lumbung.systems.contract_events import part, steps
 from lumbung.systems.contract_events.sending import EVENTS, SENDINGS, newest_sending
 from support.contracts_harness import DAY, account, sources, states
 
@@ -161,6 +161,9 @@ def test_a_run_that_is_killed_while_it_sends_is_completed_by_the_next(contracts,
     kill_sends(None)
     following = contracts.take(second, NEXT)
     assert "completed: " in following.did["events"].note
+    # What a command says that it has sent: of both versions, but for what the killed run had sent.
+    messages = sum(steps.sent(contracts.lake, [NEXT]).values())
+    assert messages == len(OF_FIRST + OF_SECOND) - 2 * sent
     assert contracts.operations() == sorted(OF_FIRST + OF_SECOND)
     assert contracts.verify().counts == {}
     assert Counter(row["sending"] for row in contracts.rows("SELECT sending FROM {dwh.fact_contract_event}")) == {
