@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 from lumbung.pipeline.operations import load_rows
 from lumbung.pipeline.run import Run, Step
+from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import Document
 from lumbung.storage.warehouse import short
 from lumbung.systems.contract_events.sending import ROOT, Content, Counts, Sending
 
 RUNS = f"{ROOT}/runs"
 TABLE = "ops.contract_event_run"
+_SENT = ("insert", "update", "delete", "tombstone")
 
 
 class RunRecord(Document):
@@ -71,14 +74,29 @@ def note_sent(run: Run, sending: Sending, sent: Counts) -> None:
 def contract_event_run(run: Run) -> Step:
     """Rebuild the day's partition of `ops.contract_event_run` from what all of the day's runs have kept."""
     with run.lake.lease(f"load/{TABLE}"):
-        folder = f"{RUNS}/dt={run.day}"
-        contents = [run.lake.read(f"{folder}/{name}") for name in run.lake.names(folder)]
-        rows = [RunRecord.model_validate_json(content).model_dump() for content in contents if content]
+        rows = [record.model_dump() for record in _records(run.lake, run.day)]
         return load_rows(run, run.catalog[TABLE], rows, run.day)
 
 
+def sent(lake: Lake, days: Iterable[date]) -> dict[str, int]:
+    """How many messages of each operation, in capitals, the days' runs have sent, of any version.
+
+    Args:
+        lake: the lake.
+        days: of the runs.
+    """
+    records = [record for day in days for record in _records(lake, day)]
+    return {name.upper(): sum(getattr(record, f"{name}_count") for record in records) for name in _SENT}
+
+
+def _records(lake: Lake, day: date) -> list[RunRecord]:
+    folder = f"{RUNS}/dt={day}"
+    contents = [lake.read(f"{folder}/{name}") for name in lake.names(folder)]
+    return [RunRecord.model_validate_json(content) for content in contents if content]
+
+
 def _counted(sent: Counts) -> dict[str, int]:
-    return {f"{name}_count": getattr(sent, name) for name in ("insert", "update", "delete", "tombstone")}
+    return {f"{name}_count": getattr(sent, name) for name in _SENT}
 
 
 def _read(run: Run) -> RunRecord:

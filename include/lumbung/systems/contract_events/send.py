@@ -21,7 +21,7 @@ from lumbung.stream.shipper import Shipper
 from lumbung.systems.contract_events import part as parts
 from lumbung.systems.contract_events import record
 from lumbung.systems.contract_events.schema import check_registry, prefix
-from lumbung.systems.contract_events.sending import LEASE, PLANS, Counts, Plan, Sending, plan_of, sendings
+from lumbung.systems.contract_events.sending import LEASE, PLANS, Content, Counts, Plan, Sending, plan_of, sendings
 from lumbung.systems.contract_events.topic import is_empty, open_cluster
 
 
@@ -104,8 +104,8 @@ def ship(run: Run, plan: Plan | None = None) -> Counts:
 def _commit(run: Run, plan: Plan, before: Sequence[Sending]) -> list[Sending]:
     """Make the plan the next sending, unless it is the newest one already; gives all sendings."""
     newest = before[-1] if before else None
-    if newest and newest.content.order == plan.order:
-        return list(before)  # by an earlier try, or by a run at the same time: the same events
+    if newest and _is_same(newest.content, plan):
+        return list(before)  # by an earlier try, or by a run at the same time
     if plan.base == (newest.generation if newest else 0):
         check_registry(run.settings, plan.schema_version)
         sending = Sending.of(plan)
@@ -116,6 +116,12 @@ def _commit(run: Run, plan: Plan, before: Sequence[Sending]) -> list[Sending]:
         where=f"{run.settings.contract_events.topic}, version {plan.day} generation {plan.generation}",
         remedy="run the day again",
     )
+
+
+def _is_same(sent: Content, plan: Plan) -> bool:
+    """Whether a sending is the plan: a run with other settings makes other events of the same version."""
+    parts, sent_parts = ([part.sha256 for part in content.parts] for content in (plan, sent))
+    return (sent.order, sent.base, sent_parts) == (plan.order, plan.base, parts)
 
 
 def _refuse_others(run: Run, shipper: Shipper, topic_id: str, ours: Sequence[DataFile]) -> None:

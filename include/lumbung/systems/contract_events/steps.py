@@ -9,7 +9,7 @@ from lumbung.systems.contract_events.generate import generate as generate
 from lumbung.systems.contract_events.history import history as history
 from lumbung.systems.contract_events.history import samples as samples
 from lumbung.systems.contract_events.record import contract_event_run as contract_event_run
+from lumbung.systems.contract_events.record import sent as sent
 from lumbung.systems.contract_events.send import send as send
-from lumbung.systems.contract_events.sending import sendings as sendings
 from lumbung.systems.contract_events.topic import messages as messages
 from lumbung.systems.contract_events.topic import verify as verify

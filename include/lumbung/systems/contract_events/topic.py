@@ -58,8 +58,8 @@ class Message(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         """The event parsed; a value that is no JSON as text."""
         return {
-            "key": self.key and self.key.decode("utf-8", "backslashreplace"),
-            "value": self.value and _parsed(self.value),
+            "key": None if self.key is None else self.key.decode("utf-8", "backslashreplace"),
+            "value": None if self.value is None else _parsed(self.value),
             "partition": self.partition,
             "offset": self.offset,
         }

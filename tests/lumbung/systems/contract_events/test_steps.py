@@ -7,7 +7,7 @@ import pytest
 
 from lumbung.core.errors import LumbungError
 from lumbung.stream.shipper import Shipper
-from lumbung.systems.contract_events import part
+from lumbung.systems.contract_events import part, steps
 from lumbung.systems.contract_events.sending import EVENTS, SENDINGS, newest_sending
 from support.contracts_harness import DAY, account, sources, states
 
@@ -161,6 +161,9 @@ def test_a_run_that_is_killed_while_it_sends_is_completed_by_the_next(contracts,
     kill_sends(None)
     following = contracts.take(second, NEXT)
     assert "completed: " in following.did["events"].note
+    # What a command says that it has sent: of both versions, but for what the killed run had sent.
+    messages = sum(steps.sent(contracts.lake, [NEXT]).values())
+    assert messages == len(OF_FIRST + OF_SECOND) - 2 * sent
     assert contracts.operations() == sorted(OF_FIRST + OF_SECOND)
     assert contracts.verify().counts == {}
     assert Counter(row["sending"] for row in contracts.rows("SELECT sending FROM {dwh.fact_contract_event}")) == {
@@ -250,6 +253,19 @@ def test_two_runs_of_the_same_version_send_it_once(contracts):
     assert (one.did["send"].rows_out, other.did["send"].rows_out) == (5, 0)
     assert contracts.operations() == OF_FIRST
     assert ids(contracts) == ["1", "2", "3", "4", "5"]
+
+
+def test_a_run_whose_events_of_a_version_are_not_those_that_were_sent_is_refused(contracts):
+    """Its tables would show events that the topic does not have."""
+    contracts.give(sources(1, 2))
+    slow = contracts.run().up_to("events")
+    contracts.set(contract_events_schema_version="1.1")
+    contracts.take()
+    slow.through(("version", "rejected", "load", "build"))
+    with pytest.raises(LumbungError, match="another version was sent"):
+        slow.send()
+    sent = {message["value"]["eventHeader"]["eventIdentifier"] for message in contracts.messages()}
+    assert {row["event_id"] for row in contracts.rows("SELECT event_id FROM {dwh.fact_contract_event}")} == sent
 
 
 def test_a_dry_run_says_what_it_would_send_and_loads_sends_and_publishes_nothing(contracts):

@@ -56,6 +56,16 @@ def test_a_message_that_is_missing_changed_or_foreign_is_found(again):
     assert all(d.offset is not None for d in verified.differences if d.kind != "missing")
 
 
+def test_messages_with_nothing_in_them_are_no_tombstones_and_can_be_printed(contracts):
+    produce(contracts, (b"", b""), (b"1", b""), (b"1", None))
+    printed = json.loads(json.dumps(contracts.messages()))
+    assert sorted((message["key"], message["value"]) for message in printed if message["value"] is not None) == [
+        ("", ""),
+        ("1", ""),
+    ]
+    assert contracts.verify().counts == {"foreign": 3}
+
+
 def test_a_message_that_came_twice_is_found(again):
     contracts, messages = again
     produce(contracts, *messages, messages[0])
