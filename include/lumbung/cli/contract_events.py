@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 SYSTEM = by_dag("contract_events")
 SAMPLES = 3
+VERIFY_REMEDY = (
+    "Foreign messages: find out who else writes to the topic. Messages that are missing or changed: delete the topic,"
+    " if this lake alone sends to it, and run again: it gets all sendings again, in order."
+)
 
 app = typer.Typer(
     no_args_is_help=True, help="A bank's contracts: compared with what was sent last, and what changed sent to Kafka."
@@ -54,8 +58,12 @@ def run(
     refresh: Annotated[bool, typer.Option("--refresh", help="Take the sources again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
 ) -> None:
-    """Run the whole path through Airflow, from the sources to Kafka and the marts; print events and three messages."""
-    _run([day_or_today(day)], {"source": _folder(source), "refresh": refresh, "dry_run": dry_run})
+    """Run the whole path through Airflow, from the sources to Kafka and the marts; print events and three messages.
+
+    With --source or --dry-run the sources are taken again, also where the day has a snapshot.
+    """
+    conf = {"source": _folder(source), "refresh": refresh or dry_run or source is not None, "dry_run": dry_run}
+    _run([day_or_today(day)], conf)
 
 
 @app.command()
@@ -96,11 +104,11 @@ def show(
 ) -> None:
     """Print a contract's history: its events, and its state after them."""
     history = SYSTEM.step("history")(open_lake(settings_module.load()), contract)
+    if not history.events:
+        raise LumbungError("nothing was ever sent of it", where=contract, remedy="check the number of the account")
     if as_json:
         console.print_json(history.to_json())
         return
-    if not history.events:
-        raise LumbungError("nothing was ever sent of it", where=contract, remedy="check the number of the account")
     console.table(
         f"Events of {contract}",
         ("sending", "day", "generation", "operation", "payload"),
@@ -119,7 +127,8 @@ def show(
     if history.contract is None:
         console.out.print("It is deleted")
         return
-    console.table("The contract as sent", ("column", "value"), history.contract.items())
+    state = {name: _yes_or_no(value) if isinstance(value, bool) else value for name, value in history.contract.items()}
+    console.table("The contract as sent", ("column", "value"), state.items())
     if history.parties:
         columns = [name for name in history.parties[0] if name != "contract_id"]
         rows = [[party[name] for name in columns] for party in history.parties]
@@ -146,6 +155,7 @@ def verify(as_json: Json = False) -> None:
         console.out.print(f"{verified.messages:,} messages in the lake; {found or 'the topic has the same'}")
         if differences:
             console.table("The first differences", list(differences[0]), [list(row.values()) for row in differences])
+            console.out.print(VERIFY_REMEDY, soft_wrap=True)
     if differences:
         raise typer.Exit(1)
 
@@ -186,7 +196,7 @@ def _show(settings: Settings, addresses: Services, day: date, sent: dict[str, in
     console.table("Events sent by this command", ("operation", "events"), sent.items(), numbers=("events",))
     samples = list(islice(SYSTEM.step("samples")(lake), SAMPLES))
     if samples:
-        console.out.print("[bold]Some of the newest messages[/]")
+        console.out.print("[bold]Messages, the newest sending first[/]")
         console.out.print("\n".join(samples), soft_wrap=True, markup=False)
 
 
@@ -208,6 +218,10 @@ def _folder(source: Path | None) -> str | None:
     if not folder.is_dir():
         raise LumbungError("there is no such folder", where=f"{source}", remedy="give the folder of accounts.csv")
     return f"{folder}"
+
+
+def _yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _operation(event: Any) -> str:

@@ -96,7 +96,8 @@ def opened(contract: Contract, data_source: Path, *, is_text: bool = True) -> It
         raise SourceError(
             f"the file cannot be read ({error.strerror})",
             where=str(path),
-            remedy="put a readable file there, or set the folder that its system reads, such as LUMBUNG_DATA_SOURCE",
+            remedy="put a readable file there, or set the folder of its system's files, such as LUMBUNG_DATA_SOURCE"
+            " (docs/reference/settings.md)",
         ) from error
 
 

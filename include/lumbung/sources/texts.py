@@ -24,7 +24,7 @@ _OFFSET = r"(?:Z|[+-](?:(?:0[0-9]|1[0-7]):[0-5][0-9]|18:00))"  # 18 hours are th
 _PATTERNS = {"DATE": rf"\A{_DAY}\z", "TIMESTAMP": rf"\A{_DAY}(?:[T ]{_TIME}{_OFFSET}?)?\z"}
 _FORMS = {
     "DATE": "a day YYYY-MM-DD from year 0001 on",
-    "TIMESTAMP": "a timestamp YYYY-MM-DD[T| ]HH:MM[:SS[.fraction]][Z|±HH:MM] of the years 0001 to 9999",
+    "TIMESTAMP": "a timestamp YYYY-MM-DD[T| ]HH:MM[:SS[.fraction]][Z|±HH:MM] or a day YYYY-MM-DD of years 0001 to 9999",
 }
 _NO_YEAR = "0000-"
 _EDGES = ("0001-01-01", "9999-12-31")

@@ -35,8 +35,9 @@ REACH_SECONDS = 10.0  # for a first answer
 WAIT_SECONDS = 60.0  # for a broker that is restarting
 
 KAFKA_REMEDY = (
-    f"set {variable('kafka')} to a Kafka that runs, or install Java 17 or later and Maven, from which Lumbung starts"
-    " one, or start one by make env PROFILES=stream and docker compose up -d kafka, which is 127.0.0.1:9094"
+    f"set {variable('kafka')} to a Kafka that runs, or install Java 17 or later and Maven, from which a command"
+    " starts one (Airflow alone does not), or start one by make env PROFILES=stream and docker compose up -d kafka,"
+    " which is 127.0.0.1:9094"
 )
 
 # What the client library has to say goes here, not to the terminal: what matters is raised.
@@ -205,7 +206,7 @@ class Cluster:
                 remedy=f"see to it that it runs, or {KAFKA_REMEDY}",
             )
         if error.code() == Kafka.UNKNOWN_TOPIC_OR_PART:
-            return LumbungError("there is no such topic", where=self.name, remedy=f"{self.sender} makes it")
+            return LumbungError("there is no such topic", where=self.name, remedy=f"run {self.sender}, which makes it")
         if error.code() in denied:
             return LumbungError(
                 f"Kafka does not allow this user to {doing} ({error.str()})",

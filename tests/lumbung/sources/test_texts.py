@@ -32,7 +32,7 @@ NO_MOMENTS = [
     *("2026-01-01T10:00:00.1234567891", "2026-01-01T10:00 Asia/Jakarta", "2026-01-01T10:00[UTC]", " ", "\t"),
     *("0001-01-01", "0001-01-01T07:07:11", "0001-01-01T08:59+09:00", "9999-12-31T23:00-01:00", "0000-06-01T00:00"),
 ]
-TIMESTAMP = "a timestamp YYYY-MM-DD[T| ]HH:MM[:SS[.fraction]][Z|±HH:MM] of the years 0001 to 9999"
+TIMESTAMP = "a timestamp YYYY-MM-DD[T| ]HH:MM[:SS[.fraction]][Z|±HH:MM] or a day YYYY-MM-DD of years 0001 to 9999"
 
 
 def faults(column_texts, **options):

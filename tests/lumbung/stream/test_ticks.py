@@ -44,5 +44,5 @@ def test_a_topic_that_is_gone(activity):
     topic = activity.cluster.topic()
     activity.admin.delete_topics([activity.topic])[activity.topic].result()
     cluster = Cluster(activity.settings, topic.name, activity.feed.config, sender=activity.feed.sender)
-    with pytest.raises(LumbungError, match=r"no such topic\. Lumbung models replay makes it"):
+    with pytest.raises(LumbungError, match=r"no such topic\. Run lumbung models replay, which makes it"):
         tick(cluster, topic)

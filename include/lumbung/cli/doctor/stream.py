@@ -34,12 +34,13 @@ def check(settings: Settings) -> Iterator[Finding]:
 def _spark(settings: Settings) -> str:
     engine, dataproc = settings.spark.engine, settings.dataproc
     if not engine.startswith("dataproc"):
-        return f"{engine} cleans tweets"
+        return f"{engine} cleans tweets, trains models and compares contracts"
     default = (
         "the account that starts the batch" if engine == "dataproc-serverless" else "the project's default account"
     )
     return (
-        f"{engine} cleans tweets in {dataproc.region}, as {dataproc.service_account or default}, in the"
+        f"{engine} cleans tweets, trains models and compares contracts"
+        f" in {dataproc.region}, as {dataproc.service_account or default}, in the"
         f" {f'subnetwork {dataproc.subnetwork}' if dataproc.subnetwork else 'network default'}"
     )
 
@@ -47,8 +48,8 @@ def _spark(settings: Settings) -> str:
 def _kafka(settings: Settings) -> Finding:
     if settings.kafka.servers is None:
         missing = [name for name, program in (("Java", "java"), ("Maven", "mvn")) if not shutil.which(program)]
-        own = "one is started for tweets and models by Java and Maven"
-        # Only these two need it.
+        own = "one is started for tweets, models and contract events by Java and Maven"
+        # Only these need it.
         return Finding("Kafka", True, f"none set; {', '.join(missing)} missing to start one" if missing else own)
     host, port = settings.kafka.servers.split(",")[0].rsplit(":", 1)
     try:

@@ -18,6 +18,7 @@ from lumbung.core.errors import LumbungError
 Files = dict[Path, str | bytes]
 """The content of each file to write."""
 
+OF_SOURCES = {"from_", "decimal", "values", "parses_as", "compared"}
 # No longer, so that the lines of generated Python keep to the limit.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -89,4 +90,4 @@ def _quoted(value: str | int) -> str:
 
 def _column(column: Column) -> str:
     """A column of a table that reads a source: what is said of the source's file does not matter to it."""
-    return _flow(column.model_dump(exclude_defaults=True, exclude={"from_", "decimal"}))
+    return _flow(column.model_dump(exclude_defaults=True, exclude=OF_SOURCES))

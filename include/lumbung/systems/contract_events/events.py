@@ -69,7 +69,8 @@ def events(run: Run) -> Step:
     made = job.by_job(run, work) if by_job else plans.by_session(run, work)
     run.lake.write(plans.plan_path(run), made.model_dump_json(indent=2).encode())
     record.note_plan(run, made, made.engine, sent)
-    note = f"version {made.day} generation {made.generation}: {made.counts}{_older(run, made.day)}{completed}"
+    removals = ", and every removal, as a reject has no key" if made.holds_removals else ""
+    note = f"version {made.day} generation {made.generation}: {made.counts}{removals}{_older(run, made.day)}{completed}"
     return Step(
         table="events",
         rows_in=sum(work.version.members[name].file.rows for name in plans.SOURCES),

@@ -133,8 +133,8 @@ def _refuse_others(run: Run, shipper: Shipper, topic_id: str, ours: Sequence[Dat
         raise LumbungError(
             "the topic has messages that this lake has not sent, or the topic of what is done is gone",
             where=topic,
-            remedy=f"set {variable('contract_events_topic')} to a topic of this lake's own, or delete {topic}: then it"
-            " gets all sendings again",
+            remedy=f"set {variable('contract_events_topic')} to a topic of this lake's own, or delete {topic} if no"
+            " other lake sends to it: then it gets all sendings again",
         )
 
 

@@ -9,6 +9,7 @@ import re
 import tempfile
 import time
 from collections.abc import Generator, Iterable, Iterator
+from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -241,7 +242,7 @@ def _write(file: Path, rows: Iterator[Row]) -> int:
     """Write rows, a block at a time; gives their number."""
     count = 0
     with pq.ParquetWriter(file, _SCHEMA, compression="zstd") as writer:
-        while block := [row for row, _ in zip(rows, range(BATCH), strict=False)]:
+        for block in batched(rows, BATCH, strict=False):
             writer.write_table(pa.table(list(map(list, zip(*block, strict=True))), schema=_SCHEMA))
             count += len(block)
     return count

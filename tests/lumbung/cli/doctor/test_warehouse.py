@@ -50,7 +50,7 @@ def test_the_permissions_of_the_engine_are_asked_for(monkeypatch, spark, needed)
             settings("dataproc-serverless", dataproc_service_account=ACCOUNT, dataproc_subnetwork="granary"),
             f"in asia-southeast2, as {ACCOUNT}, in the subnetwork granary",
         ),
-        (settings("sail"), "sail cleans tweets"),
+        (settings("sail"), "sail cleans tweets, trains models and compares contracts"),
     ],
 )
 def test_where_and_as_whom_tweets_are_cleaned(given, words):

@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import Producer
 
 from lumbung.core.errors import LumbungError
+from lumbung.systems.contract_events import topic
 from lumbung.systems.contract_events.part import read
 from lumbung.systems.contract_events.sending import sendings
 from lumbung.systems.contract_events.topic import is_empty, open_cluster
@@ -64,6 +65,14 @@ def test_messages_with_nothing_in_them_are_no_tombstones_and_can_be_printed(cont
         ("1", ""),
     ]
     assert contracts.verify().counts == {"foreign": 3}
+
+
+def test_every_message_is_compared_however_many_there_are(again, monkeypatch):
+    contracts, messages = again
+    produce(contracts, *messages)
+    for size in (1, 2, 3):
+        monkeypatch.setattr(topic, "BATCH", size)
+        assert contracts.verify() == (len(messages), {}, [])
 
 
 def test_a_message_that_came_twice_is_found(again):
