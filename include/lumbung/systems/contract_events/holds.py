@@ -32,7 +32,7 @@ class Holds:
 
     Attributes:
         contracts: contracts, by account_id.
-        parties: parties; every contract that has, or had, one of them is held.
+        parties: parties; every contract that has one of them is held.
         removals: whether contracts, parties and addresses that are missing may be among the rejects.
     """
 

@@ -23,8 +23,10 @@ from lumbung.systems.contract_events import part as parts
 from lumbung.systems.contract_events.message import TOMBSTONE
 from lumbung.systems.contract_events.part import GROUP_EVENTS
 from lumbung.systems.contract_events.plan import CONTRACT
-from lumbung.systems.contract_events.sending import Sending
+from lumbung.systems.contract_events.sending import Content, Sending
 from lumbung.systems.contract_events.version import EVENT, checksum, content_of, sendings_by_day
+
+MOST_GENERATIONS = 1_000_000  # of a day: their manifests have six digits
 
 
 def load(run: Run, contract: Contract, target: Target) -> Step:
@@ -44,7 +46,7 @@ def _load_state(run: Run, contract: Contract, target: Target) -> Step:
     """Replace the partition of the target's day."""
     content = content_of(run.lake, target)
     source = content.contracts if contract.table == CONTRACT else content.parties
-    marker = Marker(generation=content.number, key=checksum(source))
+    marker = Marker(generation=_age(content), key=checksum(source))
     with run.lake.lease(f"load/{contract.address}"), tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
         if _stays(run, contract, target.day, marker):
             note = "it is loaded, or a newer version"
@@ -77,7 +79,7 @@ def _load_events(run: Run, contract: Contract, target: Target) -> Step:
     seconds, job_id = 0.0, None
     with run.lake.lease(f"load/{contract.address}"), tempfile.TemporaryDirectory(prefix="lumbung-") as folder:
         for day in target.changed:
-            marker = Marker(generation=content.number, key=target.days[day])
+            marker = Marker(generation=_age(content), key=target.days[day])
             if _stays(run, contract, day, marker):
                 continue
             file = Path(folder) / f"{day}.parquet"
@@ -110,8 +112,13 @@ def _write_events(lake: Lake, file: Path, contract: Contract, of_day: list[Sendi
     return count
 
 
+def _age(content: Content) -> int:
+    """Orders what a partition is loaded with: by sendings, and by generations where several may become the next one."""
+    return content.number * MOST_GENERATIONS + content.generation
+
+
 def _stays(run: Run, contract: Contract, day: date, marker: Marker) -> bool:
-    """Whether a partition holds it, or what a newer version has loaded; sendings are numbered in their order."""
+    """Whether a partition holds it, or what a newer version has loaded."""
     there = run.state.marker(contract.table, day)
     if there is None:
         return False

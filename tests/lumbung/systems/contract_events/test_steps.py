@@ -268,6 +268,20 @@ def test_a_run_whose_events_of_a_version_are_not_those_that_were_sent_is_refused
     assert {row["event_id"] for row in contracts.rows("SELECT event_id FROM {dwh.fact_contract_event}")} == sent
 
 
+def test_a_run_of_an_older_generation_does_not_undo_what_a_newer_one_has_loaded(contracts):
+    """Neither was sent when they were compared: both would be the same sending."""
+    contracts.give(sources(1, 2))
+    slow = contracts.run().up_to("events")
+    contracts.give(sources(1, 3))
+    fast = contracts.run(refresh=True).up_to("build")
+    slow.through(("version", "rejected", "load"))
+    fast.after("build")
+    assert ids(contracts) == ["1", "3"]
+    slow.build()
+    assert slow.send().skipped
+    assert contracts.operations() == [("1", "INSERT"), ("3", "INSERT")]
+
+
 def test_a_dry_run_says_what_it_would_send_and_loads_sends_and_publishes_nothing(contracts):
     first, *_ = states()
     dry = contracts.take(first, dry_run=True)
