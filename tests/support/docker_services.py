@@ -126,9 +126,15 @@ class Stack:
         return self.api.trigger(dag_id, {"day": f"{day}"})
 
     def ended(self, run_id: str, dag_id: str = "enrollment") -> str:
-        """The state a run ends in."""
+        """The state a run ends in; of one that fails, the logs of the failed tasks are printed."""
         self.wait_for(lambda: self.api.dag_run(dag_id, run_id)["state"] in ENDED, f"the end of {run_id}")
-        return self.api.dag_run(dag_id, run_id)["state"]
+        state = self.api.dag_run(dag_id, run_id)["state"]
+        failed = [task for task in self.api.task_instances(dag_id, run_id) if task["state"] == "failed"]
+        for task in failed if state == "failed" else ():
+            logs = f"/var/lib/lumbung/logs/airflow/dag_id={dag_id}/run_id={run_id}/task_id={task['task_id']}"
+            log = self.compose("exec", "-T", "airflow-scheduler", "sh", "-c", f"tail -qn 12 '{logs}'/*.log").stdout
+            print(f"{task['task_id']}:\n{log}")  # noqa: T201 - what a person needs to see why
+        return state
 
     def containers(self) -> dict[str, dict[str, Any]]:
         """What the engine knows of each service's container."""

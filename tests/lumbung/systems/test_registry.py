@@ -24,7 +24,9 @@ def forbidden(path: Path) -> tuple[str, ...]:
     """The names that a file must not have."""
     allowed = set()
     for name, label in OWN_DAG_S_NAME.items():
-        of_its_commands = path.match(f"cli/{name.partition('_')[0]}_*.py")  # one module, or several
+        word = name.partition("_")[0]
+        # One module of commands, or several; and what the doctor looks at for it alone.
+        of_its_commands = path.match(f"cli/{word}_*.py") or path.match(f"cli/doctor/{word}s.py")
         if of_its_commands or any(path.match(f"lumbung/{file}") for file in NAMED_AFTER_DAGS):
             allowed |= {name, label.lower()}
     return tuple(name for name in NAMES if name not in allowed)

@@ -48,7 +48,7 @@ def _spark(settings: Settings) -> str:
 def _kafka(settings: Settings) -> Finding:
     if settings.kafka.servers is None:
         missing = [name for name, program in (("Java", "java"), ("Maven", "mvn")) if not shutil.which(program)]
-        own = "one is started for tweets, models and contract events by Java and Maven"
+        own = "one is started for tweets, models and contracts by Java and Maven"
         # Only these need it.
         return Finding("Kafka", True, f"none set; {', '.join(missing)} missing to start one" if missing else own)
     host, port = settings.kafka.servers.split(",")[0].rsplit(":", 1)
