@@ -3,7 +3,7 @@
 #
 # Expected: upload_blob(overwrite=False) sends If-None-Match: *, so exactly one of several writers succeeds, and
 # ResourceExistsError means that it was another. A request that is not safe to repeat would not be repeated, or its
-# repetition would be told apart. What happens: the answer to the first PUT is lost on the way, the client sends the same
+# repetition would be recognized. What happens: the answer to the first PUT is lost on the way, the client sends the same
 # PUT again by itself, the store answers 409 because of the client's own first one, and upload_blob raises
 # ResourceExistsError. The blob holds this writer's bytes. The same goes for If-Match, with 412.
 # Why it matters: locks, leases and "created only once" are built on this call. The writer that won believes that it lost
@@ -57,12 +57,12 @@ try:
 except ResourceExistsError as error:
     outcome = f"ResourceExistsError ({error.error_code})"
 print(f"azure-storage-blob {importlib.metadata.version('azure-storage-blob')}: {len(puts)} PUTs with"
-      f" If-None-Match {puts[0]} by one call of one writer; it is told: {outcome}; the blob holds {blobs['/a/c/lock']}")
+      f" If-None-Match {puts[0]} by one call of one writer; the answer: {outcome}; the blob holds {blobs['/a/c/lock']}")
 sys.exit(not (outcome.startswith("ResourceExistsError") and len(puts) == 2 and blobs["/a/c/lock"] == b"mine"))
 PY
 if "$folder/venv/bin/python" "$folder/try.py"; then
-  echo "seen: the only writer is told that another was first"
+  echo "seen: the only writer hears that another was first"
 else
-  echo "changed: the writer is told that it created the blob"
+  echo "changed: the writer hears that it created the blob"
   exit 1
 fi

@@ -7,7 +7,7 @@
 # the control characters whose number has a letter (0B, 0E, 0F, 1A to 1F). Both are right, as JSON takes either.
 # Why it matters: what is hashed, signed, compared as text or made into a UUID by its JSON differs between engines, for the
 # few rows with such a character only. A comparison of engines on tame data does not show it. A replacement of the text
-# `\u001F` is no remedy by itself: after an escaped backslash (`\\u001F`) it is part of the value.
+# `\u001F` does not help by itself: after an escaped backslash (`\\u001F`) it is part of the value.
 #
 # Needs Python 3.10 or later with venv. The JVM is not run here.
 set -euo pipefail
