@@ -66,6 +66,21 @@ class Version(Manifest):
         return self.day, self.generation
 
     @property
+    def rows_read(self) -> int:
+        """Rows read of all sources."""
+        return sum(member.rows_read for member in self.members.values())
+
+    @property
+    def rows_kept(self) -> int:
+        """Rows of all sources that go to staging."""
+        return sum(member.file.rows for member in self.members.values())
+
+    @property
+    def rows_rejected(self) -> int:
+        """Rejects of all sources, with those of references between them."""
+        return sum(member.rows_rejected for member in self.members.values())
+
+    @property
     def generations(self) -> dict[str, int]:
         """The generation of each source's snapshot."""
         return {entity: member.generation for entity, member in self.members.items()}

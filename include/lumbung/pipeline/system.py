@@ -190,12 +190,11 @@ class SnapshotSystem(System):
 
         own = make_version(run.sources, run.system, run.day, run.lake)
         target = newest_version(run.lake, run.system) or own
-        members = own.members.values()
         step = Step(
             table=run.system,
-            rows_in=sum(member.rows_read for member in members),
-            rows_out=sum(member.file.rows for member in members),
-            rows_rejected=sum(member.rows_rejected for member in members),
+            rows_in=own.rows_read,
+            rows_out=own.rows_kept,
+            rows_rejected=own.rows_rejected,
             note=f"version {own.day} generation {own.generation}; dwh from {target.day} generation {target.generation}",
         )
         return Decision(step, own.target(), target.target())

@@ -55,7 +55,7 @@ def faults(column: Column, values: pa.StringArray) -> pa.StringArray:
 
 
 def _unreadable(values: pa.StringArray, kind: str, *, required: bool) -> pa.BooleanArray:
-    """Which texts are not a day or a timestamp; an empty one is no value."""
+    """Which texts are not a day or a timestamp; an empty one counts as null."""
     readable = pc.match_substring_regex(values, _PATTERNS[kind])
     readable = pc.and_not(readable, pc.starts_with(values, _NO_YEAR))
     if not required:

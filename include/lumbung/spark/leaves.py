@@ -67,7 +67,7 @@ def has_any(prefix: str, names: Iterable[str]) -> Column:
 
 
 def with_payload(rows: DataFrame, schema_version: str) -> DataFrame:
-    """Rows with the column `payload`: compact JSON, null where the operation is no event's.
+    """Rows with the column `payload`: compact JSON, null where the operation is not that of an event.
 
     Args:
         rows: contracts as they are and as they were sent; `operation`; `relations`: JSON of the parties that changed.

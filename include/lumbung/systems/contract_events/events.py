@@ -27,12 +27,11 @@ def is_dry(run: Run) -> bool:
 def snapshot(run: Run) -> Step:
     """Check references between the day's snapshots, and write down which of them belong together."""
     version = make_version(run.sources, run.system, run.day, run.lake)
-    members = version.members.values()
     return Step(
         table=run.system,
-        rows_in=sum(member.rows_read for member in members),
-        rows_out=sum(member.file.rows for member in members),
-        rows_rejected=sum(member.rows_rejected for member in members),
+        rows_in=version.rows_read,
+        rows_out=version.rows_kept,
+        rows_rejected=version.rows_rejected,
         note=f"version {version.day} generation {version.generation}",
     )
 

@@ -21,7 +21,17 @@ from lumbung.stream.shipper import Shipper
 from lumbung.systems.contract_events import part as parts
 from lumbung.systems.contract_events import record
 from lumbung.systems.contract_events.schema import check_registry, prefix
-from lumbung.systems.contract_events.sending import LEASE, PLANS, Content, Counts, Plan, Sending, plan_of, sendings
+from lumbung.systems.contract_events.sending import (
+    LEASE,
+    PLANS,
+    Content,
+    Counts,
+    Plan,
+    Sending,
+    newest_sending,
+    plan_of,
+    sendings,
+)
 from lumbung.systems.contract_events.topic import is_empty, open_cluster
 
 
@@ -41,13 +51,13 @@ def send(run: Run, target: Target) -> Step:
     topic = run.settings.contract_events.topic
     plan = plan_of(run.lake, target.manifest) if target.manifest.startswith(f"{PLANS}/") else None
     with run.lake.lease(LEASE):
-        before = sendings(run.lake)
-        newest = before[-1].content if before else None
-        if plan and newest and newest.order > plan.order:
-            note = f"version {newest.day} generation {newest.generation} was sent meanwhile"
+        newest = newest_sending(run.lake)
+        if plan and newest and newest.content.order > plan.order:
+            note = f"version {newest.content.day} generation {newest.content.generation} was sent meanwhile"
             return Step(table=topic, rows_out=0, note=note, skipped=True)
         counts = ship(run, plan)
-        sending = sendings(run.lake)[-1]
+        sending = newest_sending(run.lake)
+        assert sending, "a target is a plan, which is a sending now, or a sending"
     record.note_sent(run, sending, counts)
     version = f"version {sending.content.day} generation {sending.content.generation}"
     what = f"{counts}" if counts.messages else "nothing new to send"
