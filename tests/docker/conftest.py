@@ -20,6 +20,11 @@ from support.docker_engine import ROOT, Engine, run
 from support.docker_services import API_KEY, PLANTED, Stack, base_images, free_port
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of `streaming` last: others bring the services down, and its services start once."""
+    items.sort(key=lambda item: "streaming" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def engine(missing: Callable[[str], Any]) -> Iterator[Engine]:
     """A Docker engine with the base images."""
@@ -60,7 +65,7 @@ def images(stack: Stack) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def streaming(stack: Stack, images: dict[str, str]) -> Iterator[str]:
-    """All services that stream, train and serve, up; the address of the API of models. Their tests come last."""
+    """All services that stream, train and serve, up; the address of the API of models."""
     port = free_port()
     stack.environ |= {"MODELS_PORT": str(port), "LUMBUNG_API_KEYS": API_KEY}
     stack.env(PROFILES="stream,models,contracts,registry,spark")
