@@ -136,29 +136,31 @@ def _drop_dangling(
     db: duckdb.DuckDBPyConnection, contract: Contract, taken: Snapshot, source: Path, folder: Path, lake: Lake
 ) -> tuple[DataFile, DataFile | None]:
     assert taken.file
-    reasons = []
-    for reference in contract.references:
-        columns = [f"r.{quote(name)}" for name in reference.columns]
-        match = " AND ".join(f"{column} = t.{quote(key)}" for column, key in zip(columns, reference.key, strict=True))
-        present = " AND ".join(f"{column} IS NOT NULL" for column in columns)
-        value = " || ', ' || ".join(columns)
+    reasons, conditions = [], []
+    for number, reference in enumerate(contract.references):
+        missing = f"missing_{number}"
+        if not _find_missing(db, source, reference, missing):
+            continue
+        columns = [quote(name) for name in reference.columns]
+        match = " AND ".join(f"r.{column} = m.{column}" for column in columns)
+        value = " || ', ' || ".join(f"r.{column}" for column in columns)
+        conditions.append(f"EXISTS (SELECT 1 FROM {missing} m WHERE {match})")
         reasons.append(
-            f"CASE WHEN {present} AND NOT EXISTS (SELECT 1 FROM {quote(reference.table)} t WHERE {match})"
+            f"CASE WHEN {conditions[-1]}"
             f" THEN '{', '.join(reference.columns)} ' || {value} || ' is not in {reference.table}' END"
         )
+    if not conditions:
+        return taken.file, None
     row, key = (
         ", ".join(f"{quote(name)} := r.{quote(name)}" for name in names) for names in (taken.columns, contract.key)
     )
     db.execute(f"""
         CREATE OR REPLACE TEMP TABLE dangling AS
-        SELECT * FROM (
-            SELECT file_row_number AS n, struct_pack({row}) AS source, to_json(struct_pack({row}))::VARCHAR AS raw,
-                struct_pack({key}) AS key, concat_ws('; ', {", ".join(reasons)}) AS reason, false AS alike
-            FROM {parquet(source)} r
-        ) WHERE reason <> ''
+        SELECT file_row_number AS n, struct_pack({row}) AS source, to_json(struct_pack({row}))::VARCHAR AS raw,
+            struct_pack({key}) AS key, concat_ws('; ', {", ".join(reasons)}) AS reason, false AS alike
+        FROM {parquet(source)} r
+        WHERE {" OR ".join(conditions)}
     """)
-    if db.execute("SELECT count(*) FROM dangling").fetchall() == [(0,)]:
-        return taken.file, None
     for reference in contract.references:
         _say_what_differs(db, reference)
     where = snapshot.folder(contract.system, contract.table, taken.day)
@@ -181,6 +183,31 @@ def _drop_dangling(
         store(lake, kept, f"{where}/kept-{unique}.parquet"),
         store(lake, rejects.close(), f"{where}/dangling-{unique}.parquet"),
     )
+
+
+def _find_missing(db: duckdb.DuckDBPyConnection, source: Path, reference: Reference, table: str) -> bool:
+    """Write the keys that a reference does not find into a table: each is looked up once, however many rows have it.
+
+    Args:
+        db: the engine, with the table that is referred to.
+        source: the rows that refer to it.
+        reference: the reference.
+        table: the table to write.
+
+    Returns:
+        Whether there are any.
+    """
+    columns = ", ".join(map(quote, reference.columns))
+    present = " AND ".join(f"{quote(name)} IS NOT NULL" for name in reference.columns)
+    match = " AND ".join(
+        f"r.{quote(name)} = t.{quote(key)}" for name, key in zip(reference.columns, reference.key, strict=True)
+    )
+    db.execute(f"""
+        CREATE OR REPLACE TEMP TABLE {table} AS
+        SELECT * FROM (SELECT DISTINCT {columns} FROM {parquet(source)} WHERE {present}) r
+        ANTI JOIN {quote(reference.table)} t ON {match}
+    """)
+    return db.execute(f"SELECT count(*) FROM {table}").fetchall() != [(0,)]
 
 
 def _say_what_differs(db: duckdb.DuckDBPyConnection, reference: Reference) -> None:
