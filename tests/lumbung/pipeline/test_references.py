@@ -2,16 +2,26 @@
 
 import itertools
 import json
+import re
 import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
+import hypothesis
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import strategies as st
 
 from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import LumbungError, SourceError
 from lumbung.pipeline import references, snapshot
 from lumbung.pipeline.references import make_version
+from lumbung.storage.duck import store
+from lumbung.storage.lake import FolderLake
+from lumbung.storage.manifest import commit
 from support.pipeline import SYSTEM, edited, sources
 
 DAY = date(2026, 11, 10)
@@ -278,3 +288,95 @@ def test_contracts_whose_references_do_not_make_sense_are_refused(harness, tmp_p
     with pytest.raises(LumbungError, match=says) as error:
         make_version(Catalog(tmp_path / "sql").sources(SYSTEM), SYSTEM, DAY, harness.lake)
     assert str(tmp_path) in str(error.value)
+
+
+CONTRACT = """
+description: Rows.
+grain: a row
+system: pinter_skuy
+key: [key]
+source: {{kind: csv, path: {name}.csv, max_rejects: 1}}
+references: [{references}]
+partition: snapshot_date
+columns:
+  - {{name: key, required: true, description: Its key.}}
+  - {{name: left, description: A part of another key.}}
+  - {{name: right, description: A part of another key.}}
+  - {{name: snapshot_date, type: DATE, required: true, description: The day.}}
+"""
+COLUMNS = ["key", "left", "right"]
+REFERENCES = {
+    "top": [],
+    "middle": [(["left", "right"], "top", ["left", "right"]), (["key"], "top", ["key"])],
+    "leaf": [(["right"], "middle", ["key"])],
+}
+TEXTS = st.sampled_from(["", " ", "a", "A", "b", "0a", "a ", "é", "e\u0301", "a, b"])
+ROWS = st.lists(st.tuples(TEXTS, TEXTS | st.none(), TEXTS | st.none()), max_size=12)
+
+
+@pytest.fixture(scope="module")
+def three_contracts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("three") / "staging"
+    folder.mkdir()
+    for name, given in REFERENCES.items():
+        written = [f"{{columns: {columns}, table: {table}, key: {key}}}" for columns, table, key in given]
+        (folder / f"{name}.yaml").write_text(CONTRACT.format(name=name, references=", ".join(written)))
+    return Catalog(folder.parent).sources(SYSTEM)
+
+
+def hold(lake, name, rows):
+    """Commit these rows as the day's snapshot of a source."""
+    where, local = snapshot.folder(SYSTEM, name, DAY), lake.folder / "local.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, pa.schema([(column, pa.string()) for column in COLUMNS])), local)
+    taken = snapshot.Snapshot(
+        generation=1,
+        system=SYSTEM,
+        entity=name,
+        day=DAY,
+        state="committed",
+        columns=COLUMNS,
+        rows_read=len(rows),
+        rows_kept=len(rows),
+        rows_rejected=0,
+        file=store(lake, local, f"{where}/part.parquet"),
+        rejects=None,
+        source=name,
+        extracted_at=datetime(2026, 11, 10, tzinfo=UTC),
+        provisional=False,
+    )
+    commit(lake, where, lambda generation: taken.model_copy(update={"generation": generation}))
+
+
+def missing(row, table, kept):
+    """What a row refers to and is not there: it is looked up by itself."""
+    for columns, other, key in REFERENCES[table]:
+        value = [row[name] for name in columns]
+        if None not in value and value not in [[row[name] for name in key] for row in kept[other]]:
+            yield f"{', '.join(columns)} {', '.join(value)} is not in {other}"
+
+
+@hypothesis.settings(max_examples=25, deadline=None)
+@hypothesis.given(st.fixed_dictionaries(dict.fromkeys(REFERENCES, ROWS)))
+def test_references_are_checked_as_if_each_row_were_looked_up(three_contracts, rows):
+    with tempfile.TemporaryDirectory() as folder:
+        lake = FolderLake("file://lake", Path(folder))
+        sources = {name: [dict(zip(COLUMNS, row, strict=True)) for row in given] for name, given in rows.items()}
+        for name, given in sources.items():
+            hold(lake, name, given)
+        try:
+            made = make_version(three_contracts, SYSTEM, DAY, lake)
+        except SourceError:  # no row is left
+            made = snapshot.version_of(lake, SYSTEM, DAY, refused=True)
+        kept = {}
+        for name in REFERENCES:
+            says = [list(missing(row, name, kept)) for row in sources[name]]
+            kept[name] = [row for row, reasons in zip(sources[name], says, strict=True) if not reasons]
+            member = made.members[name]
+            assert pq.read_table(lake.folder / member.file.path).to_pylist() == kept[name]
+            rejects = pq.read_table(lake.folder / member.rejects.path).to_pylist() if member.rejects else []
+            assert [json.loads(reject["raw"]) for reject in rejects] == [
+                row for row, reasons in zip(sources[name], says, strict=True) if reasons
+            ]
+            assert [re.sub(", which has .*? differs?(?=;|$)", "", reject["reason"]) for reject in rejects] == [
+                "; ".join(reasons) for reasons in says if reasons
+            ]
