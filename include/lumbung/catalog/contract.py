@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -262,6 +262,10 @@ class Contract(Strict):
             raise ValueError("; ".join(faults))
         return self
 
+    def __hash__(self) -> int:
+        """By its file, as the lists in it have no hash."""
+        return hash(self.path)
+
     @property
     def address(self) -> str:
         """`<dataset>.<table>`, as SQL files write it."""
@@ -339,6 +343,7 @@ def json_schema() -> str:
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
 
 
+@cache  # a DAG file asks for all, and so does each of its tasks, which is forked from a process that has read them
 def parse(path: Path, text: str | bytes) -> Contract:
     """A contract from the text of its file.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lumbung.catalog.contract import Catalog, Contract
@@ -69,6 +70,17 @@ def build_order(contracts: Iterable[Contract]) -> list[Contract]:
         LumbungError: a circle, a query without a contract, a table without one, a layer passed over, columns other
             than the contract's, or a query whose result would depend on when it is run. The message names the file.
     """
+    contracts = tuple(contracts)
+    roots = sorted({contract.path.parents[1] for contract in contracts})
+    queries = ((path, path.read_bytes()) for root in roots for path in sorted(root.glob("*/*.sql")))
+    return list(_build_order(contracts, tuple(queries)))
+
+
+@lru_cache(maxsize=8)  # a task is forked from a process that has examined the same files
+def _build_order(
+    contracts: tuple[Contract, ...],
+    queries: tuple[tuple[Path, bytes], ...],  # noqa: ARG001 - what is read depends on them
+) -> list[Contract]:
     order, faults = examine(contracts)
     for fault in faults:
         raise fault

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from itertools import count
 
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
 from lumbung.orchestrator.api import ENDED, Api, ApiError
 
 POLL_SECONDS = 1.0
+POLLS_PER_STATUS = 10
+"""How often the backfill itself is asked for: Airflow sets its `completed_at` only every half minute."""
 CONFLICT = 409
 
 Progress = Callable[[int, str], None]
@@ -56,16 +59,16 @@ def backfill(
             if error.status == CONFLICT:  # another one began just now
                 continue
             raise
-        over = False
-        while not over:
+        for poll in count():
             time.sleep(POLL_SECONDS)
-            status = api.backfill(number)
-            for run in api.dag_runs(dag_id, run_type="backfill", start_date_gte=status["created_at"]):
-                if run["state"] in ENDED and start <= date.fromisoformat(run["partition_key"]) <= end:
+            if poll % POLLS_PER_STATUS == 0:
+                status = api.backfill(number)
+            for run in api.dag_runs(dag_id, run_type="backfill", state=ENDED, start_date_gte=status["created_at"]):
+                if start <= date.fromisoformat(run["partition_key"]) <= end:
                     results[date.fromisoformat(run["partition_key"])] = run["state"]
-            # Airflow sets completed_at only every half minute.
-            over = status["completed_at"] is not None or results.keys() >= set(_days(start, end))
             progress(len(results), "")
+            if status["completed_at"] is not None or results.keys() >= set(_days(start, end)):
+                break
     return dict(sorted(results.items()))
 
 

@@ -41,6 +41,17 @@ def order(catalog):
     return [contract.address for contract in queries.build_order(catalog.contracts.values())]
 
 
+def test_a_process_that_knows_the_order_sees_what_is_written_later(tables):
+    catalog = tables({"dwh.a": "SELECT id FROM dwh.b", "dwh.b": "SELECT 'x' AS id"})
+    assert order(catalog) == ["dwh.b", "dwh.a"]
+    for table, query in {"a": "SELECT 'x' AS id", "b": "SELECT id FROM dwh.a"}.items():
+        (catalog.root / "dwh" / f"{table}.sql").write_text(query)
+    assert order(catalog) == ["dwh.a", "dwh.b"]
+    (catalog.root / "dwh" / "c.sql").write_text("SELECT 'x' AS id")
+    with pytest.raises(LumbungError, match="a query without a contract"):
+        order(catalog)
+
+
 @pytest.mark.parametrize(
     ("query", "reads"),
     [

@@ -26,7 +26,7 @@ class SlowToSay:
         if filters.get("run_type") != "backfill":
             return []
         states = self.states.pop(0)
-        return [{"state": state, "partition_key": day} for day, state in states.items()]
+        return [{"state": state, "partition_key": day} for day, state in states.items() if state in filters["state"]]
 
 
 def test_a_backfill_is_over_when_its_last_day_has_ended(monkeypatch) -> None:
