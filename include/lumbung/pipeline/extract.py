@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,6 +22,7 @@ from lumbung.core import day as business_day
 from lumbung.core.errors import SourceError
 from lumbung.pipeline import snapshot
 from lumbung.pipeline.rejects import TABLE, RejectWriter, place, too_many
+from lumbung.pipeline.repeats import Hashes, KeyHashes
 from lumbung.pipeline.snapshot import Snapshot
 from lumbung.sources import Batch, Reject, is_absent, read
 from lumbung.storage.duck import engine, literal, parquet, quote, store
@@ -100,19 +102,23 @@ class _Attempt:
     def run(self, batches: Iterable[Batch]) -> SourceError | None:
         """Read all batches; the error, if the contract does not allow what came."""
         lines = array("q")
-        with pq.ParquetWriter(self.rows, self.schema, compression="zstd") as writer:
-            for batch in batches:
-                rows = batch.rows
-                stamp = pa.array([self.day], pa.date32()).take(pa.array([0] * rows.num_rows, pa.int64()))
-                writer.write_batch(pa.RecordBatch.from_arrays([*rows.columns, stamp], schema=self.schema))
-                if batch.lines is not None:
-                    lines.extend(batch.lines)
-                if batch.note:
-                    self.notes.append(batch.note)
-                self._reject(batch.rejects)
-                self.kept += rows.num_rows
-                self.read += rows.num_rows + len(batch.rejects)
-        self._drop_repeats(lines)
+        with engine(self.folder) as db:
+            hashes = KeyHashes(db, self.contract.key, self.folder)
+            with pq.ParquetWriter(self.rows, self.schema, compression="zstd") as writer:
+                for batch in batches:
+                    rows = batch.rows
+                    stamp = pa.repeat(pa.scalar(self.day, pa.date32()), rows.num_rows)
+                    writer.write_batch(pa.RecordBatch.from_arrays([*rows.columns, stamp], schema=self.schema))
+                    hashes.add(rows)
+                    if batch.lines is not None:
+                        lines.extend(batch.lines)
+                    if batch.note:
+                        self.notes.append(batch.note)
+                    self._reject(batch.rejects)
+                    self.kept += rows.num_rows
+                    self.read += rows.num_rows + len(batch.rejects)
+            if len(suspects := hashes.repeated()):
+                self._drop_repeats(db, hashes.expression, suspects, lines)
         return self._refusal()
 
     def _reject(self, rejects: Sequence[Reject]) -> None:
@@ -120,45 +126,46 @@ class _Attempt:
             self.first_reject = rejects[0]
         self.rejects.add(rejects)
 
-    def _drop_repeats(self, lines: array[int]) -> None:
-        with engine(self.folder) as db:
-            keys = ", ".join(map(quote, self.contract.key))
-            source = parquet(self.rows)
-            # Equal hashes are rare, so only their rows are compared in full.
-            db.execute(
-                f"CREATE TEMP TABLE suspect AS SELECT hash({keys}) AS h FROM {source} GROUP BY 1 HAVING count(*) > 1"
+    def _drop_repeats(self, db: duckdb.DuckDBPyConnection, hashed: str, suspects: Hashes, lines: array[int]) -> None:
+        """Reject the rows whose key another row has, too.
+
+        Args:
+            db: the engine.
+            hashed: gives a row's hash.
+            suspects: the hashes that more than one row has.
+            lines: each row's line in the source; none where it has no lines.
+        """
+        source = parquet(self.rows)
+        db.from_arrow(pa.table({"h": suspects})).create("suspect")
+        compared = [column.name for column in self.contract.business_columns if column.compared]
+        row, contents, key = (
+            ", ".join(f"{quote(name)} := {quote(name)}" for name in names)
+            for names in (self.columns, compared, self.contract.key)
+        )
+        db.execute(f"""
+            CREATE TEMP TABLE repeat AS
+            WITH candidate AS (
+                SELECT file_row_number AS n, to_json(struct_pack({row}))::VARCHAR AS raw,
+                    to_json(struct_pack({contents}))::VARCHAR AS contents, struct_pack({key}) AS key
+                FROM {source} WHERE {hashed} IN (SELECT h FROM suspect)
+            ), compared AS (
+                SELECT n, raw, key, count(*) OVER same AS times, min(n) OVER same AS first,
+                    min(contents) OVER same <> max(contents) OVER same AS differs
+                FROM candidate WINDOW same AS (PARTITION BY key)
             )
-            if db.execute("SELECT count(*) FROM suspect").fetchall() == [(0,)]:
-                return
-            compared = [column.name for column in self.contract.business_columns if column.compared]
-            row, contents, key = (
-                ", ".join(f"{quote(name)} := {quote(name)}" for name in names)
-                for names in (self.columns, compared, self.contract.key)
-            )
-            db.execute(f"""
-                CREATE TEMP TABLE repeat AS
-                WITH candidate AS (
-                    SELECT file_row_number AS n, to_json(struct_pack({row}))::VARCHAR AS raw,
-                        to_json(struct_pack({contents}))::VARCHAR AS contents, struct_pack({key}) AS key
-                    FROM {source} WHERE hash({keys}) IN (SELECT h FROM suspect)
-                ), compared AS (
-                    SELECT n, raw, key, count(*) OVER same AS times, min(n) OVER same AS first,
-                        min(contents) OVER same <> max(contents) OVER same AS differs
-                    FROM candidate WINDOW same AS (PARTITION BY key)
-                )
-                SELECT * FROM compared WHERE times > 1 AND (differs OR n > first)
-            """)
-            repeats = db.execute("SELECT n, raw, key, times, differs, first FROM repeat ORDER BY n")
-            while rows := repeats.fetchmany(10_000):
-                self._reject([self._repeat(lines, *row) for row in rows])
-                self.kept -= len(rows)
-            kept = self.folder / "kept.parquet"
-            db.execute(
-                f"COPY (SELECT * EXCLUDE (file_row_number) FROM {source}"
-                f" WHERE file_row_number NOT IN (SELECT n FROM repeat) ORDER BY file_row_number)"
-                f" TO {literal(kept)} (FORMAT parquet, COMPRESSION zstd)"
-            )
-            self.rows = kept
+            SELECT * FROM compared WHERE times > 1 AND (differs OR n > first)
+        """)
+        repeats = db.execute("SELECT n, raw, key, times, differs, first FROM repeat ORDER BY n")
+        while rows := repeats.fetchmany(10_000):
+            self._reject([self._repeat(lines, *row) for row in rows])
+            self.kept -= len(rows)
+        kept = self.folder / "kept.parquet"
+        db.execute(
+            f"COPY (SELECT * EXCLUDE (file_row_number) FROM {source}"
+            f" WHERE file_row_number NOT IN (SELECT n FROM repeat) ORDER BY file_row_number)"
+            f" TO {literal(kept)} (FORMAT parquet, COMPRESSION zstd)"
+        )
+        self.rows = kept
 
     def _repeat(
         self, lines: array[int], n: int, raw: str, key: dict[str, str], times: int, differs: bool, first: int

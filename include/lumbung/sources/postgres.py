@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -31,9 +32,10 @@ def read(contract: Contract, _data_source: Path, dsn: str | None) -> Iterator[Ba
         try:
             if note := _execute(connection, cursor, contract):
                 yield Batch(pa.RecordBatch.from_pylist([], schema(contract)), None, [], note)
-            for rows in cursor.fetch_record_batch():
-                if rows.num_rows:
-                    yield _batch(contract, pa.RecordBatch.from_arrays(rows.columns, schema=schema(contract)))
+            with closing(_read_ahead(cursor.fetch_record_batch())) as batches:
+                for rows in batches:
+                    if rows.num_rows:
+                        yield _batch(contract, pa.RecordBatch.from_arrays(rows.columns, schema=schema(contract)))
         except Error as error:
             raise refusal(contract, connection, error) from error
         except OSError as error:
@@ -55,8 +57,19 @@ def _execute(connection: dbapi.Connection, cursor: dbapi.Cursor, contract: Contr
     return ""
 
 
+def _read_ahead(reader: pa.RecordBatchReader) -> Generator[pa.RecordBatch]:
+    """The batches of a reader; the next one is read, without Python's lock, while one is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, reader, None)
+        while (rows := coming.result()) is not None:
+            coming = pool.submit(next, reader, None)
+            yield rows
+
+
 def _batch(contract: Contract, rows: pa.RecordBatch) -> Batch:
     reasons = faults(contract, rows)
+    if reasons.null_count == rows.num_rows:
+        return Batch(rows, None, [])
     rejected = reasons.is_valid()
     rejects = [
         Reject.of(None, json.dumps(row, ensure_ascii=False).encode(), reason, key_of(contract, list(row.values())))
