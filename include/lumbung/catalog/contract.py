@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -339,6 +339,7 @@ def json_schema() -> str:
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
 
 
+@cache  # every step of a run asks for all contracts, and reading YAML takes longer than most steps' work
 def parse(path: Path, text: str | bytes) -> Contract:
     """A contract from the text of its file.
 
