@@ -343,7 +343,7 @@ def json_schema() -> str:
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
 
 
-@cache  # a DAG file asks for all, and so does each of its tasks, which is forked from a process that has read them
+@cache  # every step asks for all contracts, and a task is forked from a process that has read them
 def parse(path: Path, text: str | bytes) -> Contract:
     """A contract from the text of its file.
 

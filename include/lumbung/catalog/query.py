@@ -31,7 +31,7 @@ def upstreams(contract: Contract) -> set[str]:
     Raises:
         LumbungError: the file is not exactly one SELECT, or names a table otherwise than `<dataset>.<table>`.
     """
-    return {_address(table) for table in _tables(contract, _select(contract))}
+    return {_address(table) for table in _tables(contract)}
 
 
 def selection(contract: Contract) -> str | None:
@@ -144,7 +144,7 @@ def render(contract: Contract, names: Names) -> str:
         LumbungError: as `upstreams`.
     """
     text = contract.sql_path.read_text()
-    tables = _tables(contract, _select(contract))
+    tables = _tables(contract)
     # From the end on, so that the positions before stay right.
     for table in sorted(tables, key=lambda table: _span(table)[0], reverse=True):
         start, end = _span(table)
@@ -187,6 +187,18 @@ def _query(text: str) -> exp.Query | None:
     return query
 
 
+@cache
+def _named(text: str) -> list[exp.Table]:
+    """The tables that the one SELECT names; those of its own WITH clauses are none."""
+    from sqlglot import exp
+
+    query = _query(text)
+    assert query
+    ctes = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
+    tables = query.find_all(exp.Table)
+    return [table for table in tables if not (len(table.parts) == 1 and table.name.lower() in ctes)]
+
+
 def unparsable(sql: str) -> str | None:
     """Why a text is not GoogleSQL; None: it is."""
     from sqlglot.errors import SqlglotError
@@ -214,21 +226,18 @@ def _select(contract: Contract) -> exp.Query:
     return query
 
 
-def _tables(contract: Contract, query: exp.Query) -> list[exp.Table]:
+def _tables(contract: Contract) -> list[exp.Table]:
     from sqlglot import exp
 
-    ctes = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
-    tables = []
-    for table in query.find_all(exp.Table):
-        if len(table.parts) == 1 and table.name.lower() in ctes:
-            continue
+    _select(contract)
+    tables = _named(contract.sql_path.read_text())
+    for table in tables:
         if len(table.parts) != 2 or not all(isinstance(part, exp.Identifier) for part in table.parts):
             raise LumbungError(
                 f"reads {table.sql(dialect='bigquery')}, which is not written <dataset>.<table>",
                 where=str(contract.sql_path),
                 remedy="name the data set and the table, not the project, which is a setting; no table functions",
             )
-        tables.append(table)
     return tables
 
 
@@ -258,7 +267,7 @@ def _misplaced(
             where=where,
             remedy="name the contract's columns, in its order",
         )
-    for table in _tables(contract, query):
+    for table in _tables(contract):
         address = _address(table)
         if address in unreadable:
             continue

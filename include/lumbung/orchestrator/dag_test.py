@@ -25,7 +25,7 @@ os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 from airflow import settings  # noqa: E402
 from airflow.configuration import conf as configuration  # noqa: E402
-from airflow.dag_processing.dagbag import DagBag  # noqa: E402
+from airflow.dag_processing import dagbag  # noqa: E402
 from airflow.listeners import hookimpl  # noqa: E402
 from airflow.models.taskinstance import TaskInstance  # noqa: E402
 from airflow.sdk.exceptions import AirflowException  # noqa: E402
@@ -43,6 +43,51 @@ interrupted = threading.Event()
 def emit(event: str, **content: Any) -> None:
     """Write one event."""
     events.write(json.dumps({"event": event, **content}, default=str) + "\n")
+
+
+def serve_newest_version() -> None:
+    """Make the API that the tasks of this process ask, in its newest version only.
+
+    Only this process asks it. Cadwyn makes each version that Airflow keeps for its older clients, which takes longer
+    than all else at the start. Where another release of Airflow or of Cadwyn does not work so, all versions are made.
+    """
+    try:
+        import httpx
+        from airflow.api_fastapi.execution_api import versions
+        from airflow.api_fastapi.execution_api.routes import execution_api_router as router
+        from airflow.sdk.execution_time.supervisor import in_process_api_server
+        from cadwyn import HeadVersion, Version, VersionBundle
+        from cadwyn.route_generation import _DELETED_ROUTE_TAG
+    except ImportError as error:
+        logging.warning("All versions of Airflow's API are made, which takes some seconds: %s", error)
+        return
+    bundle, routes = versions.bundle, list(router.routes)
+    try:
+        # Without older versions, Cadwyn refuses the routes that only they have.
+        router.routes[:] = [route for route in routes if _DELETED_ROUTE_TAG not in getattr(route, "tags", ())]
+        versions.bundle = VersionBundle(HeadVersion(), Version(bundle.versions[0].value))
+        with httpx.Client(transport=in_process_api_server().transport, base_url="http://in-process.invalid") as client:
+            client.get("/health/ping").raise_for_status()  # Cadwyn makes the versions at the first request
+    except Exception:
+        logging.warning("All versions of Airflow's API are made, which takes some seconds:", exc_info=True)
+        versions.bundle, router.routes[:] = bundle, routes
+        in_process_api_server.cache_clear()
+
+
+def store_only(file: Path) -> None:
+    """Of all DAG files, which `dag.test()` reads and stores first, let it read one.
+
+    Args:
+        file: the DAG file.
+    """
+
+    class OneFile(dagbag.BundleDagBag):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            if file.is_relative_to(options.get("dag_folder", file)):
+                options["dag_folder"] = file
+            super().__init__(*args, **options)
+
+    dagbag.BundleDagBag = OneFile  # type: ignore[misc]
 
 
 class Failures:
@@ -105,17 +150,20 @@ def main(dag_id: str, logical_date: str, conf: str) -> int:
     """
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
-    bag = DagBag(dag_folder=Path(configuration.get("core", "dags_folder"), f"{dag_id}.py"))
+    file = Path(configuration.get("core", "dags_folder"), f"{dag_id}.py")
+    bag = dagbag.DagBag(dag_folder=file)
     if dag_id not in bag.dags:
-        message = "\n".join(bag.import_errors.values()) or f"there is no {dag_id} in {bag.dag_folder}"
+        message = "\n".join(bag.import_errors.values()) or f"there is no {dag_id} in {file}"
         emit("error", task_id=None, message=message)
         return 1
+    serve_newest_version()
     now = datetime.fromisoformat(logical_date)
     # As Airflow's commands do: a migration that was killed at its end has written none, and no later one adds them.
     synchronize_log_template()
     get_listener_manager().add_listener(Failures())  # type: ignore[no-untyped-call]
     watcher = Watcher(dag_id, now)
     watcher.start()
+    store_only(file)
     # `dag.test()` gives callbacks the DAG as it was stored, which lacks what notifiers render their texts with.
     render = bag.dags[dag_id].get_template_env
     SerializedDAG.get_template_env = lambda _, **options: render(**options)  # type: ignore[attr-defined]
