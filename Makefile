@@ -75,10 +75,11 @@ faults: ## Disturb runs and compare all tables (SEED=1, KILLS=200, FILES=1000, D
 	@PYTHONPATH=tests .venv/bin/python -m faults $(ONLY) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) \
 		$(if $(FILES),--files $(FILES)) $(if $(DAYS),--days $(DAYS))
 
-bench: ## Measure beside the alternatives, write docs/reference/measurements.* (ONLY="extract day airflow year kafka replay batches clean train api contracts", ENROLLMENTS=, CONTRACTS=, DAYS=, ROUNDS=)
+bench: ## Measure beside the alternatives, write docs/reference/measurements.* (ONLY="extract day json warm backfill …", ENROLLMENTS="10000 1000000", STAGES="again changed", WAYS="peer lumbung", STUDENTS=, CONTRACTS=, DAYS=, BACKFILL_DAYS=, ROUNDS=)
 	@infra/install.sh bench
-	@PYTHONPATH=.:tests .venv/bin/python -m benchmarks $(ONLY) $(if $(ENROLLMENTS),--enrollments $(ENROLLMENTS)) $(if $(CONTRACTS),--contracts $(CONTRACTS)) \
-		$(if $(DAYS),--days $(DAYS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	@PYTHONPATH=.:tests .venv/bin/python -m benchmarks $(ONLY) $(if $(ENROLLMENTS),--enrollments $(ENROLLMENTS)) $(if $(STAGES),--stages $(STAGES)) $(if $(WAYS),--ways $(WAYS)) \
+		$(if $(STUDENTS),--students $(STUDENTS)) $(if $(CONTRACTS),--contracts $(CONTRACTS)) $(if $(DAYS),--days $(DAYS)) \
+		$(if $(BACKFILL_DAYS),--backfill-days $(BACKFILL_DAYS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 audit: ## Look up known vulnerabilities in the locked dependencies (asks api.osv.dev)
 	@infra/install.sh audit

@@ -9,7 +9,6 @@ import contextlib
 import json
 import random
 import tempfile
-import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from confluent_kafka import Consumer, KafkaError, Producer
 
 from benchmarks.results import Measure, Took, in_turn
+from benchmarks.watch import timed
 from lumbung.core.settings import Settings
 from lumbung.local.kafka import broker
 from lumbung.storage.lake import FolderLake
@@ -126,17 +126,14 @@ def measure(messages: int, rounds: int, say: Callable[[str], object]) -> list[Me
             settings = settings.replace(kafka=servers)
             fill(settings, messages)
 
-            def timed(what: str, run: Callable[[Settings, Path, int], int]) -> Took:
-                folder = Path(tempfile.mkdtemp(dir=home))
-                began = time.perf_counter()
-                rows = run(settings, folder, size)
-                took = Took(what, time.perf_counter() - began, rows=rows)
-                if rows != messages:
-                    raise SystemExit(f"{what}: {rows} of {messages} rows")
+            def took_of(what: str, run: Callable[[Settings, Path, int], int]) -> Took:
+                took = timed(what, partial(run, settings, Path(tempfile.mkdtemp(dir=home)), size))
+                if took.rows != messages:
+                    raise SystemExit(f"{what}: {took.rows} of {messages} rows")
                 return took
 
             ways = {"a bare consumer": bare, "lumbung models land, and batch": ours}
-            took = in_turn({what: partial(timed, what, run) for what, run in ways.items()}, rounds, say)
+            took = in_turn({what: partial(took_of, what, run) for what, run in ways.items()}, rounds, say)
     notes = [
         "The bare one parses and writes the same files; open batches are in its memory only, its offsets are committed"
         " by themselves, and nothing is flushed to disk, counted, named by a manifest or checked."

@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tempfile
-import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,7 +19,9 @@ from typing import TYPE_CHECKING, cast
 import duckdb
 
 from benchmarks.bare_producer import send
-from benchmarks.results import Measure, Took, in_turn, watched
+from benchmarks.results import Measure, Took, in_turn, medians
+from benchmarks.span import report
+from benchmarks.watch import program
 from lumbung.core.settings import Settings
 from lumbung.local.kafka import broker
 from lumbung.pipeline.extract import extract
@@ -222,7 +222,6 @@ def settings_of(home: Path, kafka: str, topic: str) -> Settings:
 def measure(contracts: int, rounds: int, say: Callable[[str], object]) -> list[Measure]:
     """Measure all, taking turns: each time with a new topic, and ours in a new home; then a day with few changes."""
     changed: list[Took] = []
-    used: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="lumbung-bench-") as name:
         folder = Path(name)
         for step in range(2):
@@ -232,10 +231,7 @@ def measure(contracts: int, rounds: int, say: Callable[[str], object]) -> list[M
 
         def took(what: str, way: str, home: Path, topic: str, day: date) -> Took:
             command = [sys.executable, "-m", "benchmarks.contracts", way, home, kafka, topic, f"{day}"]
-            output, peak = watched(command, {})
-            figures = json.loads(output.strip().splitlines()[-1])
-            used.setdefault(what, []).append(figures["cpu"])
-            return Took(what, round(figures["seconds"], 3), peak, figures["rows"])
+            return program(what, command)
 
         def bare(what: str, way: str) -> Took:
             return took(what, way, base, f"b{uuid.uuid4().hex}", FIRST)
@@ -258,15 +254,13 @@ def measure(contracts: int, rounds: int, say: Callable[[str], object]) -> list[M
     if len({result.rows for result in results}) != 1:
         raise SystemExit(f"not the same number of messages: {results}")
     scripts, mine = sorted(results[:-1], key=lambda result: result.seconds), results[-1]
-    change = changed[0]
-    for other in changed[1:]:
-        change = change.best(other)
+    change = medians(changed)
     notes = [
         f"The quicker script comes first: {scripts[0].what}. The scripts make every event an INSERT with a random"
         " identifier and null leaves, keep no state, check nothing, write nothing down and send at least once. Memory"
-        f" is of one process, in which Spark or DuckDB runs, too. {_cpu(used, [*(w.what for w in scripts), OURS])}"
+        " is of one process, in which Spark or DuckDB runs, too."
     ]
-    few = [f"{change.rows:,} messages. All contracts are compared with what was sent last. {_cpu(used, [OURS, FEW])}"]
+    few = [f"{change.rows:,} messages. All contracts are compared with what was sent last."]
     return [
         Measure(
             f"Contract events of {contracts:,} contracts, from snapshots in the lake to Kafka",
@@ -283,18 +277,10 @@ def measure(contracts: int, rounds: int, say: Callable[[str], object]) -> list[M
     ]
 
 
-def _cpu(used: Mapping[str, list[float]], ways: Iterable[str]) -> str:
-    """The least CPU time that each way took."""
-    return f"CPU seconds, in that order: {', '.join(f'{min(used[way]):.1f}' for way in ways)}."
-
-
 def main() -> None:
     """Do one of `WAYS`."""
     way, home, kafka, topic, day = sys.argv[1:]
-    began, before = time.perf_counter(), time.process_time()
-    rows = WAYS[way](settings_of(Path(home), kafka, topic), date.fromisoformat(day))
-    seconds, cpu = time.perf_counter() - began, time.process_time() - before
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "rows": rows}))
+    report(lambda: WAYS[way](settings_of(Path(home), kafka, topic), date.fromisoformat(day)))
 
 
 if __name__ == "__main__":

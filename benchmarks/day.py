@@ -1,67 +1,203 @@
-"""A whole day, sources to marts: `lumbung run` beside a DuckDB script and dlt with the same SQL."""
+"""Whole days, sources to marts: `lumbung run` beside what one would use instead.
+
+The days of a way follow each other in one home: the first day, the same day again, and the next day, on which one row
+of a hundred of the two large sources is new or different.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-import time
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import sqlglot
+import psycopg
 
-from benchmarks.extract import rival, source
-from benchmarks.results import Measure, Took, in_turn, watched
-from lumbung.catalog import query as queries
-from lumbung.catalog.contract import Catalog
+from benchmarks.extract import ENVIRON, postgres, source
+from benchmarks.peer import project
+from benchmarks.peer.run import Peer
+from benchmarks.results import RIVALS_PYTHON, Measure, Took, described, medians
+from benchmarks.watch import whole
 from lumbung.core.settings import Settings, variable
+from lumbung.local.airflow_database import prepare
 from lumbung.local.bigquery import BigQuery
 
-DAY = "2026-11-10"
-SYSTEM = "pinter_skuy"
+DAY, NEXT_DAY = "2026-11-10", "2026-11-11"
+FIRST, AGAIN, REFRESHED, CHANGED = "first", "again", "refresh", "changed"
+STAGES = (FIRST, AGAIN, REFRESHED, CHANGED)
+DUCKDB, DLT, PEER, OURS = "a DuckDB script", "dlt and the same SQL", "dlt, dbt-duckdb and cosmos", "lumbung run"
+WAYS = {"duckdb": DUCKDB, "dlt": DLT, "peer": PEER, "lumbung": OURS}
+ONE_OF = 100
+TABLE = "course_enrollment"
+GOALS = {
+    FIRST: "at most 1.8 x the wall clock and 2 x the CPU of the DuckDB script; at most half of dlt, dbt and cosmos",
+    AGAIN: "at most 0.4 x the first day",
+    REFRESHED: "at most 0.4 x the first day",
+    CHANGED: "less than the first day",
+}
+TITLES = {
+    FIRST: "A day, {:,} enrollments",
+    AGAIN: "The same day again, {:,} enrollments",
+    REFRESHED: "The same day again, sources read again, {:,} enrollments",
+    CHANGED: "The next day, 1 % changed, {:,} enrollments",
+}
+NOTE = (
+    "CPU is that of all processes, with the BigQuery server's and PostgreSQL's. The DuckDB script has no checks, no"
+    " snapshots, no Airflow; dlt and the same SQL has none either. The peer has Airflow and the same checks as dbt"
+    " tests; it keeps no snapshots and no rejects, and what fails a test is there all the same. Lumbung makes two more"
+    " tables, from a workbook."
+)
+
+Run = Callable[[str, str, Path], Took]
+"""Runs a day: the stage, the day, the folder of the files."""
 
 
-def statements() -> list[str]:
-    """The project's queries as statements for DuckDB, in the order of their references."""
-    made = [f"CREATE SCHEMA {name}" for name in ("dwh", "datamart")]
-    for contract in queries.build_order(Catalog().contracts.values()):
-        if contract.system == SYSTEM:
-            query = queries.render(contract, lambda address: address).replace("`", "")
-            (query,) = sqlglot.transpile(
-                query.replace("@snapshot_date", f"DATE '{DAY}'"), read="bigquery", write="duckdb"
-            )
-            made.append(f"CREATE TABLE {contract.address} AS {query}")
-    return made
+def statements() -> str:
+    """The project's queries as statements for DuckDB, in the order of their references; JSON."""
+    made = [f"CREATE SCHEMA IF NOT EXISTS {name}" for name in ("dwh", "datamart")]
+    for contract in project.tables()[1]:
+        query = project.duckdb(project.rendered(contract, lambda address: address), "'{day}'")
+        made.append(f"CREATE OR REPLACE TABLE {contract.address} AS {query}")
+    return json.dumps(made)
 
 
-def ours(settings: Settings) -> Took:
-    """`lumbung run` with servers that run already; memory is the task process's or the server's."""
-    environ = {variable("home"): str(settings.home), variable("data_source"): str(settings.data_source)}
-    command = [sys.executable, "-m", "lumbung", "run", "--day", DAY, "--refresh"]
-    server = BigQuery(settings.home).process()
-    began = time.perf_counter()
-    _, peak = watched(command, environ, *([server.pid] if server else []))
-    return Took("Lumbung, by lumbung run", time.perf_counter() - began, peak)
+class Sources:
+    """The sources of the first day, and of the next one."""
+
+    def __init__(self, settings: Settings, dsn: str) -> None:
+        self.first, self.dsn = settings.data_source, dsn
+        self.next = settings.data_source.with_name("sources-next")
+        self.next.mkdir()
+        for file in self.first.iterdir():
+            if file.name != "student.json":
+                (self.next / file.name).hardlink_to(file)
+        with (self.first / "student.json").open() as old, (self.next / "student.json").open("w") as new:
+            for number, line in enumerate(old):
+                new.write(line.replace("(0800)", "(0811)") if number % ONE_OF == 0 else line)
+        with psycopg.connect(dsn) as connection:
+            condition = f"abs(hashtext(student_id || course_id)) % {ONE_OF} = 0"
+            connection.execute(f"CREATE TABLE later AS SELECT * FROM {TABLE} WHERE {condition}")
+            connection.execute(f"DELETE FROM {TABLE} WHERE {condition}")
+        self.vacuum()
+
+    @contextmanager
+    def changed(self) -> Iterator[Path]:
+        """Have the rows of the next day in the table; gives the folder of its files."""
+        with psycopg.connect(self.dsn) as connection:
+            connection.execute(f"INSERT INTO {TABLE} SELECT * FROM later")
+        yield self.next
+        with psycopg.connect(self.dsn) as connection:
+            connection.execute(f"DELETE FROM {TABLE} USING later WHERE {TABLE} = later")
+        self.vacuum()
+
+    def vacuum(self) -> None:
+        """Drop what was deleted, so that no way pays for it."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(f"VACUUM {TABLE}")
 
 
-def measure(rows: int, rounds: int, say: Callable[[str], object]) -> list[Measure]:
-    """Measure each way, taking turns."""
-    with source(rows) as (settings, dsn):
+def script(what: str, way: str, settings: Settings, dsn: str, folder: Path) -> Run:
+    """One of the scripts, in an empty folder."""
+    (folder / "tables.json").write_text(statements())
 
-        def prepare(folder: Path) -> None:
-            (folder / "source").write_text(str(settings.data_source))
-            (folder / "tables.json").write_text(json.dumps(statements()))
+    def run(_stage: str, day: str, files: Path) -> Took:
+        environ = {**ENVIRON, "DAY": day, "DAY_SOURCE": str(files)}
+        return whole(what, [RIVALS_PYTHON, "-m", "benchmarks.rivals", way, dsn, folder], environ, *postgres(settings))
 
-        ways: dict[str, Callable[[], Took]] = {
-            what: partial(rival, what, way, dsn, prepare)
-            for what, way in (("a DuckDB script", "day-duckdb"), ("dlt and the same SQL", "day-dlt"))
+    return run
+
+
+def peer(settings: Settings, dsn: str, folder: Path) -> Run:
+    """The peer, in an empty folder."""
+    home = Peer(folder, dsn)
+
+    def run(_stage: str, day: str, files: Path) -> Took:
+        return whole(PEER, home.command(), home.day(day, files), *postgres(settings))
+
+    return run
+
+
+def ours(settings: Settings, dsn: str, _folder: Path) -> Run:
+    """`lumbung run` with servers that run already, an empty lake and an empty warehouse."""
+    server = BigQuery(settings.home)
+    server.stop()
+    for part in ("bigquery", "lake"):
+        shutil.rmtree(settings.home / part, ignore_errors=True)
+    server.launch()
+    server.wait()
+
+    def run(stage: str, day: str, files: Path) -> Took:
+        environ = {
+            variable("home"): str(settings.home),
+            variable("data_source"): str(files),
+            "AIRFLOW_CONN_PINTER_SKUY": dsn,  # so that the table is taken as it is, and not filled from its file
         }
-        ways["Lumbung, by lumbung run"] = partial(ours, settings)
-        took = in_turn(ways, rounds, say)
-    goal = "at most 1.5 x the DuckDB script, at least 3 x faster than dlt and SQL, at most 2 GB"
-    notes = [
-        "Lumbung's figure has Airflow's start in it, snapshots with manifests, rejects, every check, private builds and"
-        " publishing; the others have none of these."
+        command = [sys.executable, "-m", "lumbung", "run", "--day", day]
+        command += ["--refresh"] if stage == REFRESHED else []
+        process = server.process()
+        assert process
+        return whole(OURS, command, environ, process.pid, *postgres(settings))
+
+    return run
+
+
+def measure(
+    rows: int, rounds: int, stages: Sequence[str], names: Sequence[str], say: Callable[[str], object]
+) -> list[Measure]:
+    """Measure ways, taking turns; each round begins with nothing.
+
+    Args:
+        rows: enrollments of the first day, and of the next one that are new.
+        rounds: how often.
+        stages: which of `STAGES`; the first day always is.
+        names: which of `WAYS`.
+        say: is given lines of progress.
+    """
+    took: dict[str, dict[str, list[Took]]] = {stage: {} for stage in STAGES}
+    with source(rows) as (settings, addresses):
+        dsn = addresses.connections["pinter_skuy"]
+        prepare(settings, addresses)
+        sources = Sources(settings, dsn)
+        begin: dict[str, Callable[[Path], Run]] = {
+            DUCKDB: partial(script, DUCKDB, "day-duckdb", settings, dsn),
+            DLT: partial(script, DLT, "day-dlt", settings, dsn),
+            PEER: partial(peer, settings, dsn),
+            OURS: partial(ours, settings, dsn),
+        }
+        for number in range(rounds):
+            for what in (WAYS[name] for name in names):
+                with tempfile.TemporaryDirectory(prefix="lumbung-bench-") as folder:
+                    run = begin[what](Path(folder))
+                    for stage in _of(what, stages):
+                        result = _run(run, stage, sources)
+                        took[stage].setdefault(what, []).append(result)
+                        say(f"{rows:,} rows, {stage}, {what}, round {number + 1}: {described(result)}")
+    return [
+        Measure(TITLES[stage].format(rows), GOALS[stage], _shown(took, stage), [NOTE])
+        for stage in STAGES
+        if took[stage]
     ]
-    return [Measure(f"A day, {rows:,} enrollments", goal, took, notes)]
+
+
+def _of(what: str, stages: Sequence[str]) -> list[str]:
+    return [stage for stage in STAGES if stage in {FIRST, *stages} and (stage != REFRESHED or what == OURS)]
+
+
+def _run(run: Run, stage: str, sources: Sources) -> Took:
+    if stage == CHANGED:
+        with sources.changed() as files:
+            return run(stage, NEXT_DAY, files)
+    return run(stage, DAY, sources.first)
+
+
+def _shown(took: dict[str, dict[str, list[Took]]], stage: str) -> list[Took]:
+    """The ways of a stage; of a later one beside the first day of `lumbung run`, where that was measured."""
+    ways = [medians(each) for each in took[stage].values()]
+    if stage == FIRST or OURS not in took[FIRST]:
+        return ways
+    return [replace(medians(took[FIRST][OURS]), what="lumbung run, the first day"), *ways]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,45 +10,48 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from benchmarks.results import RIVALS_PYTHON, Measure, Took, in_turn, program
+from benchmarks.results import RIVALS_PYTHON, ROOT, Measure, Took, in_turn
+from benchmarks.watch import program
 from lumbung.core.settings import Settings
 from lumbung.local import services
+from lumbung.local.postgres import Postgres
+from lumbung.local.services import Services
 from lumbung.systems.pinter_skuy.generate import generate
 
-HERE = Path(__file__).parent
-ENVIRON = {"PYTHONPATH": str(HERE.parent / "include"), "RUNTIME__DLTHUB_TELEMETRY": "false"}
+PATHS = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "include")])}
+ENVIRON = {**PATHS, "RUNTIME__DLTHUB_TELEMETRY": "false"}
+OURS = "Lumbung's extract"
 
 
 @contextmanager
-def source(rows: int) -> Iterator[tuple[Settings, str]]:
-    """Sources of a size, their table in an embedded PostgreSQL; settings and its address."""
+def source(rows: int) -> Iterator[tuple[Settings, Services]]:
+    """Sources of a size, their table in an embedded PostgreSQL; settings and addresses."""
     with tempfile.TemporaryDirectory(prefix="lumbung-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # root's PostgreSQL runs as another user
         generate(folder / "sources", enrollments=rows, seed=1)
         settings = Settings.of(home=folder / "home", data_source=folder / "sources")
         with services.running(settings) as addresses:
-            yield settings, addresses.connections["pinter_skuy"]
+            yield settings, addresses
 
 
-def rival(what: str, way: str, dsn: str, prepare: Callable[[Path], object] = lambda _: None) -> Took:
-    """Run one of the others in an empty folder."""
-    with tempfile.TemporaryDirectory(prefix="lumbung-bench-") as folder:
-        prepare(Path(folder))
-        return program(what, [RIVALS_PYTHON, HERE / "rivals.py", way, dsn, folder], ENVIRON)
-
-
-def ours(what: str, dsn: str) -> Took:
-    """Run our extract in an empty folder."""
-    with tempfile.TemporaryDirectory(prefix="lumbung-bench-") as folder:
-        return program(what, [sys.executable, HERE / "ours.py", dsn, folder], ENVIRON)
+def postgres(settings: Settings) -> list[int]:
+    """The process of the embedded PostgreSQL that the others belong to."""
+    process = Postgres(settings.home).process()
+    return [process.pid] if process else []
 
 
 def measure(rows: int, rounds: int, say: Callable[[str], object]) -> list[Measure]:
     """Measure each way, taking turns."""
-    with source(rows) as (_, dsn):
-        ways: dict[str, Callable[[], Took]] = {
-            what: partial(rival, what, way, dsn)
+    with source(rows) as (settings, addresses):
+        dsn = addresses.connections["pinter_skuy"]
+
+        def run(what: str, *command: str | Path) -> Took:
+            with tempfile.TemporaryDirectory(prefix="lumbung-bench-") as folder:
+                return program(what, [*command, dsn, folder], ENVIRON, *postgres(settings))
+
+        ways = {
+            what: partial(run, what, RIVALS_PYTHON, "-m", "benchmarks.rivals", way)
             for what, way in (
                 ("COPY binary to nowhere", "copy"),
                 ("ADBC to Parquet, bare", "adbc"),
@@ -56,7 +60,7 @@ def measure(rows: int, rounds: int, say: Callable[[str], object]) -> list[Measur
                 ("dlt, pyarrow backend, to Parquet", "dlt"),
             )
         }
-        ways["Lumbung's extract"] = partial(ours, "Lumbung's extract", dsn)
+        ways[OURS] = partial(run, OURS, sys.executable, "-m", "benchmarks.ours")
         took = in_turn(ways, rounds, say)
-    goal = "at most 2.6 x COPY to nowhere, at least 4 x faster than dlt, at most 350 MB"
-    return [Measure(f"PostgreSQL to the lake, {rows:,} rows", goal, took)]
+    goal = "at least 4 x faster than dlt, at most 350 MB"
+    return [Measure(f"PostgreSQL to the lake, {rows:,} rows", goal, took, ["CPU is with PostgreSQL's."])]

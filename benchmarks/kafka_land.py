@@ -9,7 +9,6 @@ import hashlib
 import json
 import random
 import tempfile
-import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 from confluent_kafka import Consumer, KafkaError, Producer
 
 from benchmarks.results import Measure, Took, in_turn
+from benchmarks.watch import timed
 from lumbung.core.settings import Settings
 from lumbung.local.kafka import broker
 from lumbung.storage.lake import FolderLake
@@ -141,13 +141,10 @@ def measure(messages: int, rounds: int, say: Callable[[str], object]) -> list[Me
             settings = settings.replace(kafka=servers)
             fill(settings, messages)
 
-            def timed(what: str, run: Callable[[Path], int]) -> Took:
-                folder = Path(tempfile.mkdtemp(dir=home))
-                began = time.perf_counter()
-                rows = run(folder)
-                took = Took(what, time.perf_counter() - began, rows=rows)
-                if rows != messages:
-                    raise SystemExit(f"{what}: {rows} of {messages} messages")
+            def took_of(what: str, run: Callable[[Path], int]) -> Took:
+                took = timed(what, partial(run, Path(tempfile.mkdtemp(dir=home))))
+                if took.rows != messages:
+                    raise SystemExit(f"{what}: {took.rows} of {messages} messages")
                 return took
 
             ways = {
@@ -156,7 +153,7 @@ def measure(messages: int, rounds: int, say: Callable[[str], object]) -> list[Me
                     land(settings, FolderLake(folder.as_uri(), folder), feed(settings)).rows
                 ),
             }
-            took = in_turn({what: partial(timed, what, run) for what, run in ways.items()}, rounds, say)
+            took = in_turn({what: partial(took_of, what, run) for what, run in ways.items()}, rounds, say)
     notes = [
         "The bare one parses and writes the same files; its offsets are committed by themselves, and nothing is flushed"
         " to disk, counted, named by a manifest or checked."

@@ -16,7 +16,8 @@ import numpy as np
 import psutil
 from threadpoolctl import threadpool_limits
 
-from benchmarks.results import Measure, Took, in_turn, program
+from benchmarks.results import Measure, Took, in_turn
+from benchmarks.watch import program
 from lumbung.models import model_file
 from lumbung.models.predict import Predictor
 from lumbung.storage.lake import FolderLake
@@ -159,7 +160,7 @@ def api(folder: Path, times: list[list[float]]) -> Took:
         finally:
             server.close()
     seconds = after.user + after.system - before.user - before.system
-    return Took(API, round(seconds, 3), round(int(peak.split()[1]) * 1024 / 1e6), REQUESTS)
+    return Took(API, round(seconds, 3), peak_mb=round(int(peak.split()[1]) * 1024 / 1e6), rows=REQUESTS)
 
 
 def measure(rounds: int, say: Callable[[str], object]) -> list[Measure]:
@@ -179,8 +180,8 @@ def measure(rounds: int, say: Callable[[str], object]) -> list[Measure]:
     )[0]
     # Seconds have two decimals on the page, so they are those of a thousand requests.
     latencies = [
-        Took(SPARK, round(spark.seconds * 1000, 2), spark.peak_mb),
-        Took(API, round(median * 1000, 2), cpu[1].peak_mb),
+        Took(SPARK, round(spark.seconds * 1000, 2), peak_mb=spark.peak_mb),
+        Took(API, round(median * 1000, 2), peak_mb=cpu[1].peak_mb),
     ]
     return [
         Measure(

@@ -1,11 +1,10 @@
-"""Lumbung's own extract of `course_enrollment`, as a program: `python ours.py DSN FOLDER`."""
+"""Lumbung's own extract of `course_enrollment`, as a program: `python -m benchmarks.ours DSN FOLDER`."""
 
-import json
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.span import report
 from lumbung.catalog.contract import Catalog
 from lumbung.core import day
 from lumbung.pipeline.extract import extract
@@ -15,9 +14,12 @@ from lumbung.storage.lake import FolderLake
 def main(dsn: str, folder: Path) -> None:
     """Take the table into a lake in the folder."""
     contract, lake = Catalog()["staging.course_enrollment"], FolderLake(folder.as_uri(), folder)
-    began = time.perf_counter()
-    taken, _ = extract(contract, day.today(), lake=lake, data_source=folder, dsn=dsn, started_at=datetime.now(UTC))
-    print(json.dumps({"seconds": time.perf_counter() - began, "rows": taken.rows_kept}))
+
+    def take() -> int:
+        taken, _ = extract(contract, day.today(), lake=lake, data_source=folder, dsn=dsn, started_at=datetime.now(UTC))
+        return taken.rows_kept
+
+    report(take)
 
 
 main(sys.argv[1], Path(sys.argv[2]))

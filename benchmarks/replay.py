@@ -6,7 +6,6 @@ leaves a part of the rows and a second run sends them twice. Another one reads t
 
 import json
 import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.bare_producer import send
 from benchmarks.results import Measure, Took, in_turn
+from benchmarks.watch import timed
 from lumbung.core.settings import Settings
 from lumbung.local.kafka import broker
 from lumbung.storage.lake import FolderLake
@@ -45,14 +45,11 @@ def measure(rows: int, rounds: int, say: Callable[[str], object]) -> list[Measur
         generate(settings, file, rows=rows, seed=1)
         made = list(messages(Dataset(file, COLUMNS).rows(), 0))
 
-        def timed(what: str, run: Callable[[Settings, Path], int]) -> Took:
+        def took_of(what: str, run: Callable[[Settings, Path], int]) -> Took:
             given = settings.replace(kafka=servers, activity_topic=f"a{uuid.uuid4().hex}")
-            folder = Path(tempfile.mkdtemp(dir=home))
-            began = time.perf_counter()
-            sent = run(given, folder)
-            took = Took(what, time.perf_counter() - began, rows=sent)
-            if sent != rows:
-                raise SystemExit(f"{what}: {sent} of {rows} rows")
+            took = timed(what, partial(run, given, Path(tempfile.mkdtemp(dir=home))))
+            if took.rows != rows:
+                raise SystemExit(f"{what}: {took.rows} of {rows} rows")
             return took
 
         ways = {
@@ -63,7 +60,7 @@ def measure(rows: int, rounds: int, say: Callable[[str], object]) -> list[Measur
             ),
         }
         with broker(settings) as servers:
-            took = in_turn({what: partial(timed, what, run) for what, run in ways.items()}, rounds, say)
+            took = in_turn({what: partial(took_of, what, run) for what, run in ways.items()}, rounds, say)
     notes = [
         "The first one is handed keys and values that are made already. Neither producer has transactions, checksums,"
         " rejects of rows that cannot be read, or a memory of what it has sent."

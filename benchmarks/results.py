@@ -2,53 +2,68 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import platform
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-import psutil
+from benchmarks import chart, summary
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "reference"
 PAGE, DATA = DOCS / "measurements.md", DOCS / "measurements.json"
+PERFORMANCE, CHART = DOCS / "performance.md", ROOT / "docs" / "images" / "performance.svg"
 WIDTH = 120
 PACKAGES = ("apache-airflow", "duckdb", "pyarrow", "adbc-driver-postgresql", "confluent-kafka", "pysail")
-RIVALS = ("connectorx", "dlt", "pandas")
+RIVALS = ("astronomer-cosmos", "connectorx", "dbt-core", "dbt-duckdb", "dlt", "pandas")
 RIVALS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 
 
 @dataclass
 class Took:
-    """What one way of doing it took, the best of all rounds.
+    """What one way of doing it took: one round, or the medians of all rounds.
 
     Attributes:
         what: the way.
         seconds: wall clock.
-        peak_mb: the most memory that its process had, in MB of 10^6 bytes; None: not measured.
+        cpu: seconds of user and system time, of all processes that took part; None: not measured.
+        peak_mb: the most memory that one of its processes had, in MB of 10^6 bytes; None: not measured.
+        total_mb: the most memory that all of its processes had at one time; None: not measured.
         rows: what it went through.
     """
 
     what: str
     seconds: float
+    cpu: float | None = None
     peak_mb: float | None = None
+    total_mb: float | None = None
     rows: int | None = None
 
-    def best(self, other: Took) -> Took:
-        """The quicker of two rounds, with the greater memory."""
-        quick = min(self, other, key=lambda took: took.seconds)
-        peaks = [took.peak_mb for took in (self, other) if took.peak_mb is not None]
-        return Took(self.what, quick.seconds, max(peaks, default=None), quick.rows)
+
+def medians(rounds: Sequence[Took]) -> Took:
+    """The medians of wall clock and CPU of one way's rounds, and the greatest memory."""
+
+    def given(name: str) -> list[float]:
+        return [value for took in rounds if (value := getattr(took, name)) is not None]
+
+    cpu = given("cpu")
+    return Took(
+        what=rounds[0].what,
+        seconds=round(median(given("seconds")), 3),
+        cpu=round(median(cpu), 3) if cpu else None,
+        peak_mb=max(given("peak_mb"), default=None),
+        total_mb=max(given("total_mb"), default=None),
+        rows=rounds[-1].rows,
+    )
 
 
 @dataclass
@@ -69,80 +84,44 @@ class Measure:
 
 
 def in_turn(ways: Mapping[str, Callable[[], Took]], rounds: int, say: Callable[[str], object]) -> list[Took]:
-    """Measure each way `rounds` times, taking turns: the best of each."""
-    best: dict[str, Took] = {}
+    """Measure each way `rounds` times, taking turns: the medians of each."""
+    took: dict[str, list[Took]] = {name: [] for name in ways}
     for number in range(rounds):
         for name, run in ways.items():
-            took = run()
-            best[name] = best[name].best(took) if name in best else took
-            say(f"{name}, round {number + 1}: {took.seconds:.2f} s")
-    return list(best.values())
+            took[name].append(run())
+            say(f"{name}, round {number + 1}: {described(took[name][-1])}")
+    return [medians(each) for each in took.values()]
 
 
-def program(what: str, command: Sequence[str | Path], environ: Mapping[str, str] | None = None) -> Took:
-    """Run a program that prints `{"seconds": …, "rows": …}` as its last line; the memory is its process's.
-
-    Raises:
-        SystemExit: it failed.
-    """
-    output, peak = watched(command, environ or {})
-    figures = json.loads(output.strip().splitlines()[-1])
-    return Took(what, round(figures["seconds"], 3), peak, figures.get("rows"))
-
-
-def watched(command: Sequence[str | Path], environ: Mapping[str, str], *others: int) -> tuple[str, float]:
-    """Run a command: what it says, and the most memory (MB) of any process of it, or of others by their ids.
-
-    Raises:
-        SystemExit: it failed.
-    """
-    process = subprocess.Popen(
-        [str(word) for word in command],
-        env={**os.environ, **environ},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    ended, peak = threading.Event(), 0.0
-
-    def watch() -> None:
-        nonlocal peak
-        while not ended.wait(0.02):
-            with contextlib.suppress(psutil.Error):
-                tree = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
-                peak = max([peak, *map(_most_memory, [*tree, *others])])
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    output, _ = process.communicate()
-    ended.set()
-    thread.join()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{output[-4000:]}")
-    return output, round(peak)
-
-
-def _most_memory(pid: int) -> float:
-    """MB of 10^6 bytes that a process had at most, since it runs its program."""
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024 / 1e6
-    return 0.0
+def described(took: Took) -> str:
+    """Its figures in words."""
+    cpu = f", {took.cpu:.2f} s of CPU" if took.cpu is not None else ""
+    return f"{took.seconds:.2f} s{cpu}" + (f", {took.peak_mb:.0f} MB" if took.peak_mb else "")
 
 
 def write(measures: Sequence[Measure], options: Mapping[str, Any]) -> None:
-    """Write the results to the files `DATA` and `PAGE`; those not measured now stay."""
+    """Write the results to `DATA` and the files that show them; those not measured now stay."""
     results = json.loads(DATA.read_text()) if DATA.exists() else {}
     stamped = {"at": f"{datetime.now(UTC):%Y-%m-%d}", "machine": _machine(), "versions": _versions(), **options}
     for measure in measures:
         results[measure.name] = {
             **stamped,
             "goal": measure.goal,
-            "took": [{**vars(took), "ratio": _ratio(measure.took, took)} for took in measure.took],
+            "took": [{**vars(took), **ratios(measure.took[0], took)} for took in measure.took],
             "notes": measure.notes,
         }
     DATA.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
-    PAGE.write_text(page(results))
+    for path, text in pages(results).items():
+        path.write_text(text)
+
+
+def pages(results: Mapping[str, Any]) -> dict[Path, str]:
+    """The files that show the results, with their texts."""
+    return {
+        PAGE: page(results),
+        PERFORMANCE: summary.inserted(PERFORMANCE.read_text(), results),
+        CHART: chart.svg(results),
+    }
 
 
 def page(results: Mapping[str, Any]) -> str:
@@ -150,24 +129,37 @@ def page(results: Mapping[str, Any]) -> str:
     lines = [
         "# Measurements",
         "",
-        "Written by `make bench`. A figure is the best of all rounds; a ratio compares ways of one run only. What the",
-        "figures say, and how they came about, is in [performance](performance.md); machine and versions are in",
-        "[measurements.json](measurements.json).",
+        "Written by `make bench`. Seconds are medians of all rounds, memory is the greatest; a ratio compares ways of",
+        "one run only. Peak memory is that of the largest process. What the figures say is in",
+        "[performance](performance.md); machine, versions and rounds are in [measurements.json](measurements.json).",
+        "Figures without CPU are older, and the best of their rounds.",
     ]
     return "\n".join(lines) + "\n\n" + "\n".join(_section(name, result) for name, result in results.items())
 
 
-def _ratio(all_took: Sequence[Took], took: Took) -> float:
-    return round(took.seconds / all_took[0].seconds, 2)
+def ratios(first: Took, took: Took) -> dict[str, float | None]:
+    """How often a way takes what the first one takes: wall clock and CPU."""
+    cpu = round(took.cpu / first.cpu, 2) if took.cpu is not None and first.cpu else None
+    return {"ratio": round(took.seconds / first.seconds, 2), "cpu_ratio": cpu}
 
 
 def _section(name: str, result: Mapping[str, Any]) -> str:
-    rows = [
-        f"| {took['what']} | {took['seconds']:.2f} | {took['ratio']:.2f} | {took['peak_mb'] or ''} |"
-        for took in result["took"]
+    columns = [
+        ("seconds", "seconds", 2),
+        ("ratio", "ratio to the first", 2),
+        ("cpu", "CPU, s", 2),
+        ("cpu_ratio", "ratio of CPU", 2),
+        ("peak_mb", "peak memory, MB", 0),
+        ("total_mb", "of all processes, MB", 0),
     ]
+    shown = [column for column in columns if any(took.get(column[0]) is not None for took in result["took"])]
+    rows = []
+    for took in result["took"]:
+        values = [took.get(key) for key, _, _ in shown]
+        cells = ["" if v is None else f"{v:.{digits}f}" for v, (_, _, digits) in zip(values, shown, strict=True)]
+        rows.append(f"| {took['what']} | {' | '.join(cells)} |")
     lines = [f"## {name}", "", *_wrapped(f"Goal: {result['goal']}. Measured {result['at']}."), ""]
-    lines += ["| | seconds | ratio to the first | peak memory, MB |", "|---|---|---|---|", *rows]
+    lines += [f"| | {' | '.join(title for _, title, _ in shown)} |", "|---" * (len(shown) + 1) + "|", *rows]
     for note in result["notes"]:
         lines += ["", *_wrapped(note)]
     return "\n".join(lines) + "\n"

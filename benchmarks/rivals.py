@@ -1,12 +1,13 @@
-"""What else one could use, in `.venv-bench`: `python rivals.py WAY DSN FOLDER`, prints seconds and rows.
+"""What else one could use, in `.venv-bench`: `python -m benchmarks.rivals WAY DSN FOLDER`, prints what it took.
 
-Those that make a day read the files of FOLDER and the table, and make the tables of SQL, a file of statements by table.
+Those that make a day keep their tables in FOLDER, in which `tables.json` has the statements that make them; DAY and
+DAY_SOURCE in the environment are the day and the folder of the files.
 """
 
 import json
+import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-TABLE = "course_enrollment"
+from benchmarks.files import TABLE, files
+from benchmarks.span import report
+
 QUERY = f"SELECT student_id, course_id FROM {TABLE}"
 CHUNK = 100_000
 
@@ -82,64 +85,33 @@ def day_by_duckdb(dsn: str, folder: Path) -> int:
     """A script: files and table into staging, the project's SQL behind it; no checks, no snapshots, nothing private."""
     from adbc_driver_postgresql import dbapi
 
+    day = os.environ["DAY"]
     with duckdb.connect(f"{folder / 'day.duckdb'}") as db:
-        db.execute("CREATE SCHEMA staging")
-        for name, rows in _files(folder).items():
-            db.execute(f"CREATE TABLE staging.{name} AS SELECT *, {_day()} AS snapshot_date FROM {rows}")
+        db.execute("CREATE SCHEMA IF NOT EXISTS staging")
+        for name, rows in files(Path(os.environ["DAY_SOURCE"])).items():
+            db.execute(f"CREATE OR REPLACE TABLE staging.{name} AS SELECT *, DATE '{day}' AS snapshot_date FROM {rows}")
         with dbapi.connect(dsn) as connection, connection.cursor() as cursor:
             cursor.execute(QUERY)
             taken = cursor.fetch_record_batch()
-            db.execute(f"CREATE TABLE staging.{TABLE} AS SELECT *, {_day()} AS snapshot_date FROM taken")
+            db.execute(f"CREATE OR REPLACE TABLE staging.{TABLE} AS SELECT *, DATE '{day}' AS snapshot_date FROM taken")
             del taken
         return _tables(db, folder)
 
 
 def day_by_dlt(dsn: str, folder: Path) -> int:
     """Dlt for the five sources into DuckDB, the project's SQL behind it."""
-    import dlt as library
-    from dlt.sources.sql_database import sql_table
+    from benchmarks.dlt_sources import SOURCES, load
 
-    pipeline = library.pipeline(
-        "day",
-        pipelines_dir=f"{folder}/dlt",
-        destination=library.destinations.duckdb(f"{folder / 'day.duckdb'}"),
-        dataset_name="staging",
-    )
-
-    def rows(query: str) -> Iterator[pa.RecordBatch]:
-        yield from duckdb.sql(f"SELECT * FROM {query}").to_arrow_reader(CHUNK)
-
-    resources: list[Any] = [
-        library.resource(rows(query), name=name, write_disposition="replace") for name, query in _files(folder).items()
-    ]
-    resources.append(
-        sql_table(dsn.replace("postgresql://", "postgresql+psycopg2://"), TABLE, backend="pyarrow", chunk_size=CHUNK)
-    )
-    pipeline.run(resources, write_disposition="replace")
-    with duckdb.connect(f"{folder / 'day.duckdb'}") as db:
-        for name in (*_files(folder), TABLE):
-            db.execute(f"ALTER TABLE staging.{name} ADD COLUMN snapshot_date DATE DEFAULT {_day()}")
+    database = folder / "day.duckdb"
+    load(SOURCES, Path(os.environ["DAY_SOURCE"]), dsn, os.environ["DAY"], database, folder / "dlt")
+    with duckdb.connect(f"{database}") as db:
         return _tables(db, folder)
-
-
-def _files(folder: Path) -> dict[str, str]:
-    source = Path((folder / "source").read_text())
-    return {
-        "student": f"(SELECT columns(*)::VARCHAR FROM read_json('{source}/student.json', hive_partitioning = false))",
-        "course": f"(SELECT columns(*)::VARCHAR FROM read_json('{source}/course.json', hive_partitioning = false))",
-        "mentor": f"read_csv('{source}/mentor.csv', all_varchar = true, hive_partitioning = false)",
-        "course_category": f"read_csv('{source}/course_category.csv', all_varchar = true, hive_partitioning = false)",
-    }
-
-
-def _day() -> str:
-    return "DATE '2026-11-10'"
 
 
 def _tables(db: duckdb.DuckDBPyConnection, folder: Path) -> int:
     """Make the tables; gives the rows of the summary."""
     for statement in json.loads((folder / "tables.json").read_text()):
-        db.execute(statement)
+        db.execute(statement.replace("{day}", os.environ["DAY"]))
     ((rows,),) = db.execute("SELECT count(*) FROM datamart.course_enrollment_summary").fetchall()
     return int(rows)
 
@@ -166,6 +138,4 @@ WAYS: dict[str, Callable[[str, Path], int]] = {
 }
 
 if __name__ == "__main__":
-    began = time.perf_counter()
-    count = WAYS[sys.argv[1]](sys.argv[2], Path(sys.argv[3]))
-    print(json.dumps({"seconds": time.perf_counter() - began, "rows": count}))
+    report(lambda: WAYS[sys.argv[1]](sys.argv[2], Path(sys.argv[3])))

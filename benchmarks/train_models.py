@@ -15,7 +15,8 @@ import psutil
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from benchmarks.results import Measure, Took, in_turn, watched
+from benchmarks.results import Measure, Took, in_turn
+from benchmarks.watch import program
 from lumbung.core.settings import Settings
 from lumbung.models import model_file
 from lumbung.models.evaluate import evaluate
@@ -87,7 +88,6 @@ def quality(trainer: str, folder: Path, truth: Truth) -> dict[str, float]:
 
 def measure(rows: int, rounds: int, say: Callable[[str], object]) -> list[Measure]:
     """Take turns; each round has a process of its own, and MLlib a server of its own."""
-    used: dict[str, list[float]] = {}
 
     def ours(folder: Path) -> Took:
         return took(OURS, "arrow", "sail", folder)
@@ -98,10 +98,7 @@ def measure(rows: int, rounds: int, say: Callable[[str], object]) -> list[Measur
 
     def took(what: str, trainer: str, address: str, folder: Path, *server: int) -> Took:
         command = [sys.executable, "-m", "benchmarks.train_models", trainer, address, folder, *server]
-        output, peak = watched([f"{word}" for word in command], {}, *server)
-        figures = json.loads(output.strip().splitlines()[-1])
-        used.setdefault(what, []).append(figures["cpu"])
-        return Took(what, round(figures["seconds"], 3), peak, rows)
+        return program(what, [f"{word}" for word in command], seen=server)
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -110,12 +107,11 @@ def measure(rows: int, rounds: int, say: Callable[[str], object]) -> list[Measur
         results = in_turn(ways, rounds, say)
         truth = Truth.read((folder / "activity.ndjson.truth.npz").read_bytes())
         qualities = {what: quality(trainer, folder, truth) for what, trainer in ((THEIRS, "mllib"), (OURS, "arrow"))}
-    cpus, peaks = [min(used[what]) for what in ways], [result.peak_mb or 0 for result in results]
+    peaks = [result.peak_mb or 0 for result in results]
     metrics = "; ".join(f"{name} {qualities[THEIRS][name]:.4f} and {qualities[OURS][name]:.4f}" for name in METRICS)
     notes = [
-        f"CPU {cpus[0]:.1f} and {cpus[1]:.1f} s: {cpus[1] / cpus[0]:.2f} x; memory {peaks[1] / peaks[0]:.2f} x, of the"
-        f" largest process; the server's heap is {HEAP}, and it has trained before. Quality, the mean of the models on"
-        f" the batch after theirs: {metrics}.",
+        f"Memory {peaks[1] / peaks[0]:.2f} x, of the largest process; the server's heap is {HEAP}, and it has trained"
+        f" before. Quality, the mean of the models on the batch after theirs: {metrics}.",
     ]
     goal = "at most 0.35 x MLlib's CPU and memory, quality not lower"
     return [Measure(f"Training {MODELS} cumulative models of all kinds, {rows:,} rows", goal, results, notes)]

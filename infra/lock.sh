@@ -12,7 +12,7 @@ lock uv
 lock bigquery
 lock dev
 lock spark
-lock bench --constraint dev.txt
+lock bench
 lock audit
 lock airflow --constraint dev.txt
 lock azure --constraint dev.txt
