@@ -30,8 +30,8 @@ class PlanOperator(OwnStepOperator):
         super().execute(context)
         return asdict(self.staged)
 
-    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        step, self.staged = self.work(run, context)
+    def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
+        step, self.staged = self.work(run)
         return step
 
 

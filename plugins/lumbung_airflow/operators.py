@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +26,15 @@ if TYPE_CHECKING:
     from lumbung.storage.warehouse import Warehouse
 
 START = "start"
-# The versions that a run is about, as XCom keys: of its own day, and of the whole tables.
-OWN, TARGET = "own", "target"
+# What the decision passes on to later tasks as an XCom: the versions of the run's own day and of the whole tables.
+DECISION, OWN, TARGET = "decision", "own", "target"
 
 
 class StepOperator(BaseOperator):
-    """A step of a run; what it did is kept in the lake and returned.
+    """A step of a run; what it did is kept in the lake.
+
+    Attributes:
+        after_decision: whether it comes after the task that decides the versions.
 
     Args:
         system: whose tables the run makes.
@@ -44,6 +46,7 @@ class StepOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ()
+    after_decision = False
 
     def __init__(self, *, system: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -53,7 +56,7 @@ class StepOperator(BaseOperator):
         """Do the work."""
         raise NotImplementedError
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Any:
         """Do the step and keep what it did."""
         from lumbung.pipeline.operations import record
         from lumbung.pipeline.run import Step
@@ -72,18 +75,16 @@ class StepOperator(BaseOperator):
         self.log.info("%s", _sentence(step))
         if step.skipped:
             raise AirflowSkipException(step.note)
-        return asdict(step)
 
-    def target(self, run: Run, context: Context, key: str = TARGET) -> Target:
-        """The version that the run was decided to be about.
+    def target(self, run: Run, key: str = TARGET) -> Target:
+        """The version that the run was decided to be about; only after the decision.
 
         Raises:
             LumbungError: it was pruned since, or decided by another release.
         """
         from lumbung.pipeline.target import Target
 
-        content = context["ti"].xcom_pull(task_ids=system(self.system).decision_task, key=key)
-        return Target.from_xcom(content, run.lake)
+        return Target.from_xcom(self.passed.get(key), run.lake)
 
     @property
     def table(self) -> str:
@@ -99,7 +100,15 @@ class StepOperator(BaseOperator):
         from lumbung.core import settings
         from lumbung.pipeline.run import Run
 
-        started = context["ti"].xcom_pull(task_ids=START)
+        # One of the two only, as each is a request to Airflow: the decision passes on what the first task did.
+        if self.after_decision:
+            self.passed = context["ti"].xcom_pull(task_ids=system(self.system).decision_task, key=DECISION) or {}
+        else:
+            self.passed = {START: context["ti"].xcom_pull(task_ids=START)}
+        started = self.passed.get(START)
+        if started is None and self.after_decision:
+            what = "the run was decided by another release of Lumbung"
+            raise LumbungError(what, where=self.task_id, remedy="run the day again")
         if started is None:
             raise AirflowSkipException(f"nothing to do: the task {START} failed, its log says why")
         loaded, first = settings.load(), started["refresh_from"]
@@ -210,9 +219,9 @@ class VersionOperator(StepOperator):
     def step(self, run: Run, context: Context) -> Step:
         """Decide, and give the versions to the steps that come after."""
         decision = system(self.system).decide(run)
-        for key, target in ((OWN, decision.own), (TARGET, decision.target)):
-            if target:
-                context["ti"].xcom_push(key=key, value=target.to_xcom())
+        targets = {OWN: decision.own, TARGET: decision.target}
+        decided = {key: target.to_xcom() for key, target in targets.items() if target}
+        context["ti"].xcom_push(key=DECISION, value={**self.passed, **decided})
         return decision.step
 
 
@@ -227,20 +236,20 @@ class OwnStepOperator(StepOperator):
         super().__init__(**kwargs)
         self.after_decision = after_decision
 
-    def work(self, run: Run, context: Context) -> Any:
+    def work(self, run: Run) -> Any:
         """Call the function."""
         work = system(self.system).step(self.task_id)
-        return work(run, self.target(run, context)) if self.after_decision else work(run)
+        return work(run, self.target(run)) if self.after_decision else work(run)
 
-    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        step: Step = self.work(run, context)
+    def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
+        step: Step = self.work(run)
         return step
 
 
 class ListOperator(OwnStepOperator):
     """A step of the system's own that lists what a mapped task is to do: its function returns the step and the list."""
 
-    def execute(self, context: Context) -> list[str]:  # type: ignore[override]
+    def execute(self, context: Context) -> list[str]:
         """Keep the step, and return the list; of one that is longer than Airflow maps, its beginning."""
         from airflow.sdk.configuration import conf
 
@@ -254,8 +263,8 @@ class ListOperator(OwnStepOperator):
             )
         return self.items[:most]
 
-    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        step, self.items = self.work(run, context)
+    def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
+        step, self.items = self.work(run)
         return step
 
 
@@ -277,12 +286,16 @@ class MappedStepOperator(OwnStepOperator):
 class LoadOperator(SourceOperator):
     """Load one staging table."""
 
-    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
-        return system(self.system).load(run, run.catalog[self.table], self.target(run, context))
+    after_decision = True
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
+        return system(self.system).load(run, run.catalog[self.table], self.target(run))
 
 
 class BuildOperator(StepOperator):
     """Build one table privately and check it."""
+
+    after_decision = True
 
     def __init__(self, *, address: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -292,19 +305,21 @@ class BuildOperator(StepOperator):
     def table(self) -> str:  # noqa: D102
         return self.address
 
-    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+    def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
         from lumbung.pipeline.build import build
 
-        return build(run, run.catalog[self.address], self.target(run, context))
+        return build(run, run.catalog[self.address], self.target(run))
 
 
 class PublishOperator(StepOperator):
     """Publish all tables of the run; skipped where a newer version has replaced all of them."""
 
-    def step(self, run: Run, context: Context) -> Step:  # noqa: D102
+    after_decision = True
+
+    def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
         from lumbung.pipeline.publish import publish
 
-        return publish(run, self.target(run, context, OWN), self.target(run, context))
+        return publish(run, self.target(run, OWN), self.target(run))
 
 
 class RejectedOperator(StepOperator):

@@ -11,7 +11,15 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from lumbung.core.errors import SourceError, SourceUnavailableError
 from lumbung.sources.address import parameters
 from lumbung.storage.client_errors import RefusedError, UnavailableError
-from lumbung_airflow.operators import AuditOperator, ListOperator, RejectedOperator, StepOperator, _airflow_error, _dsn
+from lumbung_airflow.operators import (
+    AuditOperator,
+    ListOperator,
+    LoadOperator,
+    RejectedOperator,
+    StepOperator,
+    _airflow_error,
+    _dsn,
+)
 
 FILE = Path(__file__).parents[3] / "dags" / "enrollment.py"
 
@@ -62,6 +70,12 @@ def test_what_runs_whatever_happened_is_skipped_where_nothing_did(kind):
     context = {"ti": SimpleNamespace(xcom_pull=lambda **_: None)}
     with pytest.raises(AirflowSkipException, match="the task start failed, its log says why"):
         kind(task_id="step", system="pinter_skuy").execute(context)
+
+
+def test_what_another_release_decided_is_an_error():
+    context = {"ti": SimpleNamespace(xcom_pull=lambda **_: None)}
+    with pytest.raises(AirflowFailException, match=r"decided by another release of Lumbung\. Run the day again"):
+        LoadOperator(task_id="load", system="pinter_skuy", entity="student").execute(context)
 
 
 def test_a_list_is_no_longer_than_airflow_maps_and_the_log_says_what_is_left(monkeypatch, capsys):
