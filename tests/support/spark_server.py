@@ -12,6 +12,8 @@ from pathlib import Path
 from lumbung.local import processes
 
 ENVIRONMENT = Path(__file__).parents[2] / ".venv-spark"
+# The first compiler alone: a JVM that lives for minutes spends half its time in the second one.
+QUICK = ("--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 
 def home() -> Path:
@@ -37,7 +39,16 @@ def submit(*options: str, memory: str = "768m") -> list[str]:
     """The spark-submit command of a small local Spark, whose heap is that large."""
     settings = {"spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.sql.shuffle.partitions": "2"}
     spelled = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
-    return [str(home() / "bin/spark-submit"), "--master", "local[2]", "--driver-memory", memory, *spelled, *options]
+    return [
+        str(home() / "bin/spark-submit"),
+        "--master",
+        "local[2]",
+        "--driver-memory",
+        memory,
+        *QUICK,
+        *spelled,
+        *options,
+    ]
 
 
 def missing() -> str | None:
