@@ -1,5 +1,7 @@
 """The program as a person starts it: commands in processes of their own, each test module with its own home."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -9,10 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psutil
 import pytest
 
+from lumbung.cli.main import app
+from lumbung.core import settings
+from lumbung.local import services
 from support.pipeline import sources, write_sources
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,12 +57,25 @@ class Home:
         return done.stdout
 
     def json(self, *arguments: str) -> Any:
-        """The JSON a command prints."""
-        return json.loads(self.run(*arguments))
+        """The JSON a command prints; in this process, which spares its imports, where the home's code is the tests'."""
+        if self.root != ROOT:
+            return json.loads(self.run(*arguments))
+        printed = io.StringIO()
+        with mock.patch.dict(os.environ, self.env(), clear=True), contextlib.redirect_stdout(printed):
+            app(arguments, standalone_mode=False)
+        return json.loads(printed.getvalue())
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """The rows of a query."""
         return self.json("query", sql, "--json")
+
+    @contextlib.contextmanager
+    def warehouse(self) -> Iterator[None]:
+        """Have the warehouse running, so that not each query and command starts it."""
+        with contextlib.ExitStack() as stack:
+            with mock.patch.dict(os.environ, self.env(), clear=True):
+                stack.enter_context(services.warehouse(settings.load()))
+            yield
 
     def running(self) -> list[psutil.Process]:
         """The processes of this home that still run."""

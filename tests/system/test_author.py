@@ -85,14 +85,15 @@ def test_nothing_is_replaced(home) -> None:
 def test_the_system_runs_and_its_tables_are_built(home) -> None:
     home.run("airflow", "dags", "test", "toko_buku", DAY)
     items = [{"id": "a1", "name": "Satu"}, {"id": "a2", "name": "Dua"}, {"id": "a3", "name": "Tiga"}]
-    for table in ("dim_toko_buku_item", "dim_voucher", "fact_order_line"):
-        assert home.query(f"SELECT * FROM dwh.{table} ORDER BY id") == items, table
-    counts = [{"name": name, "row_count": 1} for name in ("Dua", "Satu", "Tiga")]
-    for table in ("voucher_count", "order_line_by_name"):
-        assert home.query(f"SELECT * FROM datamart.{table} ORDER BY name") == counts, table
-    for table in ("visit", "branch"):
-        assert home.query(f"SELECT id, name FROM staging.{table} ORDER BY id") == items, table
-    (fresh,) = home.query("SELECT system, published_day FROM datamart.freshness")
+    with home.warehouse():
+        for table in ("dim_toko_buku_item", "dim_voucher", "fact_order_line"):
+            assert home.query(f"SELECT * FROM dwh.{table} ORDER BY id") == items, table
+        counts = [{"name": name, "row_count": 1} for name in ("Dua", "Satu", "Tiga")]
+        for table in ("voucher_count", "order_line_by_name"):
+            assert home.query(f"SELECT * FROM datamart.{table} ORDER BY name") == counts, table
+        for table in ("visit", "branch"):
+            assert home.query(f"SELECT id, name FROM staging.{table} ORDER BY id") == items, table
+        (fresh,) = home.query("SELECT system, published_day FROM datamart.freshness")
     assert fresh == {"system": "toko_buku", "published_day": DAY}
     page = Path(home.run("report").rpartition("Report: ")[2].strip()).read_text(encoding="utf-8")
     assert "Toko Buku report" in page

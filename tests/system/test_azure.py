@@ -38,8 +38,9 @@ def home(make_home: Make, azurite):
 def test_a_run_ends_with_answers_and_all_that_it_kept_is_on_azure(home, azurite):
     assert "failed" not in home.printed
     assert f"Published: {DAY}" in home.printed
-    assert home.json("answers", "--json")["day"] == f"{DAY}"
-    assert home.query("SELECT COUNT(*) AS n FROM dwh.dim_student") == [{"n": 3}]
+    with home.warehouse():
+        assert home.json("answers", "--json")["day"] == f"{DAY}"
+        assert home.query("SELECT COUNT(*) AS n FROM dwh.dim_student") == [{"n": 3}]
     lake = open_lake(azurite_server.settings(azurite.url, home.container))
     assert {"course_enrollment", "student"} < set(lake.names("raw/pinter_skuy"))
     assert not (home.folder / "lake").exists()

@@ -71,11 +71,12 @@ def test_a_backfill_publishes_the_last_day_that_was_asked_for(backfilled: Backfi
     """Its Airflow makes no scheduled run of yesterday, which would publish the sources as they are now."""
     home = backfilled.home
     assert set(runs(home)) - {("backfill", LEFT, "failed")} == {("backfill", day, "success") for day in (FIRST, LAST)}
-    assert home.query("SELECT CAST(published_day AS STRING) d FROM datamart.freshness") == [{"d": LAST}]
-    assert home.json("answers", "--json")["day"] == LAST
-    cities = {row["city"] for row in home.query("SELECT city FROM datamart.student_count_by_city")}
-    assert cities == {f"Bandung on {LAST}", f"Ambon on {LAST}"}
-    days = home.query("SELECT DISTINCT CAST(day AS STRING) d FROM ops.run_audit")
+    with home.warehouse():
+        assert home.query("SELECT CAST(published_day AS STRING) d FROM datamart.freshness") == [{"d": LAST}]
+        assert home.json("answers", "--json")["day"] == LAST
+        cities = {row["city"] for row in home.query("SELECT city FROM datamart.student_count_by_city")}
+        assert cities == {f"Bandung on {LAST}", f"Ambon on {LAST}"}
+        days = home.query("SELECT DISTINCT CAST(day AS STRING) d FROM ops.run_audit")
     assert sorted(row["d"] for row in days) == [FIRST, LAST]
 
 

@@ -48,7 +48,7 @@ def test_a_run_prints_tasks_rows_answers_and_the_report(ran) -> None:
 def test_the_answers_are_the_published_ones(ran) -> None:
     home, _, day = ran
     published = json.loads((home.data / "published_answers.json").read_text())
-    answers = home.json("answers", "--json")
+    answers = json.loads(home.run("answers", "--json"))
     assert answers["day"] == day
     for name in ("students_per_city", "students_per_category", "enrollments_per_category", "enrollments_per_mentor"):
         assert answers[name] == published[name], name
@@ -72,11 +72,12 @@ def test_the_answers_are_the_published_ones(ran) -> None:
 def test_queries_print_tables_csv_and_bytes(ran) -> None:
     home, _, _ = ran
     sql = "SELECT 1 AS n, 'a,b' AS text, CAST(NULL AS INT64) AS nothing"
-    assert home.query(sql) == [{"n": 1, "text": "a,b", "nothing": None}]
-    assert home.run("query", sql, "--csv").splitlines() == ["n,text,nothing", '1,"a,b",']
-    assert "a,b" in home.run("query", sql)
-    assert home.run("query", sql, "--dry-run").split()[1] == "bytes"
-    refused = home.call("query", "SELECT nonsense FROM datamart.top_mentor")
+    with home.warehouse():
+        assert json.loads(home.run("query", sql, "--json")) == [{"n": 1, "text": "a,b", "nothing": None}]
+        assert home.run("query", sql, "--csv").splitlines() == ["n,text,nothing", '1,"a,b",']
+        assert "a,b" in home.run("query", sql)
+        assert home.run("query", sql, "--dry-run").split()[1] == "bytes"
+        refused = home.call("query", "SELECT nonsense FROM datamart.top_mentor")
     assert refused.returncode == 1
     assert "nonsense" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -189,8 +190,9 @@ columns:
 """)
     printed = home.run("run")
     assert "extract.voucher" in printed
-    assert home.query("SELECT * FROM datamart.voucher_count") == [{"course_id": "c1", "vouchers": 2}]
-    (rejected,) = home.query("SELECT entity, reason FROM staging.rejected_row")
+    with home.warehouse():
+        assert home.query("SELECT * FROM datamart.voucher_count") == [{"course_id": "c1", "vouchers": 2}]
+        (rejected,) = home.query("SELECT entity, reason FROM staging.rejected_row")
     assert (rejected["entity"], "c9" in rejected["reason"]) == ("voucher", True)
 
 

@@ -66,9 +66,10 @@ def test_a_run_that_starts_before_midnight_is_for_the_day_that_ends(home: Any, c
     printed = run_over(home, clock, ends_at(day), lambda: set(logs.glob("run-*.log")) > before, "run")
     assert f"Published: {day}" in printed
     assert f"pinter_skuy.course_enrollment  {day}" in printed
-    assert home.query("SELECT CAST(published_day AS STRING) d FROM datamart.freshness") == [{"d": f"{day}"}]
-    ran = f"SELECT DISTINCT CAST(day AS STRING) d FROM ops.run_audit WHERE day >= '{day}'"
-    assert home.query(ran) == [{"d": f"{day}"}]
+    with home.warehouse():
+        assert home.query("SELECT CAST(published_day AS STRING) d FROM datamart.freshness") == [{"d": f"{day}"}]
+        ran = f"SELECT DISTINCT CAST(day AS STRING) d FROM ops.run_audit WHERE day >= '{day}'"
+        assert home.query(ran) == [{"d": f"{day}"}]
     assert home.processes() == []
 
 

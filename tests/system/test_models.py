@@ -39,7 +39,7 @@ def test_a_run_ends_with_the_table_of_models(ran):
     assert "release 1; latest: a-4, b-4" in done["activate"]
     table = printed.partition("Models: each metric beside")[2]
     assert re.search(r"^b-3 +15,000 +0\.\d{3} / 0\.\d{3} / 0\.\d{3}", table, re.MULTILINE)
-    quality = home.json("models", "answers", "--json")["quality"]
+    quality = json.loads(home.run("models", "answers", "--json"))["quality"]
     (recall,) = (row for row in quality if (row["model_id"], row["metric"]) == ("b-3", "recall_at_20"))
     assert recall["ratio_to_baseline"] >= 1.15
     assert recall["ratio_to_truth"] >= 0.8

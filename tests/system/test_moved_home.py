@@ -1,5 +1,6 @@
 """A home is moved and copied: its answers stay, its days go on, and a copy leaves the original alone."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -31,18 +32,20 @@ def contents(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_a_moved_home_and_its_copy_answer_and_go_on(home) -> None:
-    answers, summary = home.json("answers", "--json"), home.query(SUMMARY)
+    with home.warehouse():
+        answers, summary = home.json("answers", "--json"), home.query(SUMMARY)
     copied = replace(home, folder=home.folder.with_name("copy"))
     moved = replace(home, folder=home.folder.with_name("dt=2020-01-01") / "moved")
     subprocess.run(["cp", "-a", home.folder, copied.folder], check=True)
     original = contents(home.folder)
 
     def check(place) -> None:
-        assert place.json("answers", "--json") == answers
+        assert json.loads(place.run("answers", "--json")) == answers
         assert place.query(SUMMARY) == summary
         place.run("run", "--day", DAYS[1])
-        assert place.json("answers", "--json") == {**answers, "day": DAYS[1]}
-        assert [row["snapshot_date"] for row in place.query(DAILY)] == list(DAYS)
+        with place.warehouse():
+            assert place.json("answers", "--json") == {**answers, "day": DAYS[1]}
+            assert [row["snapshot_date"] for row in place.query(DAILY)] == list(DAYS)
         assert place.processes() == []
 
     check(copied)

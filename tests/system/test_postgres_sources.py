@@ -106,8 +106,9 @@ def test_each_source_is_read_from_its_own_connection(make_home, server, tmp_path
     shown = home.run("run", "--day", DAY, **given)
     assert "row-level security hides rows" in " ".join(shown.split()), "the table of the run says so"
     mine = [row["course_id"] for row in ENROLLMENTS if row["student_id"] == ENROLLMENTS[0]["student_id"]]
-    rows = home.query("SELECT course_id FROM staging.course_enrollment ORDER BY course_id")
-    assert [row["course_id"] for row in rows] == sorted(mine)
-    assert home.query("SELECT COUNT(*) AS n FROM staging.mentor") == [{"n": len(MENTORS)}]
-    notes = home.query("SELECT note FROM ops.run_audit WHERE note LIKE '%row-level security%'")
+    with home.warehouse():
+        rows = home.query("SELECT course_id FROM staging.course_enrollment ORDER BY course_id")
+        assert [row["course_id"] for row in rows] == sorted(mine)
+        assert home.query("SELECT COUNT(*) AS n FROM staging.mentor") == [{"n": len(MENTORS)}]
+        notes = home.query("SELECT note FROM ops.run_audit WHERE note LIKE '%row-level security%'")
     assert notes

@@ -48,7 +48,7 @@ def test_a_run_prints_tasks_rows_and_marts_and_leaves_nothing_running(home) -> N
     assert "1 files, 1 lines are not tweets" in printed
     assert "Tweets that name an instrument: 2" in printed
     assert home.processes() == []
-    answers = home.json("tweets", "answers", "--json")
+    answers = json.loads(home.run("tweets", "answers", "--json"))
     assert list(answers) == [
         *("total_tweet", "total_by_instrument", "daily_by_instrument", "hourly_by_instrument"),
         "most_active_authors",
