@@ -35,6 +35,12 @@ OF_OTHERS = (
 StartBigQuery = Callable[[Path], tuple[subprocess.Popen[bytes], str]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the whole runs first: at the end, when workers wait for each other, only short files are left."""
+    system = Path(__file__).with_name("system")
+    items.sort(key=lambda item: not item.path.is_relative_to(system))
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
