@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import subprocess
 from pathlib import Path
@@ -49,6 +50,36 @@ def make_contract(kind, columns=COLUMNS, key=("id",), **source):
             "path": Path("member.yaml"),
         }
     )
+
+
+def mutated(content, chance):
+    """Damage a file in one to four places, as `chance` has it."""
+    for _ in range(chance.randint(1, 4)):
+        data = bytearray(content)
+        at, other = sorted(chance.choices(range(len(data) + 1), k=2))
+        lines = content.splitlines(keepends=True)
+        match chance.randrange(8):
+            case 0:
+                data[at : at + 1] = bytes([chance.randrange(256)])
+            case 1:
+                del data[at:]
+            case 2:
+                del data[at:other]
+            case 3:
+                data[at:at] = chance.choice(
+                    [b'"', b'""', b",", b"\n", b"\r", b"\0", b"\xff", b"{", b"]", b"\\", b"\xef\xbb\xbf"]
+                )
+            case 4:
+                data = b"".join(itertools.chain(lines, chance.choices(lines, k=2))) if lines else data
+            case 5:
+                chance.shuffle(lines)
+                data = b"".join(lines)
+            case 6:
+                data = data.replace(b'"', b"", 1)
+            case 7:
+                data[at:other] = data[at:other][::-1]
+        content = bytes(data)
+    return content
 
 
 class Content:

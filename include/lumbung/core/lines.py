@@ -13,20 +13,21 @@ class Readable[T](Protocol):
         """The next line, or its first `limit` bytes or characters."""
 
 
-def bounded_lines[T: (bytes, str)](file: Readable[T], limit: int) -> Iterator[tuple[int, T]]:
+def bounded_lines[T: (bytes, str)](file: Readable[T], limit: int, *, first: int = 1) -> Iterator[tuple[int, T]]:
     """Read lines without ever holding much more than `limit` bytes or characters, however long a line is.
 
     Args:
         file: read from where it stands.
         limit: bytes or characters of a line, its end included. Of a longer one the first `limit` + 1 are given, so
             that its length shows that it is cut; the rest is skipped.
+        first: the number of the first line.
 
     Yields:
-        The line's number, from 1, and the line with its end.
+        The line's number, and the line with its end.
     """
-    number = 0
+    number = first
     while line := file.readline(limit + 1):
-        number += 1
         yield number, line
         while len(line) > limit and line[-1:] not in ("\n", b"\n"):
             line = file.readline(limit + 1)
+        number += 1

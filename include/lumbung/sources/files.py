@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import dataclasses
 import re
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -166,35 +167,78 @@ def check_utf8(raw: bytes) -> None:
         raise RowError(f"byte 0x{byte:02x} at position {error.start + 1} of the row is not UTF-8") from None
 
 
-def batches(contract: Contract, rows: Iterable[Row | Reject]) -> Iterator[Batch]:
-    """Gather rows into batches, and reject rows whose nulls or blank keys the contract does not allow."""
+def batches(contract: Contract, rows: Iterable[Row | Reject | Batch]) -> Iterator[Batch]:
+    """Gather rows into batches, and reject rows whose nulls or blank keys the contract does not allow.
+
+    Args:
+        contract: the contract.
+        rows: the source's rows in its order; a batch among them is checked already.
+    """
+    parts: list[Batch] = []
     kept: list[Row] = []
     rejects: list[Reject] = []
-    size = 0
+    count = size = 0
     for row in rows:
-        if isinstance(row, Reject):
-            rejects.append(row)
+        if isinstance(row, Batch):
+            if kept or rejects:
+                parts.append(_batch(contract, kept, rejects))
+                kept, rejects = [], []
+            parts.append(row)
+            count += row.rows.num_rows + len(row.rejects)
+            size += row.rows.nbytes
         else:
-            kept.append(row)
-        size += len(row.raw)
-        if len(kept) + len(rejects) >= BATCH_ROWS or size >= BATCH_BYTES:
-            yield _batch(contract, kept, rejects)
-            kept, rejects, size = [], [], 0
-    if kept or rejects:
-        yield _batch(contract, kept, rejects)
+            if isinstance(row, Reject):
+                rejects.append(row)
+            else:
+                kept.append(row)
+            count += 1
+            size += len(row.raw)
+        if count >= BATCH_ROWS or size >= BATCH_BYTES:
+            yield _joined(parts, _batch(contract, kept, rejects))
+            parts, kept, rejects, count, size = [], [], [], 0, 0
+    if count:
+        yield _joined(parts, _batch(contract, kept, rejects))
+
+
+def checked(contract: Contract, rows: pa.RecordBatch, lines: Sequence[int], raw: Callable[[int], bytes]) -> Batch:
+    """A batch without the rows that the contract does not allow, which are its rejects.
+
+    Args:
+        contract: the contract.
+        rows: its business columns.
+        lines: the line each row starts on.
+        raw: gives the bytes of a row by its position.
+    """
+    reasons = faults(contract, rows)
+    if reasons.null_count == rows.num_rows:
+        return Batch(rows, list(lines), [])
+    kept, rejects = [], []
+    for position, (line, reason) in enumerate(zip(lines, reasons.to_pylist(), strict=True)):
+        if reason is None:
+            kept.append(line)
+        else:
+            values = [column[position].as_py() for column in rows.columns]
+            rejects.append(Reject.of(line, raw(position), reason, key_of(contract, values)))
+    return Batch(rows.filter(reasons.is_null()), kept, rejects)
 
 
 def _batch(contract: Contract, rows: list[Row], rejects: list[Reject]) -> Batch:
     names = schema(contract)
     columns = list(zip(*(row.values for row in rows), strict=True)) or [()] * len(names)
     table = pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in columns], schema=names)
-    reasons = faults(contract, table)
-    if reasons.null_count == len(rows):
-        return Batch(table, [row.line for row in rows], rejects)
-    lines = []
-    for row, reason in zip(rows, reasons.to_pylist(), strict=True):
-        if reason is None:
-            lines.append(row.line)
-        else:
-            rejects.append(Reject.of(row.line, row.raw, reason, key_of(contract, row.values)))
-    return Batch(table.filter(reasons.is_null()), lines, sorted(rejects, key=lambda reject: reject.line or 0))
+    batch = checked(contract, table, [row.line for row in rows], lambda position: rows[position].raw)
+    if not batch.rejects:
+        return dataclasses.replace(batch, rejects=rejects)
+    return dataclasses.replace(batch, rejects=sorted([*rejects, *batch.rejects], key=lambda reject: reject.line or 0))
+
+
+def _joined(parts: list[Batch], last: Batch) -> Batch:
+    """One batch of several that follow each other."""
+    if not parts:
+        return last
+    parts = [*parts, last]
+    return Batch(
+        pa.concat_batches([part.rows for part in parts]),
+        [line for part in parts for line in part.lines or ()],
+        [reject for part in parts for reject in part.rejects],
+    )

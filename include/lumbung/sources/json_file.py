@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -25,11 +26,13 @@ from lumbung.sources.files import (
     opened,
     too_long,
 )
+from lumbung.sources.json_fast import FastLane, Place
 from lumbung.sources.rows import key_of, mismatch
 
 _CHUNK = 1 << 18
 _SPACE = re.compile(r"[ \t\r\n]*+")
 _LONGEST_WORD = len("-Infinity")  # how far before the end of a cut text the decoder may report the fault
+_ENDLESS = f"the row is longer than {MAX_RECORD:,} characters, or is never closed"
 _SHAPE = "expected an array of objects, or one object a line"
 
 _TEXT = {str, type(None)}
@@ -52,9 +55,9 @@ def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Ba
     with opened(contract, data_source) as (path, file):
         start = first_byte(file)
         if start == b"[":
-            yield from batches(contract, _array(contract, path, file))
+            yield from batches(contract, _rows(contract, path, file, is_array=True))
         elif start == b"{":
-            yield from batches(contract, _lines(contract, path, file))
+            yield from batches(contract, _rows(contract, path, file, is_array=False))
         elif fitting(contract, path):
             remedy = f"write kind: csv in source: of {contract_file(contract)}"
             raise SourceError("the file looks like CSV", where=str(path), remedy=remedy)
@@ -62,12 +65,37 @@ def read(contract: Contract, data_source: Path, _dsn: str | None) -> Iterator[Ba
             raise SourceError("the file is neither an array nor objects", where=str(path), remedy=_SHAPE)
 
 
-def _lines(contract: Contract, path: Path, file: BinaryIO) -> Iterator[Row | Reject]:
-    names, rows = _names(contract), 0
-    for number, line in bounded_lines(file, MAX_RECORD):
+def _rows(contract: Contract, path: Path, file: BinaryIO, *, is_array: bool) -> Iterator[Row | Reject | Batch]:
+    """The file's rows in turn: a stretch of them one by one, then chunks of them while they are plain."""
+    place = Place()
+    lane = FastLane(contract, file, is_array=is_array)
+    read_stretch = _array if is_array else _lines
+    while True:
+        yield from read_stretch(contract, path, file, place, lane.stretch)
+        if place.is_end:
+            return
+        yield from lane.batches(place)
+
+
+def _lines(contract: Contract, path: Path, file: BinaryIO, place: Place, size: int) -> Iterator[Row | Reject]:
+    """Rows from the file's position on, one a line.
+
+    Args:
+        contract: the contract.
+        path: the file's, for errors.
+        file: the file, at the start of a line.
+        place: how far it is read; is moved along.
+        size: bytes after which to stop.
+    """
+    names, stop = _names(contract), file.tell() + size
+    for number, line in bounded_lines(file, MAX_RECORD, first=place.line):
+        if file.tell() - len(line) >= stop:
+            file.seek(-len(line), io.SEEK_CUR)
+            place.line = number
+            return
         if line.isspace():
             continue
-        rows += 1
+        is_first, place.is_first = place.is_first, False
         if len(line) > MAX_RECORD:
             yield too_long(number, line)
             continue
@@ -75,7 +103,7 @@ def _lines(contract: Contract, path: Path, file: BinaryIO) -> Iterator[Row | Rej
         try:
             value = _DECODER.decode(text)
         except json.JSONDecodeError as error:
-            if rows == 1:
+            if is_first:
                 raise SourceError(
                     f"the first line is not a complete object ({error.msg}, column {error.colno})",
                     where=f"{path}:{number}",
@@ -85,13 +113,14 @@ def _lines(contract: Contract, path: Path, file: BinaryIO) -> Iterator[Row | Rej
         except RecursionError:
             yield Reject.of(number, _bytes(text), "the row is nested too deeply")
         else:
-            if rows == 1 and (field := _wrapper(names, value)):
+            if is_first and (field := _wrapper(names, value)):
                 raise SourceError(
                     f"the first line is an object around the rows, which are in its field {field!r}",
                     where=f"{path}:{number}",
                     remedy=f"export the array alone; {_SHAPE}",
                 )
             yield _row(contract, names, number, text, value)
+    place.is_end = True
 
 
 def _wrapper(names: list[str], value: Any) -> str | None:
@@ -101,26 +130,46 @@ def _wrapper(names: list[str], value: Any) -> str | None:
     return next((name for name, rows in value if type(rows) is list and rows and type(rows[0]) is tuple), None)
 
 
-def _array(contract: Contract, path: Path, file: BinaryIO) -> Iterator[Row | Reject]:
-    names, text = _names(contract), _Text(path, file)
-    text.take("[")
-    if text.peek() != "]":
-        yield _row(contract, names, *text.value())
+def _array(contract: Contract, path: Path, file: BinaryIO, place: Place, size: int) -> Iterator[Row | Reject]:
+    """Rows of an array, from the file's position on: its opening bracket, or the start of a row.
+
+    Args:
+        contract: the contract.
+        path: the file's, for errors.
+        file: the file.
+        place: how far it is read; is moved along.
+        size: bytes of rows after which to stop.
+    """
+    names, text = _names(contract), _Text(path, file, place.line)
+    is_empty = False
+    if place.is_first:
+        text.take("[")
+        is_empty = text.peek() == "]"
+        place.is_first = False
+    if not is_empty:
+        row = _row(contract, names, *text.value())
+        yield row
         while text.takes(","):
-            yield _row(contract, names, *text.value())
+            size -= len(row.raw)
+            if size <= 0:
+                place.line = text.stop()
+                return
+            row = _row(contract, names, *text.value())
+            yield row
     text.take("]")
     if text.peek():
         raise text.refusal("something follows the array's closing bracket")
+    place.is_end = True
 
 
 class _Text:
     """A cursor over the text of an array; it holds one row and one chunk of it at most."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, line: int) -> None:
         self._path, self._file = path, file
-        self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._text, self._at, self._ended = "", 0, False
-        self._line, self._counted = 1, 0  # the line at `_counted`, up to where lines are counted
+        self._line, self._counted = line, 0  # the line at `_counted`, up to where lines are counted
 
     def peek(self) -> str:
         """The next character that is not white space; empty at the end."""
@@ -172,12 +221,20 @@ class _Text:
                     self._more()
                     continue
                 raise self._fault(error) from error
+            if end - self._at > MAX_RECORD:
+                raise self.refusal(_ENDLESS)
             if end < len(self._text) or self._ended:  # else a number might go on in the next chunk
                 break
             self._more()
         line, text = self._line_here(), self._text[self._at : end]
         self._at = end
         return line, text, value
+
+    def stop(self) -> int:
+        """Leave the file where the cursor is; the line there."""
+        unread = len(_bytes(self._text[self._at :])) + len(self._decoder.getstate()[0])
+        self._file.seek(-unread, io.SEEK_CUR)
+        return self._line_here()
 
     def refusal(self, what: str, position: int | None = None) -> SourceError:
         """The error at the cursor's line, or at the line of a position in the text."""
@@ -191,7 +248,7 @@ class _Text:
         if at_end and self._ended:
             return self._truncated()
         if at_end:
-            return self.refusal(f"the row is longer than {MAX_RECORD:,} characters, or is never closed")
+            return self.refusal(_ENDLESS)
         return self.refusal(f"not JSON: {error.msg}", error.pos)
 
     def _truncated(self) -> SourceError:
@@ -205,7 +262,7 @@ class _Text:
     def _more(self) -> None:
         self._line_here()
         chunk = self._file.read(_CHUNK)
-        self._text = self._text[self._at :] + self._decode(chunk, final=not chunk)
+        self._text = self._text[self._at :] + self._decoder.decode(chunk, final=not chunk)
         self._at, self._counted, self._ended = 0, 0, not chunk
 
 

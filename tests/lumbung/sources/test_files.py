@@ -4,7 +4,6 @@ import bz2
 import gzip
 import importlib
 import io
-import itertools
 import lzma
 import os
 import random
@@ -15,7 +14,7 @@ import pytest
 
 from lumbung.core.errors import SourceError
 from lumbung.sources import read
-from support.sources import make_contract
+from support.sources import make_contract, mutated
 
 NOBODY = 65534
 
@@ -89,35 +88,6 @@ GOOD = {
 }
 
 
-def mutated(content, chance):
-    for _ in range(chance.randint(1, 4)):
-        data = bytearray(content)
-        at, other = sorted(chance.choices(range(len(data) + 1), k=2))
-        lines = content.splitlines(keepends=True)
-        match chance.randrange(8):
-            case 0:
-                data[at : at + 1] = bytes([chance.randrange(256)])
-            case 1:
-                del data[at:]
-            case 2:
-                del data[at:other]
-            case 3:
-                data[at:at] = chance.choice(
-                    [b'"', b'""', b",", b"\n", b"\r", b"\0", b"\xff", b"{", b"]", b"\\", b"\xef\xbb\xbf"]
-                )
-            case 4:
-                data = b"".join(itertools.chain(lines, chance.choices(lines, k=2))) if lines else data
-            case 5:
-                chance.shuffle(lines)
-                data = b"".join(lines)
-            case 6:
-                data = data.replace(b'"', b"", 1)
-            case 7:
-                data[at:other] = data[at:other][::-1]
-        content = bytes(data)
-    return content
-
-
 @pytest.mark.parametrize("layout", GOOD)
 def test_a_damaged_file_gives_good_rows_and_rejects_or_is_refused(read_text, layout):
     chance = random.Random(f"lumbung {layout}")
@@ -151,6 +121,7 @@ def test_a_damaged_file_gives_good_rows_and_rejects_or_is_refused(read_text, lay
 def test_memory_does_not_grow_with_the_file(tmp_path, kind, monkeypatch):
     monkeypatch.setattr("lumbung.sources.files.BATCH_ROWS", 500)
     monkeypatch.setattr("lumbung.sources.json_file._CHUNK", 1 << 14)
+    monkeypatch.setattr("lumbung.sources.json_fast._LARGEST", 1 << 14)
     kind, _, encoding = kind.partition(" in ")
     source = {"encoding": encoding} if encoding else {}
     row = {"csv": b'%d,"name",city\n', "array": b'{"id": "%d", "name": "n", "city": "c"}'}
