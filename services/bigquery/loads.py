@@ -68,8 +68,8 @@ def takeable_files(cursor: Any, config: Any, table: Any, outside: str) -> list[s
     )
     if file_columns != columns or not {kind for _, kind in columns} <= PLAIN_TYPES:
         return []
-    # Where the file lacks a column's least and greatest value, DuckLake goes by those of the table's other files, and a
-    # query that compares the column misses rows.
+    # Where the file lacks a column's least and greatest value, DuckLake goes by those of files that are written later,
+    # and queries miss rows of this one or show other values.
     lacking = cursor.execute(
         "SELECT 1 FROM parquet_metadata($1) WHERE stats_null_count IS NULL OR stats_null_count < num_values"
         " AND (stats_min_value IS NULL OR stats_max_value IS NULL)",
