@@ -32,7 +32,7 @@ OF_OTHERS = (
     *("account", "party", "party_address", "contract", "contract_party", "contract_event", "contract_event_run"),
 )
 
-StartBigQuery = Callable[[Path], tuple[subprocess.Popen[bytes], str]]
+StartBigQuery = Callable[..., tuple[subprocess.Popen[bytes], str]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,11 +52,12 @@ def start_bigquery() -> Iterator[StartBigQuery]:
     """Start a BigQuery server on a data folder and wait until it answers; what still runs at the end is killed."""
     started = []
 
-    def start(data_dir: Path) -> tuple[subprocess.Popen[bytes], str]:
+    def start(data_dir: Path, *options: str) -> tuple[subprocess.Popen[bytes], str]:
         if not bigquery_process.PYTHON.exists():
             pytest.fail(f"{bigquery_process.PYTHON} is missing: install requirements/bigquery.txt in .venv-bigquery")
         port, log = free_port(), data_dir.with_suffix(".log")
         command = [*bigquery_process.COMMAND, "--host", "127.0.0.1", "--port", str(port), "--data-dir", str(data_dir)]
+        command += options
         with log.open("ab") as output:
             process = subprocess.Popen(command, env=bigquery_process.environ(), stdout=output, stderr=output)
         started.append(process)

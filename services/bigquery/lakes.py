@@ -33,4 +33,7 @@ def attach(connection: Any, project: str) -> None:
         with duckdb.connect() as scratch:
             scratch.execute(statement("fresh"))
     connection.execute(statement(project))
+    # A table is written once and read several times within minutes. Of ten million rows, a file without compression
+    # takes a quarter less time to write and a third of the time to read, and is a quarter larger.
+    connection.execute(f"CALL {quote(project)}.set_option('parquet_compression', 'uncompressed')")
     database._attached.add(project)

@@ -21,17 +21,14 @@ import threading
 from pathlib import Path
 
 import duckdb
-import uvicorn
-from local_bigquery import app
 from local_bigquery.catalog import datasets, iam, metadata, row_access, tabledata, tables
 from local_bigquery.engine import database
 from local_bigquery.jobs import copy, load, query, runner, store
 from local_bigquery.settings import settings
 from local_bigquery.sql import rules
 
-from bigquery import catalog, lakes, loads, partitions, queries, records, recovery, writes
+from bigquery import catalog, lakes, loads, partitions, queries, records, recovery, restart, writes
 from bigquery.cache import CACHE
-from bigquery.history import EXPIRER
 from bigquery.locks import LAKE, locked, reading_cursor, write_lake, writing
 
 EXTENSIONS = ("ducklake", "icu", "spatial")
@@ -62,7 +59,7 @@ def patch() -> None:
     query._run, query.execute = queries.run_statement, queries.run_query
     # Two jobs submitted at once under one id would both be accepted.
     runner.submit = locked(runner.submit, lambda: SUBMIT_LOCK)
-    runner._execute = EXPIRER.run_job
+    runner._execute = restart.RESTARTER.run_job
 
 
 def link_extensions(home: Path) -> None:
@@ -106,12 +103,18 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=9050)
     parser.add_argument("--data-dir", type=Path, default=Path(".lumbung/bigquery"))
     parser.add_argument("--project", default="local")
+    parser.add_argument("--jobs-per-start", type=int, default=restart.JOBS_PER_START)
+    parser.add_argument(restart.LISTENER_OPTION, type=int, help="the open socket of the program that starts this one")
     args = parser.parse_args()
     # Uvicorn takes these signals over, stops serving, and raises them again; a query that still runs must not hold up
     # the exit. What was committed is safe, as it is from a kill.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
-    listener = listen(args.host, args.port)
+    if args.listener is None:
+        listener = listen(args.host, args.port)
+    else:
+        listener = socket.socket(fileno=args.listener)
+        listener.set_inheritable(False)
     settings.data_dir, settings.default_project_id = args.data_dir.resolve(), args.project
     if "'" in str(settings.data_dir):  # local-bigquery puts the path into a statement as it is
         sys.exit(f"Cannot open {settings.data_dir}: there is a ' in the path; rename that folder, or use another")
@@ -124,7 +127,7 @@ def main() -> None:
     recovery.fail_unfinished_jobs()
     recovery.forget_missing_tables()
     # The Storage API's gRPC server is not started: the clients read with create_bqstorage_client=False.
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)).run([listener])
+    restart.RESTARTER.serve(listener, args.jobs_per_start)
 
 
 if __name__ == "__main__":

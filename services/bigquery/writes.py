@@ -15,7 +15,7 @@ from local_bigquery.jobs import copy
 from local_bigquery.models import JobConfigurationLoad, JobConfigurationTableCopy, Table
 from local_bigquery.settings import settings
 
-from bigquery import originals
+from bigquery import loads, originals
 from bigquery.locks import transaction
 from bigquery.partitions import (
     OUTSIDE_PARTITION,
@@ -106,13 +106,21 @@ def write(
         one_cursor = not isolated and (replaces or isinstance(config, JobConfigurationLoad))
         by = cur if one_cursor else writer
         with transaction(by):
+            files = []
+            if one_cursor and is_copy and day is None:  # a partition's rows are read, as each one's day is checked
+                files = shared_files(cur, config)
+                replaces = bool(files) or not keeps_columns(cur, target, config)
             if not replaces:
                 check_types(target, relation, prefix)
                 tables.evolve(by, target, relation, getattr(config, "schemaUpdateOptions", None), prefix)
                 if disposition == "WRITE_TRUNCATE":
                     by.execute(f"DELETE FROM {table}{condition}")
-            # A partition's rows are read, as each one's day is checked.
-            files = shared_files(cur, config) if one_cursor and is_copy and day is None else []
+            if one_cursor and loads.UPLOAD.get():
+                described = relation if replaces else cur.sql(f"SELECT * FROM {table} LIMIT 0")
+                fields = tables.fields(resource) if replaces else tables.columns(*target)
+                if not any(field.mode == "REQUIRED" for field in fields):
+                    outside = f"({in_partition(column, day)}) IS NOT TRUE" if day else "false"
+                    files = loads.takeable_files(cur, config, described, outside)
             query = f"{query} LIMIT 0" if files else query  # only the columns: the rows are in the files
             reader: Any = DescribingCursor(cur) if one_cursor else cur
             results.materialise(reader, query, table, params, not replaces, None if one_cursor else writer)
@@ -214,6 +222,34 @@ def run_copy(cursor: Any, config: Any, upload: str | None) -> Any:
     base_id = split_decorator(table_id.partition("@")[0])[0]
     source = originals.load_table(project_id, dataset_id, base_id)
     return copy.run(cursor, config.replace(**source.only("schema", *tables.LAYOUT).dump()), upload)
+
+
+def keeps_columns(cursor: Any, target: Reference, config: Any) -> bool:
+    """Return whether a copy's target has its source's columns already, so that only its rows need to be replaced.
+
+    DuckLake reads its whole schema again after each table that is made, and keeps a copy of it.
+
+    Args:
+        cursor: the job's cursor.
+        target: the table that is replaced.
+        config: the copy job's configuration.
+    """
+    source = tables.reference((config.sourceTables or [config.sourceTable])[0])
+    if len(config.sourceTables or [None]) > 1 or copied_source(*source):
+        return False
+    if [*map(str.casefold, source)] == [*map(str.casefold, target)]:  # its rows would be deleted first
+        return False
+    if [kind for reference in (source, target) for _, kind, _ in database.objects(*reference)] != ["TABLE"] * 2:
+        return False
+    source_columns, target_columns = (
+        [
+            (name, str(kind), field.mode)
+            for name, kind, field in zip(relation.columns, relation.types, tables.columns(*reference), strict=True)
+        ]
+        for reference in (source, target)
+        for relation in [cursor.sql(f"SELECT * FROM {tables.name(*reference)} LIMIT 0")]
+    )
+    return source_columns == target_columns
 
 
 def shared_files(cursor: Any, config: Any) -> list[str]:

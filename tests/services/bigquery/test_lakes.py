@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from google.cloud import bigquery
 
 from support.bigquery_client import connect, copy, ids, load, query, rows_of
@@ -48,6 +49,8 @@ def test_a_data_folder_that_was_moved_or_copied_is_whole_and_its_own(start_bigqu
         assert ids(client, "d.t") == "1:a"
         assert rows_of(client.query_and_wait(f"{SUMS}shared")) == large
         write_all(client)
+        large_file = next(iter(sorted((tmp_path / folder / "data" / "local" / "d" / "large").rglob("*.parquet"))))
+        assert pq.read_metadata(large_file).row_group(0).column(0).compression == "UNCOMPRESSED"
         assert ids(client, "d.t") == "1:a 2:c"
         assert rows_of(client.query_and_wait(f"{SUMS}shared"))[0][0] == 60000
         process.kill()

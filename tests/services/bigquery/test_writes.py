@@ -154,3 +154,40 @@ def test_a_table_made_by_a_job_expires_as_its_data_set_says(client: bigquery.Cli
     time.sleep(0.4)
     with pytest.raises(NotFound):
         client.query_and_wait(f"SELECT * FROM {dataset}.t")
+
+
+COPIES = """
+from local_bigquery.jobs import runner
+from local_bigquery.models import JobConfiguration
+
+def copy(number, source, target):
+    pair = {kind: {"projectId": "local", "datasetId": "d", "tableId": name}
+            for kind, name in (("sourceTable", source), ("destinationTable", target))}
+    config = {"copy": {**pair, "writeDisposition": "WRITE_TRUNCATE"}}
+    runner.submit("local", f"copy_{number}", JobConfiguration.model_validate(config))
+    error = runner.wait("local", f"copy_{number}").status.errorResult
+    lake = "__ducklake_metadata_local.ducklake_table"
+    ((table,),) = database.fetch(f"SELECT table_id FROM {lake} WHERE lower(table_name) = 't' AND end_snapshot IS NULL")
+    tables.add(table)
+    print(error and error.message, len(tables), database.fetch("FROM local.d.t"))
+
+tables = set()
+for name, sql in {"a": "1::BIGINT AS x", "b": "2::BIGINT AS x", "wide": "3 AS x, 4 AS y", "text": "'5' AS x"}.items():
+    database.execute(f"CREATE SCHEMA IF NOT EXISTS local.d; CREATE TABLE local.d.{name} AS SELECT {sql}")
+database.execute("CREATE TABLE local.d.t (x INTEGER)")
+database.execute("CREATE VIEW local.d.of_t AS SELECT x + 1 AS x FROM local.d.t")
+database.execute("DROP TABLE local.d.t")
+for number, source in enumerate(["a", "b", "t", "of_t", "wide", "text"]):
+    copy(number, source, "T" if source == "t" else "t")
+"""
+
+
+def test_a_copy_replaces_only_the_rows_of_a_table_with_its_columns(tmp_path: Path) -> None:
+    assert run_inside(COPIES, tmp_path).splitlines() == [
+        "None 1 [(1,)]",
+        "None 1 [(2,)]",
+        "None 2 [(2,)]",
+        "None 3 [(3,)]",
+        "None 4 [(3, 4)]",
+        "None 5 [('5',)]",
+    ]
