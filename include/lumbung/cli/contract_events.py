@@ -180,7 +180,7 @@ def _run(days: Sequence[date], conf: dict[str, Any]) -> None:
     check_kafka_of_up(settings)
     lake = open_lake(settings)
     before = _sent(lake, days)
-    with services.running(settings) as addresses, running_kafka(settings) as streaming:
+    with services.starting(settings) as addresses, running_kafka(settings) as streaming:
         for day in days:
             run_dag(streaming, addresses, SYSTEM.dag_id, day, {"day": f"{day}", **conf})
         if not conf.get("dry_run"):

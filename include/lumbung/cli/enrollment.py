@@ -36,7 +36,7 @@ def run(
     settings = settings_module.load()
     chosen = business_day.parse(day) if day else business_day.today()
     business_day.refuse_future(chosen)
-    with services.running(settings) as addresses:
+    with services.starting(settings) as addresses:
         run_dag(settings, addresses, SYSTEM.dag_id, chosen, {"day": f"{chosen}", "refresh": refresh})
         _show(settings, addresses, chosen)
 

@@ -98,7 +98,7 @@ def run(
     settings, chosen = settings_module.load(), day_or_today(day)
     options = _options(dataset, contract, by, scheme, delay, trainer)
     check_kafka_of_up(settings)
-    with services.running(settings) as addresses, running_kafka(settings) as streaming:
+    with services.starting(settings) as addresses, running_kafka(settings) as streaming:
         run_dag(streaming, addresses, SYSTEM.dag_id, chosen, {"day": f"{chosen}", **options})
         console.accounting(SYSTEM.accounting(open_lake(streaming), chosen))
         report = write_report(streaming, warehouse_at(streaming, addresses.emulator_host))

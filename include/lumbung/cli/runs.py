@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import time
 from collections.abc import Iterator
@@ -79,6 +80,8 @@ def run_dag(settings: Settings, addresses: Services, dag_id: str, day: date, con
     from lumbung.orchestrator.up import connect
 
     api = connect(settings)
+    if api:
+        addresses.wait()
     run_id, failures = (
         _run_up(settings, api, dag_id, day, conf) if api else _run_alone(settings, addresses, dag_id, day, conf)
     )
@@ -138,6 +141,7 @@ def _run_alone(
 
         def show_task(task: Task) -> None:
             status.update(f"Airflow runs {dag_id} for {day}: {task.task_id} {task.state}")
+            importlib.import_module("lumbung.report.data")  # what the results need, while the first task works
 
         result = test_run(settings, addresses, dag_id, conf, log, show_task)
     instances = [

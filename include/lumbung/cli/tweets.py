@@ -75,7 +75,7 @@ def _run(day: date, conf: dict[str, Any]) -> None:
 
     settings = settings_module.load()
     check_kafka_of_up(settings)
-    with services.running(settings) as addresses, running_kafka(settings) as streaming:
+    with services.starting(settings) as addresses, running_kafka(settings) as streaming:
         run_dag(streaming, addresses, SYSTEM.dag_id, day, {"day": f"{day}", **conf})
         _show(streaming, addresses, day)
 

@@ -70,6 +70,7 @@ def start(
     *,
     env: Mapping[str, str],
     log: Path,
+    stdin: int = subprocess.DEVNULL,
     stdout: int | None = None,
     keep: Iterable[int] = (),
     dies_with_parent: bool = False,
@@ -80,6 +81,7 @@ def start(
         command: program and arguments.
         env: its whole environment.
         log: file that takes its output; what was in it is dropped.
+        stdin: where its standard input comes from.
         stdout: where its standard output goes instead.
         keep: file descriptors it gets too.
         dies_with_parent: on Linux, interrupt it when the calling thread ends, also by a kill.
@@ -89,7 +91,7 @@ def start(
         return subprocess.Popen(
             command,
             env=env,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output if stdout is None else stdout,
             stderr=output,
             text=True,

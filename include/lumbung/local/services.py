@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 from lumbung.core.settings import Settings, environment
 from lumbung.local import sharing
@@ -25,11 +26,13 @@ class Services:
         connections: the address of each PostgreSQL source, by the name of its Airflow connection.
         emulator_host: address of the local BigQuery server; None: BigQuery.
         metadata_url: SQLAlchemy address of Airflow's own database.
+        wait: returns when the warehouse answers, see `starting`.
     """
 
     connections: Mapping[str, str]
     emulator_host: str | None
     metadata_url: str
+    wait: Callable[[], None] = field(default=lambda: None, compare=False)
 
 
 @contextlib.contextmanager
@@ -39,6 +42,18 @@ def running(settings: Settings) -> Iterator[Services]:
     Raises:
         LumbungError: a service does not start; the message holds the end of its log.
         SourceError: the seed of the embedded PostgreSQL is missing or cannot be loaded.
+    """
+    with starting(settings) as addresses:
+        addresses.wait()
+        yield addresses
+
+
+@contextlib.contextmanager
+def starting(settings: Settings) -> Iterator[Services]:
+    """As `running`, but the warehouse is not waited for: Airflow starts meanwhile, and calls `Services.wait` then.
+
+    Raises:
+        LumbungError: as `running`; what concerns the warehouse is raised by `Services.wait`.
     """
     with _running(settings, source=True) as (postgres, bigquery):
         yield _addresses(settings, postgres, bigquery)
@@ -55,6 +70,7 @@ def warehouse(settings: Settings) -> Iterator[str | None]:
         LumbungError: it does not start; the message holds the end of its log.
     """
     with _running(settings, source=False) as (_, bigquery):
+        _wait(settings, bigquery)
         yield bigquery.address if bigquery else settings.emulator_host
 
 
@@ -76,8 +92,6 @@ def _running(settings: Settings, *, source: bool) -> Iterator[tuple[Postgres | N
         if postgres and source:
             postgres.start()
             seed(postgres, settings.data_source, [name for name in source_tables() if not configured(name, settings)])
-        if bigquery:
-            bigquery.wait()
 
     # Stops PostgreSQL also if only other commands needed it: they may have ended before this one.
     with sharing.shared(settings.home, LOCK, start=start, stop=lambda: _stop(postgres, bigquery)):
@@ -92,6 +106,12 @@ def _stop(postgres: Postgres | None, bigquery: BigQuery | None) -> None:
             stops.callback(bigquery.stop)
 
 
+def _wait(settings: Settings, bigquery: BigQuery | None) -> None:
+    if bigquery:
+        with sharing.gate(settings.home, LOCK):
+            bigquery.wait()
+
+
 def _addresses(settings: Settings, postgres: Postgres | None, bigquery: BigQuery | None) -> Services:
     connections = {}
     for name in source_tables():
@@ -104,4 +124,5 @@ def _addresses(settings: Settings, postgres: Postgres | None, bigquery: BigQuery
         connections=connections,
         emulator_host=bigquery.address if bigquery else settings.emulator_host,
         metadata_url=environment().get(METADATA_VARIABLE, metadata_url),
+        wait=partial(_wait, settings, bigquery),
     )

@@ -26,23 +26,34 @@ def shared(home: Path, name: str, *, start: Callable[[], None], stop: Callable[[
     Args:
         home: the folder of all local state.
         name: the lock's name.
-        start: starts those servers that do not run, and waits until they answer.
+        start: starts those servers that do not run, and waits until they answer, unless the caller does that later.
         stop: stops those that run.
     """
     place.settle(home)
-    gate = home / f"{name}.gate.lock"
     with processes.terminable(), locked(home / f"{name}.lock", fcntl.LOCK_SH) as users:
         try:
-            with locked(gate, fcntl.LOCK_EX):
+            with gate(home, name):
                 start()
             yield
         finally:
             # Turning the shared lock into an exclusive one is refused while another command holds it. A refusal drops
             # the shared lock, too (see flock(2)), so of commands that end together, the last one through the gate stops
             # the servers.
-            with locked(gate, fcntl.LOCK_EX), contextlib.suppress(BlockingIOError):
+            with gate(home, name), contextlib.suppress(BlockingIOError):
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 stop()
+
+
+@contextlib.contextmanager
+def gate(home: Path, name: str) -> Iterator[None]:
+    """Be the only command that starts or stops the servers, or waits for them.
+
+    Args:
+        home: the folder of all local state.
+        name: the lock's name.
+    """
+    with locked(home / f"{name}.gate.lock", fcntl.LOCK_EX):
+        yield
 
 
 def in_use(home: Path, name: str, *, stop: Callable[[], None]) -> bool:

@@ -3,6 +3,8 @@
 `single_run.test_run` executes this file by its path, in a process of its own; the package never imports it, so it alone
 may import Airflow. -P keeps the modules beside it from hiding Airflow's.
 
+It gets ready, and runs the DAG once standard input gives a line: the services that tasks need answer then.
+
 Standard output takes one JSON line per event: `{"event": "task", "task_id", "map_index", "state", "start", "end"}`
 when a task instance starts or ends, `{"event": "error", "task_id", "message"}` for a failure, and at the end
 `{"event": "run", "state"}`. All other output goes to standard error.
@@ -141,7 +143,7 @@ def interrupt(_number: int, _frame: Any) -> None:
 
 
 def main(dag_id: str, logical_date: str, conf: str) -> int:
-    """Run the DAG; 0 when the run succeeded.
+    """Run the DAG when it is time; 0 when the run succeeded.
 
     Args:
         dag_id: the DAG.
@@ -157,13 +159,19 @@ def main(dag_id: str, logical_date: str, conf: str) -> int:
         emit("error", task_id=None, message=message)
         return 1
     serve_newest_version()
+    store_only(file)
+    try:
+        if not sys.stdin.readline():  # the command has ended
+            return INTERRUPTED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())  # tasks' own processes get it
     now = datetime.fromisoformat(logical_date)
     # As Airflow's commands do: a migration that was killed at its end has written none, and no later one adds them.
     synchronize_log_template()
     get_listener_manager().add_listener(Failures())  # type: ignore[no-untyped-call]
     watcher = Watcher(dag_id, now)
     watcher.start()
-    store_only(file)
     # `dag.test()` gives callbacks the DAG as it was stored, which lacks what notifiers render their texts with.
     render = bag.dags[dag_id].get_template_env
     SerializedDAG.get_template_env = lambda _, **options: render(**options)  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -65,15 +66,15 @@ def test_run(
 
     Args:
         settings: this process's settings.
-        addresses: where the services are.
-        dag_id: the DAG; only its file is read, though Airflow registers the DAGs of that whole folder.
+        addresses: where the services are; Airflow starts while the warehouse does.
+        dag_id: the DAG; only its file is read.
         conf: the run's conf.
         log_path: takes all that Airflow and the tasks log.
         on_task: is called with each task instance that starts or ends.
 
     Raises:
-        LumbungError: the run did not come to its end, or a scheduler is alive, which would take part in it; a run that
-            failed is a result.
+        LumbungError: the warehouse does not start, the run did not come to its end, or a scheduler is alive, which
+            would take part in it; a run that failed is a result.
     """
     env = prepare(settings, addresses)
     now = datetime.now(UTC)
@@ -92,6 +93,7 @@ def test_run(
             command,
             env=env,
             log=log_path,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             keep=[no_scheduler.fileno(), lock.fileno()],
             dies_with_parent=True,
@@ -100,6 +102,11 @@ def test_run(
         lock.write(json.dumps({"dag_id": dag_id, "run_id": run_id, **leader.to_dict()}))
         lock.flush()
         try:
+            addresses.wait()
+            if process.stdin:
+                with contextlib.suppress(BrokenPipeError):  # it has ended, and its events say why
+                    process.stdin.write("\n")
+                    process.stdin.close()
             for line in process.stdout or ():
                 events.take(json.loads(line))
                 if events.state is not None:

@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -49,6 +50,38 @@ def test_a_run_that_fails_says_why(settings: Settings, running: Services) -> Non
     }
     with pytest.raises(LumbungError, match="there is no nothing in"):
         single_run.test_run(settings, running, "nothing", {}, log)
+
+
+def states(running: Services) -> list[str]:
+    """The states of all runs."""
+    with connected(running.metadata_url) as connection:
+        return list(connection.scalars(sqlalchemy.text("SELECT state FROM dag_run")))
+
+
+def test_nothing_runs_before_the_services_answer(settings: Settings, running: Services) -> None:
+    log, before, seen = settings.home / "logs" / "waits.log", len(states(running)), []
+
+    def wait() -> None:
+        while "Filling up the DagBag" not in log.read_text():  # Airflow has started
+            time.sleep(0.1)
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline and len(states(running)) == before:
+            time.sleep(0.1)
+        seen.append(len(states(running)))
+
+    result = single_run.test_run(settings, replace(running, wait=wait), "three", {}, log)
+    assert (result.exit_code, seen, len(states(running))) == (0, [before], before + 1)
+
+
+def test_a_run_whose_services_do_not_start(settings: Settings, running: Services) -> None:
+    def wait() -> None:
+        raise LumbungError("the local BigQuery server does not start")
+
+    before = len(states(running))
+    with pytest.raises(LumbungError, match="does not start"):
+        single_run.test_run(settings, replace(running, wait=wait), "three", {}, settings.home / "logs" / "none.log")
+    assert len(states(running)) == before, "no run was made"
+    assert not list((settings.home / "airflow" / "runs").iterdir())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
