@@ -191,6 +191,7 @@ class ExtractOperator(SourceOperator):
             started_at=run.started_at,
             refresh=run.refresh,
         )
+        how = f", the file is that of generation {snapshot.same_as}: not read again" if snapshot.same_as else ""
         return Step(
             table=self.table,
             rows_in=snapshot.rows_read,
@@ -198,7 +199,7 @@ class ExtractOperator(SourceOperator):
             rows_rejected=snapshot.rows_rejected,
             bytes=snapshot.file.bytes if snapshot.file else 0,
             note="; ".join(
-                filter(None, [f"generation {snapshot.generation}" + ("" if taken else ", reused"), snapshot.note])
+                filter(None, [f"generation {snapshot.generation}" + (how if taken else ", reused"), snapshot.note])
             ),
         )
 

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 
 from faults.environment import FaultEnvironment, day_of
 from faults.result import Options, Result, scenario
-from lumbung.catalog import audit, query
+from lumbung.catalog import query
 from lumbung.catalog.contract import Catalog, Contract
 from lumbung.core.errors import LumbungError
+from lumbung.pipeline.build import check
 from lumbung.pipeline.extract import extract
 from lumbung.pipeline.snapshot import Snapshot
 from lumbung.storage.lake import FolderLake
@@ -259,11 +260,10 @@ def failed_checks(harness: PipelineHarness) -> list[str]:
     """Published tables that fail a check of their contracts."""
     faults = []
     for contract in query.tables(harness.catalog, SYSTEM):
-        if script := audit.script(contract, harness.warehouse.table):
-            try:
-                harness.warehouse.script(script, contract.address, {})
-            except LumbungError as error:
-                faults.append(f"published: {error}")
+        try:
+            check(harness.warehouse, contract, harness.warehouse.table, contract.address, {})
+        except LumbungError as error:
+            faults.append(f"published: {error}")
     return faults
 
 

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from google.api_core.exceptions import BadRequest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
@@ -12,6 +11,7 @@ from lumbung.catalog import case as cases
 from lumbung.catalog import query as queries
 from lumbung.catalog.case import read_rows
 from lumbung.catalog.contract import Catalog
+from lumbung.core.errors import CheckError
 from lumbung.storage.columns import bigquery_schema
 
 CATALOG = Catalog()
@@ -65,16 +65,13 @@ def test_query_gives_the_rows_expected(case, client):
     ]
     assert in_any_order(dict(row.items()) for row in made) == in_any_order(read_rows(case.expected, contract))
 
-    audit = audits.script(contract, names)
+    (violations,) = client.query_and_wait(audits.query(contract, names))
     if case.refused.exists():
-        with pytest.raises(BadRequest) as refusal:
-            client.query_and_wait(audit)
+        with pytest.raises(CheckError) as refusal:
+            audits.outcomes(contract, violations.values(), case.address)
         assert case.refused.read_text().strip() in str(refusal.value)
     else:
-        client.query_and_wait(audit)
-    if warnings := audits.warnings(contract, names):
-        warned = [row.check for row in client.query_and_wait(warnings)]
-        assert set(warned) <= set(audits.check_names(contract))
+        assert list(audits.outcomes(contract, violations.values(), case.address)) == audits.check_names(contract)
 
 
 def test_every_query_has_a_case():

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lumbung.catalog import audit
 from lumbung.catalog.contract import Catalog, Contract
 from lumbung.catalog.query import SNAPSHOT_DATE, render, tables
+from lumbung.pipeline.build import check
 from lumbung.storage.columns import arrow_schema
 from lumbung.storage.warehouse import Warehouse
 
@@ -47,5 +47,4 @@ def publish(warehouse: Warehouse, day: date, staging: dict[str, list[dict[str, A
         days = sorted({row["event_date"] for row in events})
         parameters = {table.days_parameter: days} if table.incremental else {SNAPSHOT_DATE: day}
         warehouse.build(table, render(table, warehouse.table), warehouse.table(table.address), parameters, {})
-        if script := audit.script(table, warehouse.table):
-            warehouse.script(script, table.address, {})
+        check(warehouse, table, warehouse.table, table.address, {})

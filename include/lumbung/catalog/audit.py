@@ -1,9 +1,14 @@
-"""The checks of a table as GoogleSQL: a script of ASSERTs for those that stop a run, a query for those that warn."""
+"""The checks of a table as one GoogleSQL query, which counts the violations of each, and what its counts say."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lumbung.catalog.contract import Check, Contract
 from lumbung.catalog.query import Names, quoted
+from lumbung.core.errors import CheckError
+
+PASSED = "passed"
 
 
 def check_names(contract: Contract) -> list[str]:
@@ -11,47 +16,64 @@ def check_names(contract: Contract) -> list[str]:
     return list(_checks(contract))
 
 
-def script(contract: Contract, names: Names) -> str | None:
-    """A script that fails at the first check of severity `fail` that does not hold; its message names table and check.
+def query(contract: Contract, names: Names) -> str | None:
+    """A query for one row: the violations of each check, in the order of `check_names`.
 
-    References of a source are not among them: they are checked before it is loaded.
+    All checks that look at single rows, or count them, share one scan of the table. What is compared is computed below
+    the aggregation, as BigQuery takes no sub-query inside an aggregate function.
+
+    References of a source are not among the checks: they are checked before it is loaded.
 
     Args:
         contract: the table to audit.
         names: gives each address the full name of the table to look at, `project.dataset.table`.
 
     Returns:
-        GoogleSQL, one ASSERT a check; None if there is nothing to check.
+        GoogleSQL; None if there is nothing to check.
     """
-    return (
-        "\n".join(
-            f"ASSERT (\n  {_violations(contract, check, names)}\n) = 0 AS "
-            f"{_literal(f'{contract.address}: check {name} failed')};"
-            for name, check in _checks(contract).items()
-            if check.severity == "fail"
-        )
-        or None
-    )
+    checks = _checks(contract)
+    if not checks:
+        return None
+    table = quoted(names(contract.address))
+    counts, flags, totals = [], [], []
+    for number, check in enumerate(checks.values()):
+        count = f"c{number}"
+        if condition := _row_condition(check):
+            flags.append(f"{condition} AS {count}")
+            totals.append(f"COUNTIF({count}) AS {count}")
+            counts.append(f"scan.{count}")
+        else:
+            counts.append(f"{_violations(contract, check, names)} AS {count}")
+    flags = flags or ["1 AS one"]
+    inner = f"SELECT {',\n    '.join(flags)}\n  FROM {table}"
+    scan = f"SELECT {', '.join(['COUNT(*) AS total', *totals])}\n  FROM (\n  {inner}\n  )"
+    return f"SELECT\n  {',\n  '.join(counts)}\nFROM (\n  {scan}\n) AS scan"
 
 
-def warnings(contract: Contract, names: Names) -> str | None:
-    """A query that counts the violations of each check of severity `warn`.
+def outcomes(contract: Contract, violations: Sequence[int], where: str) -> dict[str, str]:
+    """What came of each check, by its name.
 
     Args:
-        contract: the table to look at.
-        names: gives each address the full name of the table to look at, `project.dataset.table`.
+        contract: the table.
+        violations: the row that `query` gives.
+        where: the table and day, for the error.
 
-    Returns:
-        GoogleSQL that gives a row `check` STRING, `violations` INT64 for each check; None if there is none.
+    Raises:
+        CheckError: checks of severity `fail` do not hold; the message names each with its count.
     """
-    return (
-        "\nUNION ALL\n".join(
-            f"SELECT {_literal(name)} AS `check`, (\n  {_violations(contract, check, names)}\n) AS violations"
-            for name, check in _checks(contract).items()
-            if check.severity == "warn"
+    checks = _checks(contract)
+    counted = list(zip(checks.items(), violations, strict=True))
+    if failed := [
+        f"check {name} failed ({count:,} violation{'' if count == 1 else 's'})"
+        for (name, check), count in counted
+        if count and check.severity == "fail"
+    ]:
+        raise CheckError(
+            f"{contract.address}: {'; '.join(failed)}",
+            where=where,
+            remedy="fix the source or the query; nothing of this run is published, what was published stays",
         )
-        or None
-    )
+    return {name: f"warning: {count}" if count else PASSED for (name, _), count in counted}
 
 
 def _checks(contract: Contract) -> dict[str, Check]:
@@ -76,33 +98,32 @@ def _name(check: Check) -> str:
     return f"{kind}({' '.join(value.split())})"
 
 
+def _row_condition(check: Check) -> str | None:
+    """When a row violates the check; None: the check is not about single rows."""
+    if check.not_null:
+        return " OR ".join(f"{quoted(column)} IS NULL" for column in check.not_null)
+    # In lines of its own: an expression may end with a comment.
+    return f"({check.expression}\n    ) IS NOT TRUE" if check.expression else None
+
+
 def _violations(contract: Contract, check: Check, names: Names) -> str:
-    """A query for one number, 0 if the check holds; it scans each table once."""
+    """An expression for the violations of a check that is not about single rows; `scan` has the table's row count."""
     table = quoted(names(contract.address))
     if check.unique:
         # What is unique in a partitioned table is so within a partition.
         columns = dict.fromkeys([*([contract.partition] if contract.partition else []), *check.unique])
         groups = ", ".join(map(quoted, columns))
-        return f"SELECT COUNT(*) FROM (SELECT 1 FROM {table} GROUP BY {groups} HAVING COUNT(*) > 1)"
-    if check.not_null:
-        return f"SELECT COUNT(*) FROM {table} WHERE {' OR '.join(f'{quoted(c)} IS NULL' for c in check.not_null)}"
+        return f"(SELECT COUNT(*) FROM (SELECT 1 FROM {table} GROUP BY {groups} HAVING COUNT(*) > 1))"
     if check.references:
         pairs = list(zip(check.references.columns, check.references.key, strict=True))
         matches = " AND ".join(f"child.{quoted(column)} = parent.{quoted(key)}" for column, key in pairs)
         given = " AND ".join(f"child.{quoted(column)} IS NOT NULL" for column, _ in pairs)
         return (
-            f"SELECT COUNT(*) FROM {table} AS child LEFT JOIN {quoted(names(check.references.table))} AS parent"
-            f" ON {matches} WHERE {given} AND parent.{quoted(pairs[0][1])} IS NULL"
+            f"(SELECT COUNT(*) FROM {table} AS child LEFT JOIN {quoted(names(check.references.table))} AS parent"
+            f" ON {matches} WHERE {given} AND parent.{quoted(pairs[0][1])} IS NULL)"
         )
     if check.rows:
         signs = {"min": ">=", "max": "<="}
-        bounds = " AND ".join(f"COUNT(*) {signs[bound]} {count}" for bound, count in check.rows.items())
-        return f"SELECT IF({bounds}, 0, 1) FROM {table}"
-    if check.equal_rows:
-        other = quoted(names(check.equal_rows))
-        return f"SELECT ABS((SELECT COUNT(*) FROM {table}) - (SELECT COUNT(*) FROM {other}))"
-    return f"SELECT COUNT(*) FROM {table} WHERE ({check.expression}\n) IS NOT TRUE"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        bounds = " AND ".join(f"scan.total {signs[bound]} {count}" for bound, count in check.rows.items())
+        return f"IF({bounds}, 0, 1)"
+    return f"ABS(scan.total - (SELECT COUNT(*) FROM {quoted(names(check.equal_rows or ''))}))"

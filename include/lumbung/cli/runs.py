@@ -83,7 +83,8 @@ def run_dag(settings: Settings, addresses: Services, dag_id: str, day: date, con
         _run_up(settings, api, dag_id, day, conf) if api else _run_alone(settings, addresses, dag_id, day, conf)
     )
     if failures:
-        published = _records(settings, day, run_id).get("publish", {}).get("rows_out")
+        publish = _records(settings, day, run_id).get("publish", {})
+        published = publish.get("rows_out") is not None and not publish.get("skipped")
         raise LumbungError(
             "; ".join(failures),
             where=f"{dag_id}, day {day}",

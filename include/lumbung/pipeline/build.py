@@ -1,18 +1,24 @@
-"""Build and audit: a table by its query, in the run's private build table."""
+"""Build and audit: a table by its query, in the run's private build table; or nothing, where it is there already."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lumbung.catalog import audit, query
 from lumbung.catalog.contract import Contract
+from lumbung.pipeline import unchanged
 from lumbung.pipeline.publish import complete_own
 from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.target import Target
+from lumbung.storage.state import Build
+from lumbung.storage.warehouse import Warehouse, short
+
+UNCHANGED = "unchanged, not built again"
 
 
 def build(run: Run, contract: Contract, target: Target) -> Step:
-    """Build a table and check it.
+    """Build a table and check it, unless what is published is what the run would build.
 
     A daily table is built from the run's own day, every other one from the target's. Of an incremental one the days
     that changed are built; the others are taken from what is published, so the build has all of them.
@@ -22,16 +28,55 @@ def build(run: Run, contract: Contract, target: Target) -> Step:
         contract: the table.
         target: the version that the whole tables are built from.
 
+    Returns:
+        What was built; of a table that is not built again the rows that it has, and the checks of its build.
+
     Raises:
         CheckError: a check of severity `fail` does not hold.
     """
     complete_own(run)
-    built = {table.address for table in run.tables}
+    if published := unchanged.published(run, contract, target):
+        run.state.delete_build(short(run.run_id), run.day, contract.address)  # of an earlier try of the run
+        note = "; ".join([UNCHANGED, *_warnings(published.checks)])
+        return Step(contract.address, rows_out=published.rows, checks=published.checks, note=note)
+    return _build(run, contract, target)
+
+
+def check(
+    warehouse: Warehouse, contract: Contract, names: query.Names, where: str, labels: Mapping[str, str]
+) -> dict[str, str]:
+    """Run all checks of a table by one query: what came of each, by its name.
+
+    Args:
+        warehouse: where the table is.
+        contract: the table.
+        names: gives each address the full name of the table to look at.
+        where: the table and day, for errors.
+        labels: the job's labels.
+
+    Raises:
+        CheckError: checks of severity `fail` do not hold.
+    """
+    counts = audit.query(contract, names)
+    if counts is None:
+        return {}
+    (violations,) = warehouse.rows(counts, where=where, labels=labels).to_pylist()
+    return audit.outcomes(contract, list(violations.values()), where)
+
+
+def _build(run: Run, contract: Contract, target: Target) -> Step:
+    private = {contract.address}
+    for table in run.tables:
+        if table.address not in query.dependencies(contract):
+            continue
+        if run.state.build(short(run.run_id), run.day, table.address):
+            private.add(table.address)
+        elif contract.is_daily and table.is_daily:
+            _build(run, table, target)  # what is published of it has other days too, and checks compare all rows
+            private.add(table.address)
 
     def name(address: str) -> str:
-        if address in built:
-            return run.warehouse.build_table(address, run.run_id)
-        return run.warehouse.table(address)
+        return run.warehouse.build_table(address, run.run_id) if address in private else run.warehouse.table(address)
 
     labels = {**run.labels, "table": contract.table}
     day = run.day if contract.is_daily else target.day
@@ -41,14 +86,15 @@ def build(run: Run, contract: Contract, target: Target) -> Step:
         parameters = {contract.days_parameter: target.changed}
         if not target.is_whole:
             statement = query.with_other_days(contract, statement, run.warehouse.table(contract.address))
+    key = unchanged.key(run, contract, target)
     job = run.warehouse.build(contract, statement, name(contract.address), parameters, labels)
-    checks = {}
-    if script := audit.script(contract, name):
-        run.warehouse.script(script, f"{contract.address}, day {day}", labels)
-        checks = dict.fromkeys(audit.check_names(contract), "passed")
-    if counts := audit.warnings(contract, name):
-        for row in run.warehouse.rows(counts).to_pylist():
-            checks[row["check"]] = f"warning: {row['violations']}" if row["violations"] else "passed"
+    checks = check(run.warehouse, contract, name, f"{contract.address}, day {day}", labels)
+    run.state.write_build(
+        short(run.run_id),
+        run.day,
+        contract.address,
+        Build(key=key, rows=job.rows, checks=checks, run_id=run.run_id),
+    )
     return Step.written(
         contract.address,
         rows_out=job.rows,
@@ -56,5 +102,9 @@ def build(run: Run, contract: Contract, target: Target) -> Step:
         seconds=job.seconds,
         job_id=job.job_id,
         checks=checks,
-        note="; ".join(f"{check}: {result}" for check, result in checks.items() if result != "passed"),
+        note="; ".join(_warnings(checks)),
     )
+
+
+def _warnings(checks: Mapping[str, str]) -> list[str]:
+    return [f"{name}: {outcome}" for name, outcome in checks.items() if outcome != audit.PASSED]

@@ -6,12 +6,14 @@ different contents are rejects; they are kept beside the snapshot with their rea
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import uuid
 from array import array
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,8 +26,11 @@ from lumbung.pipeline.rejects import TABLE, RejectWriter, place, too_many
 from lumbung.pipeline.snapshot import Snapshot
 from lumbung.sources import Batch, Reject, is_absent, read
 from lumbung.storage.duck import engine, literal, parquet, quote, store
-from lumbung.storage.lake import Lake
+from lumbung.storage.lake import Lake, sha256
 from lumbung.storage.manifest import commit
+
+READER_VERSION = 1
+"""Raised when a reader of files reads the same bytes otherwise: then no snapshot is taken by its checksum once."""
 
 
 def extract(
@@ -41,7 +46,9 @@ def extract(
     """Take a source's rows for a day, or reuse the snapshot that is there.
 
     A committed snapshot is reused, unless a refresh is asked for, or it was taken before its day was over and the run
-    started before the end of the next day. One taken since the run started is always good enough.
+    started before the end of the next day. One taken since the run started is always good enough. Where the source is a
+    file that has not changed since the last snapshot, that is taken by its checksum: the new one has the same rows and
+    rejects, and the file is not read row by row again.
 
     Args:
         contract: the staging table's contract, with its source.
@@ -53,7 +60,7 @@ def extract(
         refresh: take the source again whatever is there.
 
     Returns:
-        The snapshot, and whether it was taken now.
+        The snapshot, and whether it was taken now; by its checksum, if it names a generation as `same_as`.
 
     Raises:
         SourceError: the source is missing and not optional, empty or unreadable, or has more rejects than its contract
@@ -63,6 +70,9 @@ def extract(
     previous = snapshot.committed(lake, contract.system, contract.table, day)
     if previous and (previous.extracted_at >= started_at or not (refresh or _is_due(previous, started_at))):
         return previous, False
+    file = _SourceFile.of(contract, data_source)
+    if file and previous and previous.made_from == file.made_from and (again := _take_again(previous, lake, folder)):
+        return again, True
     with tempfile.TemporaryDirectory(prefix="lumbung-") as local:
         absent = is_absent(contract, data_source)
         attempt = _Attempt(contract, day, lake, Path(local), absent=absent)
@@ -71,6 +81,8 @@ def extract(
         except SourceError as error:
             refusal = error
         document = attempt.document(folder, refusal)
+    if file and file.is_unchanged():
+        document = document.model_copy(update={"made_from": file.made_from})
     committed = commit(lake, folder, lambda generation: document.model_copy(update={"generation": generation}))
     if refusal:
         raise refusal
@@ -80,6 +92,71 @@ def extract(
 def _is_due(previous: Snapshot, started_at: datetime) -> bool:
     """Whether a snapshot from before its day was over is to be taken again."""
     return previous.provisional and started_at < business_day.ends_at(previous.day + timedelta(days=1))
+
+
+class _SourceFile(NamedTuple):
+    """A source's file as it was before it was read.
+
+    Attributes:
+        path: where it is.
+        state: tells by the file system that it was not changed while it was read.
+        made_from: names its bytes and how they are read.
+    """
+
+    path: Path
+    state: tuple[int, int, int]
+    made_from: str
+
+    @classmethod
+    def of(cls, contract: Contract, data_source: Path) -> _SourceFile | None:
+        """The file of a contract's source; None: it is not a file, or cannot be read, which reading it tells better."""
+        if contract.source is None or contract.source.path is None:
+            return None
+        path = data_source / contract.source.path
+        try:
+            if not path.is_file():
+                return None
+            state = cls._state(path)
+            read_by = f"{READER_VERSION} {contract.model_dump_json(exclude={'path'})}"
+            made_from = hashlib.sha256(f"{sha256(path)} {read_by}".encode()).hexdigest()
+        except OSError:
+            return None
+        return cls(path, state, made_from)
+
+    @staticmethod
+    def _state(path: Path) -> tuple[int, int, int]:
+        status = path.stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def is_unchanged(self) -> bool:
+        """Whether the file is still as it was."""
+        try:
+            return self._state(self.path) == self.state
+        except OSError:
+            return False
+
+
+def _take_again(previous: Snapshot, lake: Lake, folder: str) -> Snapshot | None:
+    """A new snapshot with the files of the last one; None: that is not the last one any more, or its day is gone."""
+    now = datetime.now(UTC)
+    notes = [note for note in previous.note.split("; ") if note and note != _late_note(previous.extracted_at)]
+    is_over = now >= business_day.ends_at(previous.day)
+    changes = {
+        "extracted_at": now,
+        "provisional": not is_over,
+        "note": "; ".join([*([_late_note(now)] if is_over else []), *notes]),
+        "same_as": previous.same_as or previous.generation,
+    }
+    with lake.lease(f"version/{previous.system}"):  # a prune that deletes the day's files holds it
+        if snapshot.committed(lake, previous.system, previous.entity, previous.day) != previous:
+            return None
+        return commit(
+            lake, folder, lambda generation: previous.model_copy(update={**changes, "generation": generation})
+        )
+
+
+def _late_note(extracted_at: datetime) -> str:
+    return f"rows of {extracted_at:%Y-%m-%d %H:%M} UTC"
 
 
 class _Attempt:
@@ -200,7 +277,7 @@ class _Attempt:
         unique = uuid.uuid4().hex[:12]
         rejects = self.rejects.close()
         is_over = self.extracted_at >= business_day.ends_at(self.day)
-        notes = [f"rows of {self.extracted_at:%Y-%m-%d %H:%M} UTC"] if is_over else []
+        notes = [_late_note(self.extracted_at)] if is_over else []
         notes += ["the file is missing, which the contract allows"] if self.absent else []
         return Snapshot(
             system=self.contract.system,

@@ -9,36 +9,37 @@ decide what is newer: the whole tables' day and generation, a daily partition's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import LumbungError
-from lumbung.pipeline import consistent, operations
+from lumbung.pipeline import consistent, operations, unchanged
 from lumbung.pipeline.load import is_unchanged
 from lumbung.pipeline.run import Run, Step
 from lumbung.pipeline.target import Target
 from lumbung.storage import job_config
-from lumbung.storage.state import Pending, Published
-from lumbung.storage.warehouse import PARTITION_KEY
+from lumbung.storage.state import Build, Pending, Published
+from lumbung.storage.warehouse import PARTITION_KEY, short
 
 SUPERSEDED = "skipped: superseded"
 
 
 def publish(run: Run, own: Target, target: Target) -> Step:
-    """Publish the run's builds.
+    """Publish the run's builds; a table that was not built again is not copied, and belongs to the new version too.
 
     Args:
-        run: the run; its tables are built and audited.
+        run: the run; its tables are built and audited, or published unchanged.
         own: the version of the run's day, for the daily tables.
         target: the version the other tables are built from.
 
     Returns:
-        What was published; skipped where that is nothing. The note says `skipped: superseded` for what a newer
-        version had replaced already.
+        How many tables were copied; skipped where nothing was published. The note says `skipped: superseded` for what a
+        newer version had replaced already.
 
     Raises:
-        LumbungError: a killed publish of a newer version cannot be completed, as its build tables are gone.
+        LumbungError: a killed publish of a newer version cannot be completed, as its build tables are gone; or somebody
+            changed a table that the run had found unchanged.
     """
     with run.lake.lease(f"publish/{run.system}"):
         _refuse_older(target, _complete(run))
@@ -46,27 +47,31 @@ def publish(run: Run, own: Target, target: Target) -> Step:
         replaces_daily = _may_replace(run, own, run.state.published_day(own.day))
         whole = [table for table in run.tables if not table.is_daily] if replaces_whole else []
         daily = [table for table in run.tables if table.is_daily] if replaces_daily else []
-        copies = [*pairs(run, whole), *pairs(run, daily)]
+        builds = {table.address: _build(run, table, target) for table in (*whole, *daily)}
+        copies = pairs(run, [table for table in (*whole, *daily) if not builds[table.address].series])
         seconds = 0.0
-        if copies:
+        if builds:
             seconds = finish(
                 run,
                 Pending(
                     run_id=run.run_id,
                     pairs=copies,
                     jobs=[],
-                    whole=target.published(run.run_id) if whole else None,
-                    daily=own.published(run.run_id) if daily else None,
+                    whole=target.published(run.run_id, _of(builds, whole)) if whole else None,
+                    daily=own.published(run.run_id, _of(builds, daily)) if daily else None,
                 ),
             )
     superseded = [] if whole else ["whole tables"]
     superseded += [] if daily or not any(table.is_daily for table in run.tables) else [f"daily tables of {run.day}"]
+    kept = len(builds) - len(copies)
+    notes = [f"{kept} table{'' if kept == 1 else 's'} unchanged, not copied"] if kept else []
+    notes += [f"{tables} {SUPERSEDED}" for tables in superseded]
     return Step.written(
         f"{run.system} tables",
         rows_out=len(copies),
         seconds=round(seconds, 3),
-        note="; ".join(f"{tables} {SUPERSEDED}" for tables in superseded),
-        skipped=not copies,
+        note="; ".join(notes),
+        skipped=not builds,
     )
 
 
@@ -75,6 +80,7 @@ def drop_builds(run: Run) -> None:
     with run.lake.lease(f"publish/{run.system}"):
         if _is_own_pending(run):
             return
+        run.state.delete_builds(short(run.run_id), run.day)
         for contract in run.tables:
             run.warehouse.drop(run.warehouse.build_table(contract.address, run.run_id))
 
@@ -89,6 +95,24 @@ def complete_own(run: Run) -> None:
 def _may_replace(run: Run, version: Target, published: Published | None) -> bool:
     is_older = published is not None and published.order > version.order
     return not is_older and is_unchanged(run, version)
+
+
+def _build(run: Run, contract: Contract, target: Target) -> Build:
+    """The run's build of a table, or what is published where the run did not build it; the lease is held."""
+    build = run.state.build(short(run.run_id), run.day, contract.address)
+    if build is None:
+        build = unchanged.published(run, contract, target)
+    if build is None:
+        raise LumbungError(
+            "the table was changed since the run found it unchanged",
+            where=f"{contract.address}, day {run.day if contract.is_daily else target.day}",
+            remedy="run the day again",
+        )
+    return build
+
+
+def _of(builds: dict[str, Build], tables: Sequence[Contract]) -> dict[str, Build]:
+    return {table.address: builds[table.address] for table in tables}
 
 
 def pairs(run: Run, contracts: Sequence[Contract]) -> list[tuple[str, str]]:
@@ -150,21 +174,24 @@ def finish(run: Run, pending: Pending) -> float:
     pending = pending.model_copy(update={"jobs": [*jobs, *copy_jobs], "view_copy": view_copy})
     run.state.write_pending(pending)
     contracts = [table for table in run.tables if run.warehouse.table(table.address) in targets]
+    series = {contract.address: unchanged.series(run, contract) for contract in contracts}
+    _forget(run, pending, series.keys())
     for contract in contracts:
         if contract.is_daily:
             run.warehouse.ensure_table(contract)
     finished = run.warehouse.copy(pending.pairs, run.labels, jobs)
     for contract in contracts:
-        run.warehouse.describe(contract, {"layer": contract.dataset})
+        stamp = run.warehouse.describe(contract, {"layer": contract.dataset})
+        unchanged.keep_series(run, contract, stamp, series[contract.address])
     if copies:
         run.warehouse.copy(copies, run.labels, copy_jobs)
     elif consistent.is_shown(run):
         consistent.remove(run)
     published_at = {"published_at": datetime.now(UTC)}
     if whole := pending.whole.model_copy(update=published_at) if pending.whole else run.state.published():
-        run.state.write_published(whole.model_copy(update={"view_copy": view_copy}))
+        run.state.write_published(_in_series(whole, series).model_copy(update={"view_copy": view_copy}))
     if pending.daily:
-        run.state.write_published_day(pending.daily.model_copy(update=published_at))
+        run.state.write_published_day(_in_series(pending.daily, series).model_copy(update=published_at))
     operations.load_freshness(run)
     if view_copy and (outdated := consistent.outdated(run, shown)):
         # The view reads both copies, so both need the contract's columns; the one that is not shown gets them now.
@@ -174,7 +201,27 @@ def finish(run: Run, pending: Pending) -> float:
         run.warehouse.copy(copies, run.labels, ids)
         consistent.write_views(run, outdated)
     run.state.delete_pending()
-    return max(job.seconds for job in finished)
+    return max((job.seconds for job in finished), default=0.0)
+
+
+def _forget(run: Run, pending: Pending, addresses: Collection[str]) -> None:
+    """Nothing is said any more of what tables were built from that are about to be replaced."""
+    documents = [(run.state.published(), run.state.write_published)]
+    if pending.daily:
+        documents.append((run.state.published_day(pending.daily.day), run.state.write_published_day))
+    for published, write in documents:
+        if published and published.builds.keys() & set(addresses):
+            builds = {address: build for address, build in published.builds.items() if address not in addresses}
+            write(published.model_copy(update={"builds": builds}))
+
+
+def _in_series(published: Published, series: Mapping[str, str]) -> Published:
+    """What is published, its builds with the series of the copies that were made."""
+    builds = {
+        address: build.model_copy(update={"series": series.get(address, build.series)})
+        for address, build in published.builds.items()
+    }
+    return published.model_copy(update={"builds": builds})
 
 
 def _job_ids(kind: str, pairs: Sequence[tuple[str, str]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import uuid
 from collections.abc import Sequence
@@ -40,6 +41,8 @@ def make_version(contracts: Sequence[Contract], system: str, day: date, lake: La
         LumbungError: a source has no snapshot for the day.
     """
     refusals: list[SourceError] = []
+    described = "".join(contract.model_dump_json(exclude={"path"}) for contract in contracts)
+    rules = hashlib.sha256(described.encode()).hexdigest()
 
     def make(generation: int) -> Version:
         # Newest snapshots are listed again for each generation tried, so a version never is older than an earlier one.
@@ -48,7 +51,7 @@ def make_version(contracts: Sequence[Contract], system: str, day: date, lake: La
         if previous and previous.generations == {name: taken.generation for name, taken in snapshots.items()}:
             raise _Unchanged(previous)
         refusals.clear()
-        members = _check(contracts, snapshots, lake, refusals)
+        members = _known(previous, rules, snapshots) or _check(contracts, snapshots, lake, refusals)
         return Version(
             system=system,
             day=day,
@@ -56,6 +59,7 @@ def make_version(contracts: Sequence[Contract], system: str, day: date, lake: La
             state="refused" if refusals else "committed",
             members=members,
             note=" ".join(map(str, refusals)),
+            rules=rules,
         )
 
     try:
@@ -84,6 +88,31 @@ def _committed(contract: Contract, day: date, lake: Lake) -> Snapshot:
     if committed is None:
         raise LumbungError("no snapshot", where=f"{contract.address}, day {day}", remedy="run the day again")
     return committed
+
+
+def _known(previous: Version | None, rules: str, snapshots: dict[str, Snapshot]) -> dict[str, Member] | None:
+    """The members, where the last version was made of the same rows by the same contracts; None: they are checked."""
+    if previous is None or previous.rules != rules or previous.members.keys() != snapshots.keys():
+        return None
+    members = {}
+    for name, taken in snapshots.items():
+        member = previous.members[name]
+        rejected = taken.rows_rejected + (member.rejects.rows if member.rejects else 0)
+        if taken.file is None or (member.taken, member.rows_read, member.rows_rejected) != (
+            taken.file.sha256,
+            taken.rows_read,
+            rejected,
+        ):
+            return None
+        members[name] = member.model_copy(
+            update={
+                "generation": taken.generation,
+                "extracted_at": taken.extracted_at,
+                "provisional": taken.provisional,
+                "note": taken.note,
+            }
+        )
+    return members
 
 
 def _check(
@@ -128,6 +157,7 @@ def _check(
                 extracted_at=taken.extracted_at,
                 provisional=taken.provisional,
                 note=taken.note,
+                taken=taken.file.sha256,
             )
     return {contract.table: members[contract.table] for contract in contracts}
 

@@ -35,6 +35,10 @@ class Snapshot(Manifest):
     extracted_at: datetime
     provisional: bool
     note: str = ""
+    made_from: str | None = None
+    """Names the bytes of the source's file and how they are read; None: it is not known, or not a file."""
+    same_as: int | None = None
+    """The generation whose files it has, as the source's file is the same; None: it has files of its own."""
 
 
 class Member(Document):
@@ -49,6 +53,8 @@ class Member(Document):
     extracted_at: datetime
     provisional: bool
     note: str = ""
+    taken: str | None = None
+    """Checksum of the snapshot's file, before references were checked; None: written by an earlier release."""
 
 
 class Version(Manifest):
@@ -59,6 +65,8 @@ class Version(Manifest):
     state: Literal["committed", "refused"]
     members: dict[str, Member]
     note: str = ""
+    rules: str = ""
+    """Names the contracts by which references were checked."""
 
     @property
     def order(self) -> tuple[date, int]:

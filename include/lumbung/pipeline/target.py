@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from lumbung.core.errors import LumbungError
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import Document
-from lumbung.storage.state import Published
+from lumbung.storage.state import Build, Published
 
 
 class Partition(Document):
@@ -64,8 +64,13 @@ class Target(Document):
         """Whether incremental tables rebuild all their days."""
         return len(self.changed) == len(self.days)
 
-    def published(self, run_id: str) -> Published:
-        """What to write down when it is published by a run."""
+    def published(self, run_id: str, builds: dict[str, Build]) -> Published:
+        """What to write down when it is published.
+
+        Args:
+            run_id: Airflow's id of the run that publishes it.
+            builds: what its tables were built from, by their addresses.
+        """
         return Published(
             system=self.system,
             day=self.day,
@@ -75,6 +80,7 @@ class Target(Document):
             run_id=run_id,
             rules=self.rules,
             days=self.days,
+            builds=builds,
         )
 
     def to_xcom(self) -> dict[str, Any]:

@@ -21,6 +21,36 @@ from lumbung.storage.manifest import Document
 ROOT = "state"
 
 
+class Build(Document):
+    """A table, or a day's partition of one, as a run built and checked it.
+
+    Attributes:
+        key: names all that it is made from; None: not all of that has a checksum.
+        rows: its rows.
+        checks: what came of each check.
+        run_id: Airflow's id of the run that built it.
+        series: of the writes to the published table, see `LastWrite`; empty: it is not published.
+    """
+
+    key: str | None
+    rows: int
+    checks: dict[str, str]
+    run_id: str
+    series: str = ""
+
+
+class LastWrite(Document):
+    """The last of our writes to a table.
+
+    Attributes:
+        modified: the table's time of last change after it; another one says that somebody else has changed it since.
+        series: goes on from write to write as long as nobody else changes the table in between.
+    """
+
+    modified: datetime
+    series: str
+
+
 class Published(Document):
     """What is published of a system's whole tables, or of its daily partitions of one day.
 
@@ -35,6 +65,7 @@ class Published(Document):
         rules: names the queries of the incremental tables; empty: there are none.
         days: of incremental tables, each day's key, which names what it is made from.
         view_copy: which copies of the tables the views of the data set `consistent` read; None: there are no views.
+        builds: what each table was built from, by its address; a table that is not named is built again.
     """
 
     system: str
@@ -47,6 +78,7 @@ class Published(Document):
     rules: str = ""
     days: dict[date, str] = Field(default_factory=dict)
     view_copy: Literal["a", "b"] | None = None
+    builds: dict[str, Build] = Field(default_factory=dict)
 
     @property
     def order(self) -> tuple[date, int]:
@@ -83,6 +115,8 @@ class Marker(Document):
         loaded: whether the load has ended.
         job_id: the load job.
         table_created: when the table was made that it was loaded into; None: written by an earlier release.
+        content: checksum of what is loaded, and of how; None: it is loaded again by each run that needs it.
+        series: of the writes to the table, see `LastWrite`.
     """
 
     generation: int
@@ -90,6 +124,8 @@ class Marker(Document):
     loaded: bool = False
     job_id: str = ""
     table_created: datetime | None = None
+    content: str | None = None
+    series: str = ""
 
     def is_loaded(self, table_created: datetime | None) -> bool:
         """Whether the partition still holds it: the load has ended, and the table is the one it was loaded into.
@@ -147,6 +183,57 @@ class State:
     def delete_pending(self) -> None:
         """The publish is complete."""
         self.lake.delete(self._path("pending"))
+
+    def build(self, run: str, day: date, address: str) -> Build | None:
+        """A table that a run has built and checked; None: it has no build of it.
+
+        Args:
+            run: the run's short name.
+            day: the run's day.
+            address: the table.
+        """
+        return self._read(_build(run, day, address), Build)
+
+    def write_build(self, run: str, day: date, address: str, build: Build) -> None:
+        """Write down that a run has built and checked a table.
+
+        Args:
+            run: the run's short name.
+            day: the run's day.
+            address: the table.
+            build: what it built.
+        """
+        self._write(_build(run, day, address), build)
+
+    def delete_build(self, run: str, day: date, address: str) -> None:
+        """A run has no build of a table any more.
+
+        Args:
+            run: the run's short name.
+            day: the run's day.
+            address: the table.
+        """
+        self.lake.delete(self._path(_build(run, day, address)))
+
+    def delete_builds(self, run: str, day: date) -> None:
+        """A run has no builds any more.
+
+        Args:
+            run: the run's short name.
+            day: the run's day.
+        """
+        folder = f"{self.folder}/build/dt={day}/{run}"
+        for name in self.lake.names(folder):
+            self.lake.delete(f"{folder}/{name}")
+        self.lake.delete_empty(folder)
+
+    def last_write(self, address: str) -> LastWrite | None:
+        """The last of our writes to a table; None: nothing is known of it."""
+        return self._read(f"table/{address}", LastWrite)
+
+    def write_last_write(self, address: str, last_write: LastWrite) -> None:
+        """Write down when a table was written."""
+        self._write(f"table/{address}", last_write)
 
     def marker(self, table: str, day: date) -> Marker | None:
         """What a partition of a staging table holds; None: nothing is known of it."""
@@ -218,7 +305,11 @@ def of_warehouse(lake: Lake, warehouse: str) -> Iterator[State]:
 
 def day_documents(system: str) -> re.Pattern[str]:
     """Matches the paths of the system's documents that belong to one day, in any warehouse."""
-    return re.compile(rf"{ROOT}/[^/]+/{re.escape(system)}/(daily|staging/[^/]+)/dt=[^/]+")
+    return re.compile(rf"{ROOT}/[^/]+/{re.escape(system)}/(daily|build|staging/[^/]+)/dt=.+")
+
+
+def _build(run: str, day: date, address: str) -> str:
+    return f"build/dt={day}/{run}/{address}"
 
 
 def _marker(table: str, day: date) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions as api
 from google.api_core.retry import Retry
@@ -24,10 +23,11 @@ from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 from lumbung.catalog.contract import Contract
-from lumbung.core.errors import CheckError, LumbungError, SettingError
+from lumbung.core.errors import LumbungError, SettingError
 from lumbung.core.settings import EMULATOR_VARIABLE, Settings
 from lumbung.storage import columns, job_config
-from lumbung.storage.client_errors import JobFailedError, MissingError, RefusedError, translated
+from lumbung.storage.client_errors import JobFailedError, MissingError, translated
+from lumbung.storage.stamp import Stamp
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -226,36 +226,24 @@ class Warehouse:
         job, result, seconds = self._query(target, sql, config)
         return Job(job.job_id, int(result.total_rows or 0), int(job.total_bytes_processed or 0), seconds)
 
-    def script(self, sql: str, where: str, labels: Mapping[str, str]) -> Job:
-        """Run a script of ASSERTs.
+    def rows(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        where: str = "query",
+        labels: Mapping[str, str] | None = None,
+    ) -> pa.Table:
+        """A query's result.
 
         Args:
-            sql: the script.
-            where: the table and day that it is about, for errors.
-            labels: the job's labels.
-
-        Raises:
-            CheckError: an assertion does not hold.
-            LumbungError: the script could not be run to its end.
+            sql: the query.
+            parameters: its parameters by name.
+            where: what it is about, for errors.
+            labels: the job's labels; None: those of a reader.
         """
-        try:
-            job, _, seconds = self._query(where, sql, self._query_config({}, labels))
-        except RefusedError as error:
-            # The description that the check has in the script; its statement and line may follow.
-            failed = re.search(r"\S+: check .* failed", error.what)
-            if not failed:
-                raise
-            raise CheckError(
-                failed[0],
-                where=where,
-                remedy="fix the source or the query; nothing of this run is published, what was published stays",
-            ) from error
-        return Job(job.job_id, 0, int(job.total_bytes_processed or 0), seconds)
-
-    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """A query's result."""
-        _, result, _ = self._query("query", sql, self._query_config(parameters or {}, {"part": "read"}))
-        with self.translated("query"):
+        _, result, _ = self._query(where, sql, self._query_config(parameters or {}, labels or {"part": "read"}))
+        with self.translated(where):
             return result.to_arrow(create_bqstorage_client=False)
 
     def dry_run(self, sql: str) -> int:
@@ -283,7 +271,7 @@ class Warehouse:
                 return self._started(job_id, start)
 
         began = time.monotonic()
-        with ThreadPoolExecutor(len(pairs)) as pool:
+        with ThreadPoolExecutor(max(1, len(pairs))) as pool:
             started_jobs = list(pool.map(started, pairs, job_ids))
         jobs = []
         for (_, target), job in zip(pairs, started_jobs, strict=True):
@@ -308,30 +296,42 @@ class Warehouse:
         with self.translated(name):
             self.client.create_table(table, exists_ok=True, retry=self.retry)
 
-    def describe(self, contract: Contract, labels: Mapping[str, str]) -> None:
+    def describe(self, contract: Contract, labels: Mapping[str, str]) -> Stamp:
         """Put a table's description, labels and column descriptions (back): truncation drops them.
 
         Nothing is sent where nothing changes, as BigQuery's quotas count that too.
+
+        Args:
+            contract: the table.
+            labels: its labels, beside those that every table has.
+
+        Returns:
+            The table's times afterwards.
         """
         labels = job_config.labels({"managed_by": "lumbung", "system": contract.system, **labels})
         with self.translated(contract.address):
             existing = self.client.get_table(self.table(contract.address), retry=self.retry)
             if not columns.describe(existing, contract, labels):
-                return
+                return Stamp.of(existing)
             # Not the table that was read: its etag would refuse the patch when another job wrote it in between.
             table = bigquery.Table(existing.reference, schema=existing.schema)
             table.description, table.labels = existing.description, existing.labels
-            self.client.update_table(table, ["description", "labels", "schema"], retry=self.retry)
+            return Stamp.of(self.client.update_table(table, ["description", "labels", "schema"], retry=self.retry))
+
+    def stamp(self, name: str) -> Stamp | None:
+        """A table's times, by its full name; None: there is none."""
+        with contextlib.suppress(MissingError), self.translated(name):
+            return Stamp.of(self.client.get_table(name, retry=self.retry))
+        return None
 
     def created(self, name: str) -> datetime | None:
         """When a table was made, by its full name; None: there is none. Its rows and partitions may be newer."""
-        with contextlib.suppress(MissingError), self.translated(name):
-            return cast(datetime, self.client.get_table(name, retry=self.retry).created)
-        return None
+        stamp = self.stamp(name)
+        return stamp.created if stamp else None
 
     def exists(self, name: str) -> bool:
         """Whether a table of that full name is there."""
-        return self.created(name) is not None
+        return self.stamp(name) is not None
 
     def drop(self, name: str) -> None:
         """Delete a table by full name; nothing happens where there is none."""

@@ -1,12 +1,12 @@
 """The audit of a table, on a real server."""
 
 import pytest
-from google.api_core.exceptions import BadRequest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from lumbung.catalog import audit
 from lumbung.catalog.contract import Contract
+from lumbung.core.errors import CheckError
 
 
 @pytest.fixture(scope="module")
@@ -57,29 +57,54 @@ BROKEN = [
     ({"rows": {"min": 1, "max": 3}}, "rows(min 1, max 3)", 1),
     ({"equal_rows": "dwh.parent"}, "equal_rows(dwh.parent)", 2),
     ({"expression": "y > 0"}, "expression(y > 0)", 1),  # null is not true
-    ({"expression": "y > 1\n  AND x <> 'it\\'s \\\\ \"é\" %s {}'"}, """y > 1 AND x <> 'it\\'s \\\\ "é" %s {}')""", 3),
+    ({"expression": "y > 1\n  AND x <> 'it\\'s \\\\ \"é\" %s {}'"},
+     "expression(y > 1 AND x <> 'it\\'s \\\\ \"é\" %s {}')", 3),
 ]  # fmt: skip
+
+
+def counted(client, contract):
+    (row,) = client.query_and_wait(audit.query(contract, names))
+    return dict(zip(audit.check_names(contract), row.values(), strict=True))
+
+
+def outcomes(client, contract):
+    return audit.outcomes(contract, list(counted(client, contract).values()), "dwh.child, day 2026-11-20")
 
 
 @pytest.mark.parametrize("check", HOLDING, ids=str)
 def test_a_check_that_holds_passes(client, check):
-    client.query_and_wait(audit.script(child(check), names))
-    (row,) = client.query_and_wait(audit.warnings(child({**check, "severity": "warn"}), names))
-    assert row.violations == 0
+    assert set(counted(client, child(check, key=["day", "x"])).values()) == {0}
+    assert set(outcomes(client, child(check, {**check, "severity": "warn"})).values()) == {"passed"}
 
 
 @pytest.mark.parametrize(("check", "name", "violations"), BROKEN, ids=str)
 def test_a_check_that_is_broken_fails_by_name_or_warns(client, check, name, violations):
-    with pytest.raises(BadRequest) as refusal:
-        client.query_and_wait(audit.script(child(check), names))
-    assert "dwh.child: check " in str(refusal.value)
-    assert name in str(refusal.value)
-    warning = child({**check, "severity": "warn"})
-    client.query_and_wait(audit.script(warning, names))
-    (row,) = client.query_and_wait(audit.warnings(warning, names))
-    assert name in row.check
-    assert row.check in audit.check_names(warning)
-    assert row.violations == violations
+    with pytest.raises(CheckError) as refusal:
+        outcomes(client, child(check))
+    what = f"dwh.child: check {name} failed ({violations} violation{'' if violations == 1 else 's'})"
+    assert refusal.value.what == what
+    assert refusal.value.where == "dwh.child, day 2026-11-20"
+    warned = outcomes(client, child({**check, "severity": "warn"}))
+    assert warned[name] == f"warning: {violations}"
+    assert [result for other, result in warned.items() if other != name] == ["passed"] * (len(warned) - 1)
+
+
+def test_all_checks_are_counted_by_one_query_that_scans_the_table_once_for_all_rows(client):
+    checks = [{**check, "severity": "warn"} for check, _, _ in BROKEN]
+    contract = child(*HOLDING, *checks)
+    counts = counted(client, contract)
+    assert {name: counts[name] for _, name, _ in BROKEN} == {name: violations for _, name, violations in BROKEN}
+    assert sum(counts.values()) == sum(violations for _, _, violations in BROKEN)
+    alone = child({"expression": "y > 0"}, {"not_null": ["y"]}, {"rows": {"min": 1}}, key=[])
+    assert audit.query(alone, names).count("`local.audits.child`") == 1
+
+
+def test_every_check_that_failed_is_named_with_its_count(client):
+    contract = child(*(check for check, _, _ in BROKEN))
+    with pytest.raises(CheckError) as refusal:
+        outcomes(client, contract)
+    places = [refusal.value.what.index(f"check {name} failed ({count} ") for _, name, count in BROKEN]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize(
@@ -87,17 +112,16 @@ def test_a_check_that_is_broken_fails_by_name_or_warns(client, check, name, viol
     [(child(key=["y"], required=[]), "not_null(y)"), (child(required=["y"]), "not_null(x, y)")],
 )
 def test_key_and_required_columns_are_checked_unasked(client, contract, name):
-    with pytest.raises(BadRequest) as refusal:
-        client.query_and_wait(audit.script(contract, names))
-    assert name in str(refusal.value)
+    assert counted(client, contract)[name] == 1
 
 
 def test_an_explicit_warning_does_not_soften_the_key():
     contract = child({"unique": ["x"], "severity": "warn"})
     assert audit.check_names(contract) == ["unique(x)", "not_null(x)"]
-    assert audit.warnings(contract, names) is None
+    with pytest.raises(CheckError):
+        audit.outcomes(contract, [1, 0], "here")
 
 
 def test_a_table_without_checks_has_no_audit():
-    assert audit.script(child(key=[]), names) is None
+    assert audit.query(child(key=[]), names) is None
     assert audit.check_names(child(key=[])) == []

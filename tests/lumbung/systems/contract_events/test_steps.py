@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from lumbung.core.errors import LumbungError
+from lumbung.core.errors import CheckError, LumbungError
 from lumbung.stream.shipper import Shipper
 from lumbung.systems.contract_events import part, steps
 from lumbung.systems.contract_events.sending import EVENTS, SENDINGS, newest_sending
@@ -136,8 +136,12 @@ def test_nothing_is_sent_where_a_check_fails_and_the_plan_is_replaced(contracts,
     first, second, _ = states()
     contracts.give(first)
     failed = contracts.run().up_to("load")
-    monkeypatch.setattr("lumbung.catalog.audit.script", lambda *_: "ASSERT 1 = 0 AS 'as a check that fails'")
-    with pytest.raises(LumbungError):
+
+    def fail(*_):
+        raise CheckError("a check failed")
+
+    monkeypatch.setattr("lumbung.catalog.audit.outcomes", fail)
+    with pytest.raises(CheckError):
         failed.build()
     monkeypatch.undo()
     assert contracts.lake.names(SENDINGS) == []
