@@ -99,8 +99,8 @@ def _finish(day: Day) -> None:
             run_id=day.run.run_id,
             pairs=copies,
             jobs=[],
-            whole=day.target.published(day.run.run_id),
-            daily=day.own.published(day.run.run_id),
+            whole=day.target.published(day.run.run_id, {}),
+            daily=day.own.published(day.run.run_id, {}),
         ),
     )
 

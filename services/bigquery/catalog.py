@@ -7,11 +7,12 @@ DuckDB's lists of all tables and all columns, which take longer with every table
 from typing import Any
 
 import duckdb
-from local_bigquery.catalog import names, tables
+from local_bigquery.catalog import metadata, names, tables
 from local_bigquery.engine import database, types
 from local_bigquery.engine.database import quote
 from local_bigquery.errors import BigQueryError, not_found
 from local_bigquery.jobs import query
+from local_bigquery.models import Table
 from sqlglot import exp
 
 from bigquery import originals
@@ -51,6 +52,13 @@ def delete(project_id: str, dataset_id: str, table_id: str) -> None:
         else:
             column = partition_column(originals.load_table(*target), target)
             database.execute(f"DELETE FROM {tables.name(*target)} WHERE {in_partition(column, day)}")
+            touch(*target)
+
+
+def touch(project_id: str, dataset_id: str, table_id: str) -> None:
+    """Move a table's time of last change, as BigQuery does with every change of its rows."""
+    if stored := metadata.load(Table, project_id, dataset_id, table_id):
+        metadata.save(stored.replace(lastModifiedTime=metadata.now()), project_id, dataset_id, table_id)
 
 
 def update(project_id: str, dataset_id: str, table_id: str, body: Any, *args: Any) -> Any:

@@ -5,9 +5,10 @@ import re
 import threading
 from typing import Any
 
+from local_bigquery.catalog import names
 from sqlglot import exp
 
-from bigquery import originals, records
+from bigquery import catalog, originals, records
 from bigquery.cache import CACHE
 from bigquery.locks import transaction
 
@@ -70,10 +71,22 @@ def copy_jobs_to_duckdb() -> None:
             cursor.execute("INSERT INTO emulator.jobs VALUES (?, ?, ?, ?, ?, ?)", row)
 
 
-def run_statement(cursor: Any, tree: exp.Expression, *args: Any) -> Any:
-    """Run one statement; any but a query may change any table. In place of `query._run`."""
+def run_statement(cursor: Any, tree: exp.Expression, context: Any, *args: Any) -> Any:
+    """Run one statement; any but a query may change any table. In place of `query._run`.
+
+    Args:
+        cursor: the job's, or its session's.
+        tree: the statement.
+        context: the names that it is read with.
+        args: what `query._run` takes further.
+    """
+    changed = tree.find(exp.Table) if isinstance(tree, exp.TruncateTable) else names.target(tree)
+    target = changed and names.reference(changed, context.project_id, context.dataset_id or "")
     with contextlib.nullcontext() if isinstance(tree, exp.Query) else CACHE.changing():
-        return originals.run_statement(cursor, tree, *args)
+        statistics = originals.run_statement(cursor, tree, context, *args)
+    if target:
+        catalog.touch(*target)
+    return statistics
 
 
 def safe_cast(node: exp.Expression, _context: Any) -> exp.Expression:

@@ -27,7 +27,7 @@ from lumbung.systems import registry
 from support.memory_warehouse import MemoryWarehouse
 from support.two_tables import DAILY_CONTRACT, DAILY_SQL, Killed
 
-CASES = int(os.environ.get("RERUN_CASES", "40"))
+CASES = int(os.environ.get("RERUN_CASES", "15"))
 DAYS = [date(2026, 11, 10) + timedelta(days=number) for number in range(3)]
 # More tables: a mart of two whole tables, and a daily one that is checked against the daily table that it reads.
 MART = "SELECT student_id AS key FROM dwh.dim_student UNION ALL SELECT mentor_id AS key FROM dwh.dim_mentor"

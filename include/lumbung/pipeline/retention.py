@@ -97,8 +97,8 @@ def plan_snapshots(
     ]
     going = [file for file in (*versions, *raw) if file.path in manifests and goes(manifests[file.path])]
     days = sorted({day for file in (*going, *data) if is_old(day := day_of(file))})
-    documents = state.day_documents(system)
-    markers = [file for file in day_files(lake, state.ROOT) if documents.fullmatch(file.path) and day_of(file) in days]
+    of_a_day = state.day_documents(system)
+    markers = [file for file in day_files(lake, state.ROOT) if of_a_day.fullmatch(file.path) and day_of(file) in days]
     gone = {file.path for file in (*going, *data)}
     return Plan(
         cutoff=cutoff,
@@ -107,7 +107,11 @@ def plan_snapshots(
         records=[*markers, *going],
         partitions=[partition(warehouse, source.address, day) for day in days for source in sources],
         data=data,
-        folders=[version_folder(system), *(f"raw/{system}/{source.table}" for source in sources)],
+        folders=[
+            version_folder(system),
+            *(f"raw/{system}/{source.table}" for source in sources),
+            *(f"{documents.folder}/build" for documents in state.of_system(lake, system)),
+        ],
     )
 
 

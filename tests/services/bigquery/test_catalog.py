@@ -27,3 +27,20 @@ def test_a_view_shows_its_new_query_once_it_is_updated(client: bigquery.Client, 
     client.update_table(view, ["view_query"])
     rows = client.query_and_wait(f"SELECT * FROM `{view.reference}`")
     assert [field.name for field in rows.schema] == ["snapshot_date"]
+
+
+def test_a_table_s_time_of_last_change_moves_with_every_change_of_its_rows(client: bigquery.Client, table: str) -> None:
+    moments = [client.get_table(table).modified]
+    for statement in (
+        f"INSERT INTO `{table}` (id, snapshot_date) SELECT 'd', DATE '2026-01-02' FROM `{table}` LIMIT 1",
+        f"UPDATE `{table}` SET id = 'e' WHERE id = 'd'",
+        f"DELETE FROM `{table}` WHERE id = 'e'",
+        f"MERGE `{table}` AS t USING (SELECT 'a' AS id) AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET id = 'z'",
+    ):
+        client.query_and_wait(statement)
+        moments.append(client.get_table(table).modified)
+    client.delete_table(f"{table}$20260101")
+    moments.append(client.get_table(table).modified)
+    client.query_and_wait(f"SELECT * FROM `{table}`")
+    assert client.get_table(table).modified == moments[-1], "reading is not a change"
+    assert moments == sorted(set(moments))
