@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
-from benchmarks.results import Measure, Took, medians
+from benchmarks.results import Measure, Took, described, medians
 from benchmarks.watch import memory_of, timed
 from faults.environment import FaultEnvironment
 from support.pipeline import sources_of
@@ -21,7 +21,7 @@ ROWS = 50
 def measure(days: int, say: Callable[[str], object]) -> list[Measure]:
     """Run day after day, fifty at least, into one warehouse."""
     took: list[Took] = []
-    memory: dict[int, float] = {}
+    memory: list[float] = []  # of the server, after each day
     with FaultEnvironment() as environment, environment.harness() as harness:
         server = environment.bigquery.process()
         assert server
@@ -34,18 +34,20 @@ def measure(days: int, say: Callable[[str], object]) -> list[Measure]:
                 return ROWS
 
             took.append(timed("", run, server.pid))
-            if number + 1 in REMEMBERED or number + 1 == days:
-                memory[number + 1] = memory_of(server.pid)
-                say(f"day {number + 1}: the server has {memory[number + 1]:.0f} MB")
+            memory.append(memory_of(server.pid))
             if (number + 1) % PROGRESS == 0:
                 each = medians(took[-PROGRESS:])
-                say(f"days {number + 2 - PROGRESS} to {number + 1}: {each.seconds:.2f} s, {each.cpu:.2f} s of CPU each")
+                say(f"days {number + 2 - PROGRESS} to {number + 1}: {described(each)}; the server: {memory[-1]:.0f} MB")
     last = len(took) - EACH
     spans = [
-        replace(medians(took[at : at + EACH]), what=f"days {at + 1} to {at + EACH}, each")
+        replace(
+            medians(took[at : at + EACH]),
+            what=f"days {at + 1} to {at + EACH}, each",
+            peak_mb=round(memory[at + EACH - 1]),
+        )
         for at in sorted({0, last // 2, last})
     ]
-    notes = [f"The server's memory: {', '.join(f'{mb:.0f} MB after day {day}' for day, mb in memory.items())}."]
-    return [
-        Measure(f"A day of the first, and of the last of {len(took)}", "flat; memory flat after day 30", spans, notes)
-    ]
+    remembered = [f"{memory[day - 1]:.0f} MB after day {day}" for day in REMEMBERED if day <= len(memory)]
+    notes = [f"Memory is the local server's after the last of these days; {', '.join(remembered)}."]
+    name = f"A day of the first, and of the last of {len(took)}"
+    return [Measure(name, "flat; the server's memory flat after day 30", spans, notes)]
