@@ -14,7 +14,7 @@ def nothing_starts(monkeypatch, tmp_path):
     def start(*_args, **_options):
         raise AssertionError("a server was started")
 
-    monkeypatch.setattr("lumbung.local.services.running", start)
+    monkeypatch.setattr("lumbung.local.services.starting", start)
     monkeypatch.setattr("lumbung.local.kafka.broker", start)
 
 
