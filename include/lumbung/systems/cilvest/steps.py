@@ -25,6 +25,7 @@ from lumbung.systems.cilvest.version import (
     cleaned_path,
     cleaned_rows,
     is_cleaned,
+    raw_files,
     version_of,
 )
 
@@ -170,7 +171,7 @@ def _to_clean(run: Run, target: Target) -> list[date]:
 
 def _raw_files(run: Run, version: TweetVersion, day: date) -> list[str]:
     """The raw files of a day, all checked to be there: some engines pass over a missing one."""
-    paths = version.days[day].files
+    paths = raw_files(run.lake, version, day)
     names = {folder: set(run.lake.names(folder)) for folder in {path.rpartition("/")[0] for path in paths}}
     for path in paths:
         folder, _, name = path.rpartition("/")

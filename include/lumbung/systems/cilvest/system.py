@@ -63,26 +63,22 @@ class Cilvest(System):
     def rejects(self, lake: Lake, day: date) -> Iterator[RejectedFile]:
         """Messages of the day that are not tweets."""
         from lumbung.pipeline.rejects import RejectedFile
-        from lumbung.stream.landing import landings
-        from lumbung.systems.cilvest.feed import LANDED
-        from lumbung.systems.cilvest.version import ENTITY
+        from lumbung.systems.cilvest.landed_days import ENTITY, rejects
 
-        for landing in landings(lake, LANDED):
-            if landing.rejects and landing.rejects.day == day:
-                yield RejectedFile(self.name, ENTITY, landing.rejects)
+        for file in rejects(lake, day):
+            yield RejectedFile(self.name, ENTITY, file)
 
     def days_with_rejects(self, run: Run) -> list[date]:
         """The run's day, and days with rejects that were landed since the last publish and that the warehouse keeps."""
         from lumbung.pipeline.run import is_expired, limit_days
-        from lumbung.stream.landing import landings
-        from lumbung.systems.cilvest.feed import LANDED
+        from lumbung.systems.cilvest.landed_days import rejected_days
 
         published = run.state.published()
-        days = {
-            landing.rejects.day
-            for landing in landings(run.lake, LANDED)
-            if landing.rejects and (published is None or landing.landed_at > published.extracted_at)
-        }
+        days = [
+            day
+            for day, landed_at in rejected_days(run.lake).items()
+            if published is None or landed_at > published.extracted_at
+        ]
         limit = limit_days(run)
         return sorted({run.day, *(day for day in days if not is_expired(day, limit))})
 

@@ -11,79 +11,51 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
-from lumbung.pipeline import incremental, snapshot
+from lumbung.pipeline import incremental
 from lumbung.pipeline.run import Run
 from lumbung.pipeline.target import Partition, Target
 from lumbung.spark import clean as cleaning
 from lumbung.storage.lake import Lake
-from lumbung.storage.manifest import Document, Manifest, commit, newest
-from lumbung.stream.landing import Landing, fold, landings
+from lumbung.storage.manifest import commit, newest
+from lumbung.stream.landing import Landing, fold, landings_after
 from lumbung.systems.cilvest.feed import LANDED
+from lumbung.systems.cilvest.landed_days import ENTITY as ENTITY
+from lumbung.systems.cilvest.landed_days import SYSTEM as SYSTEM
+from lumbung.systems.cilvest.landed_days import VERSIONS as VERSIONS
+from lumbung.systems.cilvest.landed_days import Cleaned, LandedDay, lines, note_rejects, read_day, write_day
+from lumbung.systems.cilvest.landed_days import TweetVersion as TweetVersion
+from lumbung.systems.cilvest.landed_days import newest_version as newest_version
 
-SYSTEM, ENTITY = "cilvest", "tweet"
 TABLE = f"staging.{ENTITY}"
-VERSIONS = f"{snapshot.version_folder(SYSTEM)}/all"
 CURATED = f"curated/{SYSTEM}/{ENTITY}"
 ONE_DAY = timedelta(days=1)
 
 
-class Cleaned(Document):
-    """What a day is cleaned from.
-
-    Attributes:
-        key: names the cleaned file: 12 hex digits of the files' checksums and the cleaner's version.
-        files: raw files: the day's and its neighbours', as an edit may move a tweet over midnight.
-        rows: raw tweets of the day itself.
-    """
-
-    key: str
-    files: list[str]
-    rows: int
-
-
-class TweetVersion(Manifest):
-    """All that was landed.
-
-    Attributes:
-        landings: names the set of landings and the cleaner's version.
-        rows_read: messages that were landed: kept and rejected ones.
-        rows_kept: those that are tweets.
-        rows_rejected: the others.
-        landed_at: when the last of them was landed.
-        days: what each Jakarta date is cleaned from.
-    """
-
-    system: str
-    landings: str
-    rows_read: int
-    rows_kept: int
-    rows_rejected: int
-    landed_at: datetime
-    days: dict[date, Cleaned]
-
-
 def make_version(lake: Lake) -> TweetVersion | None:
-    """Write down what is landed; an existing version is reused when nothing came. None: nothing was ever landed.
+    """Write down what is landed; an existing version is reused when nothing came. None: no tweet was ever landed.
 
-    Landings are folded on the way, by one run at a time.
+    It is made of the one before and of what was landed since. Landings are folded on the way, by one run at a time.
     """
     with lake.lease(f"version/{SYSTEM}"):
         fold(lake, LANDED)
-        landed = _sum_up(landings(lake, LANDED))
-        if not landed.files:
-            return None
-        names = [f"{cleaning.CLEANER_VERSION}", *sorted(landed.places)]
-        name = hashlib.sha256("\n".join(names).encode()).hexdigest()
         previous = newest_version(lake)
+        # One of an earlier release does not say how far it goes: all landings are read again.
+        known = previous if previous and previous.ends else None
+        since = _sum_up(landings_after(lake, LANDED, known.ends if known else {}), known)
+        if not since.has_tweets:
+            return None
+        places = sorted(
+            f"{topic}/{partition}/{end}" for topic, ends in since.ends.items() for partition, end in ends.items()
+        )
+        name = hashlib.sha256("\n".join([f"{cleaning.CLEANER_VERSION}", *places]).encode()).hexdigest()
         if previous and previous.landings == name:
             return previous
-        days = _days(landed.files)
+        landed, days = _days(lake, since, known)
         return commit(
             lake,
             VERSIONS,
@@ -91,18 +63,35 @@ def make_version(lake: Lake) -> TweetVersion | None:
                 system=SYSTEM,
                 generation=generation,
                 landings=name,
-                rows_read=landed.rows_read,
-                rows_kept=landed.rows_kept,
-                rows_rejected=landed.rows_rejected,
-                landed_at=landed.last,
+                rows_read=since.rows_read,
+                rows_kept=since.rows_kept,
+                rows_rejected=since.rows_rejected,
+                landed_at=since.last,
                 days=days,
+                cleaner=cleaning.CLEANER_VERSION,
+                ends=since.ends,
+                landed=landed,
+                rejected=since.rejected,
             ),
         )
 
 
-def newest_version(lake: Lake) -> TweetVersion | None:
-    """The version with the highest generation."""
-    return newest(lake, VERSIONS, TweetVersion, lambda _: True)
+def raw_files(lake: Lake, version: TweetVersion, day: date) -> list[str]:
+    """The raw files that a day of a version is cleaned from: its own and its neighbours'.
+
+    An edit may move a tweet over midnight.
+
+    Args:
+        lake: the lake.
+        version: the version.
+        day: one of its days.
+
+    Raises:
+        LumbungError: the list of a day's files is gone.
+    """
+    if (files := version.days[day].files) is not None:
+        return files
+    return sorted(file.path for near in _near(day) for file in read_day(lake, version.landed, near).tweets)
 
 
 def version_of(run: Run, target: Target) -> TweetVersion:
@@ -172,52 +161,76 @@ def cleaned_rows(lake: Lake, day: date, key: str) -> int:
         return int(pq.read_metadata(file).num_rows)
 
 
-class _File(NamedTuple):
-    path: str
-    rows: int
-    sha256: str
-
-
 @dataclass
-class _Landed:
-    """All landings, summed up: a year has a hundred thousand of them, which are not held as they are.
+class _Since:
+    """The version before, and what was landed since: first of all a hundred thousand landings, not held as they are.
 
     Attributes:
-        places: each landing's place in its chain.
         rows_read: as `TweetVersion`'s, as are the next two.
         rows_kept: see there.
         rows_rejected: see there.
         last: when the last was landed.
-        files: raw files by Jakarta day.
+        ends: as `TweetVersion`'s.
+        rejected: as `TweetVersion`'s.
+        has_tweets: whether there are any.
+        days: the lines of what was landed since, by Jakarta day.
     """
 
-    places: list[str] = field(default_factory=list)
     rows_read: int = 0
     rows_kept: int = 0
     rows_rejected: int = 0
     last: datetime = datetime(1, 1, 1, tzinfo=UTC)
-    files: dict[date, list[_File]] = field(default_factory=dict)
+    ends: dict[str, dict[int, int]] = field(default_factory=dict)
+    rejected: dict[date, datetime] = field(default_factory=dict)
+    has_tweets: bool = False
+    days: dict[date, list[str]] = field(default_factory=dict)
 
 
-def _sum_up(landings: Iterable[Landing]) -> _Landed:
-    landed = _Landed()
+def _sum_up(landings: Iterable[Landing], known: TweetVersion | None) -> _Since:
+    since = _Since()
+    if known:
+        ends = {topic: dict(partitions) for topic, partitions in known.ends.items()}
+        counts = (known.rows_read, known.rows_kept, known.rows_rejected)
+        since = _Since(*counts, known.landed_at, ends, dict(known.rejected), has_tweets=True)
     for landing in landings:
-        landed.places.append(f"{landing.topic_id}/{landing.partition}/{landing.start_offset}")
-        landed.rows_read += landing.rows_read
-        landed.rows_kept += landing.rows_kept
-        landed.rows_rejected += landing.rows_rejected
-        landed.last = max(landed.last, landing.landed_at)
-        for file in landing.files:
-            landed.files.setdefault(file.day, []).append(_File(file.path, file.rows, file.sha256))
-    return landed
+        since.ends.setdefault(landing.topic_id, {})[landing.partition] = landing.next_offset
+        since.rows_read += landing.rows_read
+        since.rows_kept += landing.rows_kept
+        since.rows_rejected += landing.rows_rejected
+        since.last = max(since.last, landing.landed_at)
+        since.has_tweets |= bool(landing.files)
+        for day, line in lines(landing):
+            since.days.setdefault(day, []).append(line)
+        note_rejects(since.rejected, landing)
+    return since
 
 
-def _days(files_of: dict[date, list[_File]]) -> dict[date, Cleaned]:
-    days = {}
-    for day in sorted(files_of):
-        files = [file for near in (day - ONE_DAY, day, day + ONE_DAY) for file in files_of.get(near, [])]
-        checksums = sorted(file.sha256 for file in files)
-        key = hashlib.sha256("\n".join([*checksums, f"{cleaning.CLEANER_VERSION}"]).encode()).hexdigest()[:12]
-        rows = sum(file.rows for file in files_of[day])
-        days[day] = Cleaned(key=key, files=sorted(file.path for file in files), rows=rows)
-    return days
+def _days(lake: Lake, since: _Since, known: TweetVersion | None) -> tuple[dict[date, str], dict[date, Cleaned]]:
+    """Where what was landed of each day lies, and what each day is cleaned from.
+
+    Only days that got files since, or whose neighbours did, are read and named again, all after the cleaner changed.
+    """
+    landed = dict(known.landed) if known else {}
+    contents: dict[date, LandedDay] = {}
+
+    def content(day: date) -> LandedDay:
+        if day not in contents:
+            contents[day] = read_day(lake, landed, day)
+        return contents[day]
+
+    for day, more in since.days.items():
+        contents[day] = LandedDay([*content(day).lines, *more])
+        landed[day] = write_day(lake, day, contents[day])
+    is_current = known is not None and known.cleaner == cleaning.CLEANER_VERSION
+    changed = {near for day in since.days for near in _near(day)} if is_current else set(landed)
+    days = dict(known.days) if known and is_current else {}
+    for day in changed & landed.keys():
+        if rows := content(day).rows:
+            checksums = sorted(checksum for near in _near(day) for checksum in content(near).checksums)
+            key = hashlib.sha256("\n".join([*checksums, f"{cleaning.CLEANER_VERSION}"]).encode()).hexdigest()[:12]
+            days[day] = Cleaned(key=key, rows=rows)
+    return dict(sorted(landed.items())), dict(sorted(days.items()))
+
+
+def _near(day: date) -> tuple[date, date, date]:
+    return day - ONE_DAY, day, day + ONE_DAY
