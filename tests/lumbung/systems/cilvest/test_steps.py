@@ -107,7 +107,7 @@ def test_sail_cleans_a_lake_in_a_bucket_from_local_copies(make_tweet_harness, mo
             with harness.lake.local(versions.cleaned_path(day, run.target.days[day])) as file:
                 rows += pq.read_table(file, partitioning=None).to_pylist()
         version = versions.version_of(run.run, run.target)
-        raw = {path for cleaned in version.days.values() for path in cleaned.files}
+        raw = {path for day in version.days for path in versions.raw_files(harness.lake, version, day)}
         harness.settings = harness.settings.replace(spark="sc://127.0.0.1:9")
         paths = sorted(raw)
         elsewhere = readable(harness.settings, harness.lake, paths, contextlib.ExitStack())
