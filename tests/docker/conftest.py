@@ -41,7 +41,7 @@ def engine(missing: Callable[[str], Any]) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The services, not started; whatever is left of them at the end is removed."""
+    """The services, not started; what an earlier run or this one leaves of them is removed."""
     checkout = tmp_path_factory.mktemp("checkout")
     files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout.splitlines()
     for name in files:
@@ -51,6 +51,7 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     for name, text in PLANTED.items():
         (checkout / name).write_text(text)
     stack = Stack(engine, checkout)
+    stack.compose("down", "--volumes", "--remove-orphans")
     yield stack
     stack.compose("down", "--volumes", "--remove-orphans")
 
