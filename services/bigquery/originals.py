@@ -3,7 +3,7 @@
 Ours call them here, since under local-bigquery's names they would find themselves.
 """
 
-from local_bigquery.catalog import tables
+from local_bigquery.catalog import tabledata, tables
 from local_bigquery.engine import database
 from local_bigquery.jobs import load, query, runner
 
@@ -16,6 +16,7 @@ write_table = tables.write
 load_table = tables.load
 delete_table = tables.delete
 update_table = tables.update
+insert_rows = tabledata.insert_all
 hive_options = load._hive
 run_statement = query._run
 run_query = query.execute

@@ -41,6 +41,7 @@ def patch() -> None:
     tables.write, tables.columns = writes.write, catalog.columns
     tables.load, tables.delete, tables.update = catalog.load, catalog.delete, catalog.update
     tabledata.load, tabledata.columns, tabledata.name = catalog.load, catalog.columns, partitions.listed_source
+    tabledata.insert_all = catalog.insert_rows
     copy.decorated = partitions.copied_source
     runner.HANDLERS["copy"], runner.HANDLERS["load"] = writes.run_copy, loads.run
     load._hive, database._attach = loads.hive_options, lakes.attach

@@ -289,6 +289,12 @@ def _misplaced(
                 remedy="systems are built and published apart: keep to one",
             )
         source = known[address]
+        if source.is_daily and source.sql_path.exists() and not contract.is_daily:
+            yield LumbungError(
+                f"a whole table reads {address}, of which a run builds only its own day",
+                where=where,
+                remedy=f"read what {address} is made from, or add partition: {SNAPSHOT_DATE} to the contract",
+            )
         condition = selection(source)
         # What is published of an incremental table has all days, and a whole table may read them.
         needs_selection = source.is_daily or table.db == "staging" or contract.incremental

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lumbung.catalog import audit, query
@@ -86,9 +86,11 @@ def _build(run: Run, contract: Contract, target: Target) -> Step:
         parameters = {contract.days_parameter: target.changed}
         if not target.is_whole:
             statement = query.with_other_days(contract, statement, run.warehouse.table(contract.address))
-    key = unchanged.key(run, contract, target)
+    key, staged = unchanged.key(run, contract, target), unchanged.staged(run, contract, target)
     job = run.warehouse.build(contract, statement, name(contract.address), parameters, labels)
     checks = check(run.warehouse, contract, name, f"{contract.address}, day {day}", labels)
+    if not _read_what_was_loaded(run, private - {contract.address}, staged):
+        key = None
     run.state.write_build(
         short(run.run_id),
         run.day,
@@ -103,6 +105,20 @@ def _build(run: Run, contract: Contract, target: Target) -> Step:
         job_id=job.job_id,
         checks=checks,
         note="; ".join(_warnings(checks)),
+    )
+
+
+def _read_what_was_loaded(run: Run, builds: Collection[str], staged: Mapping[str, str]) -> bool:
+    """Whether a table was built from what its key names: nobody has changed a staging table since it was loaded.
+
+    Args:
+        run: the run.
+        builds: the addresses of the run's builds that it was built from.
+        staged: what `unchanged.staged` gave before it was built.
+    """
+    documents = [run.state.build(short(run.run_id), run.day, address) for address in builds]
+    return all(document and document.key for document in documents) and all(
+        unchanged.is_untouched(run, run.catalog[address], series) for address, series in staged.items()
     )
 
 

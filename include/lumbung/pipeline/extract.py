@@ -29,7 +29,7 @@ from lumbung.pipeline.snapshot import Snapshot
 from lumbung.sources import Batch, Reject, is_absent, read
 from lumbung.storage.duck import engine, literal, parquet, quote, store
 from lumbung.storage.lake import Lake, sha256
-from lumbung.storage.manifest import commit
+from lumbung.storage.manifest import are_there, commit
 
 READER_VERSION = 1
 """Raised when a reader of files reads the same bytes otherwise: then no snapshot is taken by its checksum once."""
@@ -139,7 +139,7 @@ class _SourceFile(NamedTuple):
 
 
 def _take_again(previous: Snapshot, lake: Lake, folder: str) -> Snapshot | None:
-    """A new snapshot with the files of the last one; None: that is not the last one any more, or its day is gone."""
+    """A new snapshot with the files of the last one; None: it is not the last one any more, or its files are gone."""
     now = datetime.now(UTC)
     notes = [note for note in previous.note.split("; ") if note and note != _late_note(previous.extracted_at)]
     is_over = now >= business_day.ends_at(previous.day)
@@ -151,6 +151,8 @@ def _take_again(previous: Snapshot, lake: Lake, folder: str) -> Snapshot | None:
     }
     with lake.lease(f"version/{previous.system}"):  # a prune that deletes the day's files holds it
         if snapshot.committed(lake, previous.system, previous.entity, previous.day) != previous:
+            return None
+        if not are_there(lake, folder, (previous.file, previous.rejects)):
             return None
         return commit(
             lake, folder, lambda generation: previous.model_copy(update={**changes, "generation": generation})

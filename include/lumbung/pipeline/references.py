@@ -21,7 +21,7 @@ from lumbung.pipeline.snapshot import Member, Snapshot, Version
 from lumbung.sources import Reject
 from lumbung.storage.duck import engine, literal, parquet, quote, store
 from lumbung.storage.lake import Lake
-from lumbung.storage.manifest import DataFile, commit
+from lumbung.storage.manifest import DataFile, are_there, commit
 
 
 def make_version(contracts: Sequence[Contract], system: str, day: date, lake: Lake) -> Version:
@@ -51,7 +51,7 @@ def make_version(contracts: Sequence[Contract], system: str, day: date, lake: La
         if previous and previous.generations == {name: taken.generation for name, taken in snapshots.items()}:
             raise _Unchanged(previous)
         refusals.clear()
-        members = _known(previous, rules, snapshots) or _check(contracts, snapshots, lake, refusals)
+        members = _known(previous, rules, snapshots, lake) or _check(contracts, snapshots, lake, refusals)
         return Version(
             system=system,
             day=day,
@@ -90,8 +90,17 @@ def _committed(contract: Contract, day: date, lake: Lake) -> Snapshot:
     return committed
 
 
-def _known(previous: Version | None, rules: str, snapshots: dict[str, Snapshot]) -> dict[str, Member] | None:
-    """The members, where the last version was made of the same rows by the same contracts; None: they are checked."""
+def _known(
+    previous: Version | None, rules: str, snapshots: dict[str, Snapshot], lake: Lake
+) -> dict[str, Member] | None:
+    """The members, where the last version was made of the same rows by the same contracts; None: they are checked.
+
+    Args:
+        previous: the last version; None: there is none.
+        rules: names the contracts.
+        snapshots: the snapshots of the new version, by source.
+        lake: where the files of the last version should still be.
+    """
     if previous is None or previous.rules != rules or previous.members.keys() != snapshots.keys():
         return None
     members = {}
@@ -103,6 +112,9 @@ def _known(previous: Version | None, rules: str, snapshots: dict[str, Snapshot])
             taken.rows_read,
             rejected,
         ):
+            return None
+        where = snapshot.folder(taken.system, taken.entity, taken.day)
+        if not are_there(lake, where, (member.file, member.rejects)):
             return None
         members[name] = member.model_copy(
             update={

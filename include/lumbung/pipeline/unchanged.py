@@ -70,6 +70,23 @@ def keep_series(run: Run, contract: Contract, stamp: Stamp, series: str) -> None
     run.state.write_last_write(contract.address, LastWrite(modified=stamp.modified, series=series))
 
 
+def staged(run: Run, contract: Contract, target: Target) -> dict[str, str]:
+    """The series of the staging partitions that a table's query reads, by the addresses of their tables.
+
+    Args:
+        run: the run.
+        contract: a table that is made by a query.
+        target: the version that the whole tables are built from.
+    """
+    series = {}
+    for address in sorted(query.dependencies(contract)):
+        read = run.catalog[address]
+        if not read.sql_path.exists() and not read.incremental:
+            marker = run.state.marker(read.table, _day(run, contract, target))
+            series[address] = marker.series if marker else ""
+    return series
+
+
 def is_untouched(run: Run, contract: Contract, series: str) -> bool:
     """Whether only we have written to a table since what was written in a series."""
     last = run.state.last_write(contract.address)

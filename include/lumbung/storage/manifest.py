@@ -7,7 +7,7 @@ reader sees, and two writers never take the same generation.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -35,6 +35,18 @@ class DataFile(Document):
     rows: int
     bytes: int
     sha256: str
+
+
+def are_there(lake: Lake, folder: str, files: Iterable[DataFile | None]) -> bool:
+    """Whether files that a document names are in the lake still: someone may have deleted them.
+
+    Args:
+        lake: the lake.
+        folder: where they lie.
+        files: the files; None stands for one that was never written.
+    """
+    stored = {file.path: file.bytes for file in lake.files(folder)}
+    return all(stored.get(file.path) == file.bytes for file in files if file)
 
 
 def newest[D: Manifest](lake: Lake, where: str, model: type[D], wanted: Callable[[D], bool]) -> D | None:

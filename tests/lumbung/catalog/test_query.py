@@ -193,6 +193,13 @@ def test_a_daily_table_may_not_look_at_the_newest_version(tables, look):
         order(Catalog(catalog.root))
 
 
+def test_a_whole_table_may_not_read_a_daily_one(tables):
+    catalog = tables({"dwh.whole": "SELECT id FROM dwh.b_daily WHERE snapshot_date = @snapshot_date"})
+    tables.add("dwh.b_daily", DAILY_QUERY, DAILY["columns"], "s", partition="snapshot_date")
+    with pytest.raises(LumbungError, match=r"whole\.sql: a whole table reads dwh\.b_daily, of which a run builds only"):
+        order(Catalog(catalog.root))
+
+
 def test_a_daily_table_may_look_at_its_day_and_at_what_never_changes(tables):
     catalog = tables({"dwh.kind": "SELECT 'x' AS id"})
     tables.add("dwh.b_daily", DAILY_QUERY, DAILY["columns"], "s", partition="snapshot_date")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from support.pipeline import sources_of
 from support.two_tables import DAILY, FIRST, SECOND, WHOLE, published, staged, students
 
 
@@ -54,6 +55,29 @@ def test_what_somebody_changed_is_made_again(harness, by):
     harness.take(FIRST)
     harness.take(SECOND)
     assert harness.checksum() == before
+
+
+def test_what_was_built_from_a_staging_table_that_somebody_changed_is_built_again(harness):
+    run = harness.run(FIRST).up_to("load")
+    table = f"`{harness.warehouse.table('staging.student')}`"
+    harness.warehouse.client.query_and_wait(f"UPDATE {table} SET id = CONCAT(id, 'x') WHERE TRUE")
+    for stage in (run.build, run.publish, run.audit):
+        stage()
+    assert published(harness)[0] == ["s1x", "s2x", "s3x"]
+    harness.take(FIRST)
+    assert published(harness)[0] == ["s1", "s2", "s3"]
+
+
+def test_a_refresh_puts_files_of_the_lake_that_are_gone_back(harness):
+    harness.fill({"mentor": sources_of("x", 0)["mentor"]})
+    harness.take(FIRST)
+    before = harness.checksum("staging", "dwh")
+    for file in harness.lake.files("raw"):
+        if file.path.endswith(".parquet"):
+            harness.lake.delete(file.path)
+    harness.warehouse.drop(harness.warehouse.table("staging.student"))
+    harness.take(FIRST, refresh=True)
+    assert harness.checksum("staging", "dwh") == before
 
 
 def test_sources_that_are_the_same_are_a_new_version_of_which_nothing_is_made_again(harness):

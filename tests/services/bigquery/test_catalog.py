@@ -39,6 +39,8 @@ def test_a_table_s_time_of_last_change_moves_with_every_change_of_its_rows(clien
     ):
         client.query_and_wait(statement)
         moments.append(client.get_table(table).modified)
+    assert not client.insert_rows_json(table, [{"id": "s", "snapshot_date": "2026-01-03"}])
+    moments.append(client.get_table(table).modified)
     client.delete_table(f"{table}$20260101")
     moments.append(client.get_table(table).modified)
     client.query_and_wait(f"SELECT * FROM `{table}`")
