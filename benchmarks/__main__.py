@@ -51,7 +51,9 @@ def main() -> None:
     )
     parser.add_argument("measures", nargs="*", help="default: all")
     parser.add_argument("--enrollments", type=int, nargs="+", default=SIZES, help="sizes of extract and day")
-    parser.add_argument("--stages", nargs="+", choices=day.STAGES, default=day.STAGES, help="of day; first always is")
+    parser.add_argument(
+        "--stages", nargs="+", choices=day.STAGES, default=day.STAGES, help="of day; first always is run"
+    )
     parser.add_argument("--ways", nargs="+", choices=day.WAYS, default=[*day.WAYS], help="of day")
     parser.add_argument("--students", type=int, default=1_000_000)
     parser.add_argument("--contracts", type=int, default=1_000_000)

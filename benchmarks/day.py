@@ -169,7 +169,7 @@ def measure(
     Args:
         rows: enrollments of the first day, and of the next one that are new.
         rounds: how often.
-        stages: which of `STAGES`; the first day always is.
+        stages: which of `STAGES` are results; the first day always is run.
         names: which of `WAYS`.
         say: is given lines of progress.
 
@@ -201,7 +201,7 @@ def measure(
     return [
         Measure(TITLES[stage].format(rows), GOALS[stage], _shown(took, stage), [NOTE])
         for stage in STAGES
-        if took[stage]
+        if stage in stages and took[stage]
     ]
 
 
