@@ -6,7 +6,7 @@ dlt + dbt-duckdb + cosmos; STAGES says which of `first again refresh changed`, W
                `duckdb dlt peer lumbung`
 json       a million students in JSON beside DuckDB's read_json
 warm       a warm run of the sample data beside an empty DAG
-backfill   thirty days of the sample data beside days of tasks that do nothing
+backfill   five and thirty days of the sample data beside days of tasks that do nothing
 landings   a version of ten times as many landings
 year       a year of days: time and the server's memory
 parse publish kafka replay batches clean train api contracts
@@ -51,12 +51,14 @@ def main() -> None:
     )
     parser.add_argument("measures", nargs="*", help="default: all")
     parser.add_argument("--enrollments", type=int, nargs="+", default=SIZES, help="sizes of extract and day")
-    parser.add_argument("--stages", nargs="+", choices=day.STAGES, default=day.STAGES, help="of day; first always is")
+    parser.add_argument(
+        "--stages", nargs="+", choices=day.STAGES, default=day.STAGES, help="of day; first always is run"
+    )
     parser.add_argument("--ways", nargs="+", choices=day.WAYS, default=[*day.WAYS], help="of day")
     parser.add_argument("--students", type=int, default=1_000_000)
     parser.add_argument("--contracts", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=365, help="of year")
-    parser.add_argument("--backfill-days", type=int, default=30)
+    parser.add_argument("--backfill-days", type=int, nargs="+", default=[5, 30])
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     rounds = given.rounds
@@ -65,7 +67,7 @@ def main() -> None:
         "day": [partial(day.measure, rows, rounds, given.stages, given.ways) for rows in given.enrollments],
         "json": [partial(json_rows.measure, given.students, rounds)],
         "warm": [partial(airflow.warm, rounds)],
-        "backfill": [partial(airflow.backfill, given.backfill_days, rounds)],
+        "backfill": [partial(airflow.backfill, days, rounds) for days in given.backfill_days],
         "parse": [partial(airflow.parse, rounds)],
         "landings": [partial(landings.measure, rounds)],
         "year": [partial(year.measure, given.days)],

@@ -1,7 +1,7 @@
 """Whole days, sources to marts: `lumbung run` beside what one would use instead.
 
 The days of a way follow each other in one home: the first day, the same day again, and the next day, on which one row
-of a hundred of the two large sources is new or different.
+of a hundred of the two large sources is new or different. All ways must make the same tables of each day.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
+from benchmarks import contents
+from benchmarks.contents import Contents
 from benchmarks.extract import ENVIRON, postgres, source
 from benchmarks.peer import project
 from benchmarks.peer.run import Peer
@@ -26,10 +29,12 @@ from benchmarks.watch import whole
 from lumbung.core.settings import Settings, variable
 from lumbung.local.airflow_database import prepare
 from lumbung.local.bigquery import BigQuery
+from lumbung.storage.warehouse import Warehouse
 
 DAY, NEXT_DAY = "2026-11-10", "2026-11-11"
 FIRST, AGAIN, REFRESHED, CHANGED = "first", "again", "refresh", "changed"
 STAGES = (FIRST, AGAIN, REFRESHED, CHANGED)
+DATABASE = "day.duckdb"
 DUCKDB, DLT, PEER, OURS = "a DuckDB script", "dlt and the same SQL", "dlt, dbt-duckdb and cosmos", "lumbung run"
 WAYS = {"duckdb": DUCKDB, "dlt": DLT, "peer": PEER, "lumbung": OURS}
 ONE_OF = 100
@@ -53,8 +58,17 @@ NOTE = (
     " tables, from a workbook."
 )
 
-Run = Callable[[str, str, Path], Took]
-"""Runs a day: the stage, the day, the folder of the files."""
+
+class Way(NamedTuple):
+    """One way, in a home of its own.
+
+    Attributes:
+        run: runs a day: the stage, the day, the folder of the files.
+        contents: what it has made of a day.
+    """
+
+    run: Callable[[str, str, Path], Took]
+    contents: Callable[[str], Contents]
 
 
 def statements() -> str:
@@ -101,7 +115,7 @@ class Sources:
             connection.execute(f"VACUUM {TABLE}")
 
 
-def script(what: str, way: str, settings: Settings, dsn: str, folder: Path) -> Run:
+def script(what: str, way: str, settings: Settings, dsn: str, folder: Path) -> Way:
     """One of the scripts, in an empty folder."""
     (folder / "tables.json").write_text(statements())
 
@@ -109,20 +123,20 @@ def script(what: str, way: str, settings: Settings, dsn: str, folder: Path) -> R
         environ = {**ENVIRON, "DAY": day, "DAY_SOURCE": str(files)}
         return whole(what, [RIVALS_PYTHON, "-m", "benchmarks.rivals", way, dsn, folder], environ, *postgres(settings))
 
-    return run
+    return Way(run, partial(contents.of_duckdb, folder / DATABASE))
 
 
-def peer(settings: Settings, dsn: str, folder: Path) -> Run:
+def peer(settings: Settings, dsn: str, folder: Path) -> Way:
     """The peer, in an empty folder."""
     home = Peer(folder, dsn)
 
     def run(_stage: str, day: str, files: Path) -> Took:
         return whole(PEER, home.command(), home.day(day, files), *postgres(settings))
 
-    return run
+    return Way(run, partial(contents.of_duckdb, folder / DATABASE))
 
 
-def ours(settings: Settings, dsn: str, _folder: Path) -> Run:
+def ours(settings: Settings, dsn: str, _folder: Path) -> Way:
     """`lumbung run` with servers that run already, an empty lake and an empty warehouse."""
     server = BigQuery(settings.home)
     server.stop()
@@ -143,7 +157,8 @@ def ours(settings: Settings, dsn: str, _folder: Path) -> Run:
         assert process
         return whole(OURS, command, environ, process.pid, *postgres(settings))
 
-    return run
+    warehouse = Warehouse(settings.replace(emulator_host=server.address))
+    return Way(run, partial(contents.of_warehouse, warehouse))
 
 
 def measure(
@@ -154,16 +169,20 @@ def measure(
     Args:
         rows: enrollments of the first day, and of the next one that are new.
         rounds: how often.
-        stages: which of `STAGES`; the first day always is.
+        stages: which of `STAGES` are results; the first day always is run.
         names: which of `WAYS`.
         say: is given lines of progress.
+
+    Raises:
+        SystemExit: a day failed, or two ways did not make the same.
     """
     took: dict[str, dict[str, list[Took]]] = {stage: {} for stage in STAGES}
+    made: dict[str, tuple[str, Contents]] = {}  # by day: who made it first, and what
     with source(rows) as (settings, addresses):
         dsn = addresses.connections["pinter_skuy"]
         prepare(settings, addresses)
         sources = Sources(settings, dsn)
-        begin: dict[str, Callable[[Path], Run]] = {
+        begin: dict[str, Callable[[Path], Way]] = {
             DUCKDB: partial(script, DUCKDB, "day-duckdb", settings, dsn),
             DLT: partial(script, DLT, "day-dlt", settings, dsn),
             PEER: partial(peer, settings, dsn),
@@ -172,15 +191,17 @@ def measure(
         for number in range(rounds):
             for what in (WAYS[name] for name in names):
                 with tempfile.TemporaryDirectory(prefix="lumbung-bench-") as folder:
-                    run = begin[what](Path(folder))
+                    way = begin[what](Path(folder))
                     for stage in _of(what, stages):
-                        result = _run(run, stage, sources)
+                        result = _run(way, stage, sources)
+                        found = way.contents(day := _day(stage))
+                        _compare(day, *made.setdefault(day, (what, found)), what, found)
                         took[stage].setdefault(what, []).append(result)
                         say(f"{rows:,} rows, {stage}, {what}, round {number + 1}: {described(result)}")
     return [
         Measure(TITLES[stage].format(rows), GOALS[stage], _shown(took, stage), [NOTE])
         for stage in STAGES
-        if took[stage]
+        if stage in stages and took[stage]
     ]
 
 
@@ -188,11 +209,21 @@ def _of(what: str, stages: Sequence[str]) -> list[str]:
     return [stage for stage in STAGES if stage in {FIRST, *stages} and (stage != REFRESHED or what == OURS)]
 
 
-def _run(run: Run, stage: str, sources: Sources) -> Took:
+def _day(stage: str) -> str:
+    return NEXT_DAY if stage == CHANGED else DAY
+
+
+def _run(way: Way, stage: str, sources: Sources) -> Took:
     if stage == CHANGED:
         with sources.changed() as files:
-            return run(stage, NEXT_DAY, files)
-    return run(stage, DAY, sources.first)
+            return way.run(stage, NEXT_DAY, files)
+    return way.run(stage, DAY, sources.first)
+
+
+def _compare(day: str, first: str, expected: Contents, what: str, found: Contents) -> None:
+    if different := [table for table in expected if found[table] != expected[table]]:
+        lines = [f"{table}: {expected[table]} and {found[table]}" for table in different]
+        raise SystemExit("\n".join([f"{first} and {what} did not make the same of {day}:", *lines]))
 
 
 def _shown(took: dict[str, dict[str, list[Took]]], stage: str) -> list[Took]:

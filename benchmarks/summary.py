@@ -14,6 +14,7 @@ REFRESHED = "The same day again, sources read again, 1,000,000 enrollments"
 CHANGED = "The next day, 1 % changed, 1,000,000 enrollments"
 WARM = "A warm run of the sample data"
 BACKFILL = "A backfill of 30 days of the sample data through Airflow"
+SHORT_BACKFILL = "A backfill of 5 days of the sample data through Airflow"
 EXTRACT = "PostgreSQL to the lake, 10,000,000 rows"
 OURS = "lumbung run"
 
@@ -50,8 +51,8 @@ GOALS = (
     Goal("the next day, 1 % changed", CHANGED, OURS, "dlt, dbt", "seconds", 0.5),
     Goal("a warm run of the sample data", WARM, OURS, "airflow dags test", "seconds", 1.6),
     Goal("its time", WARM, OURS, None, "seconds", 9),
-    Goal("30 days by backfill, CPU", BACKFILL, "lumbung backfill", "", "cpu", 1.6),
-    Goal("their time", BACKFILL, "lumbung backfill", None, "seconds", 170),
+    Goal("5 days by backfill, CPU", SHORT_BACKFILL, "lumbung backfill", "", "cpu", 1.6),
+    Goal("30 days by backfill", BACKFILL, "lumbung backfill", None, "seconds", 170),
     Goal("the extract, 10 million rows", EXTRACT, "Lumbung's", "dlt", "seconds", 0.25),
     Goal("its memory", EXTRACT, "Lumbung's", None, "peak_mb", 350),
     Goal("1 million students in JSON, CPU", "1,000,000 students in JSON", "Lumbung's reader", "DuckDB", "cpu", 1.6),

@@ -103,6 +103,8 @@ def _watched(
     # What a program has started and left running comes to this process and not to init, so that its CPU is counted.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     known = {child.pid for child in psutil.Process().children()}
+    for pid in _trees(servers):
+        _forget_most_memory(pid)
     before, began = _of_children() + cpu_of(*servers), time.perf_counter()
     process = subprocess.Popen(
         [str(word) for word in command],
@@ -162,8 +164,14 @@ def _unshared(pid: int) -> float:
     return 0.0
 
 
+def _forget_most_memory(pid: int) -> None:
+    """Have `_most_memory` of a process begin again; by proc_pid_clear_refs(5)."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 def _most_memory(pid: int) -> float:
-    """MB of 10^6 bytes that a process had at most, since it runs its program."""
+    """MB of 10^6 bytes that a process had at most, since it runs its program or since that was forgotten."""
     with contextlib.suppress(OSError, StopIteration):
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024 / 1e6
