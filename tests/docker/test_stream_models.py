@@ -55,7 +55,7 @@ def test_a_killed_api_comes_back_with_the_same_answers(stack, url):
     assert ask(url, "/v1/models/b-latest/recommend", body).json() == before
 
 
-def test_a_key_of_its_own_is_where_the_documents_say(stack):
+def test_a_key_of_its_own_is_where_the_documents_say(stack, streaming):
     serve = "lumbung models serve --port 8089 & sleep 20; kill $!; cat /var/lib/lumbung/api-key"
     made = stack.compose("exec", "-T", "-e", "LUMBUNG_API_KEYS=", "models-api", "sh", "-c", serve)
     assert "The key of the API is in /var/lib/lumbung/api-key" in made.stderr
