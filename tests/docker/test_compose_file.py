@@ -15,7 +15,7 @@ PROFILES = {
     "search": {"elasticsearch", "kibana"},
 }
 # Memory beside that of the services that always run, in GiB.
-MEMORY = {"stream": 2, "connect": 2, "models": 1, "contracts": 1, "registry": 1, "spark": 2, "search": 2.5}
+MEMORY = {"stream": 2, "connect": 2, "models": 1, "contracts": 1, "registry": 1, "spark": 3, "search": 2.5}
 ALL = ",".join(PROFILES)
 
 

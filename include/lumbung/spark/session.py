@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+class SparkUnavailableError(LumbungError):
+    """No Spark answers, or it refuses; one that was killed comes back."""
+
+    transient = True
+
+
 @contextlib.contextmanager
 def session(settings: Settings) -> Iterator[SparkSession]:
     """A session of the engine that LUMBUNG_SPARK names; its time zone is UTC.
@@ -26,7 +32,8 @@ def session(settings: Settings) -> Iterator[SparkSession]:
     `requirements/spark.in`; a Sail server elsewhere takes no packages and needs them installed.
 
     Raises:
-        LumbungError: no server answers at the address or it refuses, or the setting names Dataproc, which takes jobs.
+        SparkUnavailableError: no server answers at the address or it refuses.
+        LumbungError: the setting names Dataproc, which takes jobs.
     """
     if settings.spark.engine == "sail":
         with _sail() as address, _connected(address) as connected:
@@ -80,7 +87,7 @@ def _connected(address: str) -> Iterator[SparkSession]:
             if connected:
                 connected.release_session_on_close = False  # no server is left to answer
             details = re.search(r'details = "(.*)"', str(error))
-            raise LumbungError(
+            raise SparkUnavailableError(
                 f"no Spark Connect server answers, or it refuses: {details[1] if details else error}",
                 where=f"sc://{urlsplit(address).netloc}",  # without what follows, where a token may be
                 remedy="start one there (docker compose up -d spark), or set LUMBUNG_SPARK=sail",

@@ -32,6 +32,7 @@ def test_sail_runs_in_this_process_and_ends_with_the_session():
 def refusal(spark, **settings):
     with pytest.raises(LumbungError) as refused, session(Settings.of(spark=spark, **settings)):
         pytest.fail("a session was opened")
+    assert refused.value.transient is spark.startswith("sc://"), "a server that was killed comes back"
     return str(refused.value)
 
 
