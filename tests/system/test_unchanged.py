@@ -33,7 +33,7 @@ DAYS = [date(2026, 11, 10) + timedelta(days=number) for number in range(3)]
 MART = "SELECT student_id AS key FROM dwh.dim_student UNION ALL SELECT mentor_id AS key FROM dwh.dim_mentor"
 DAILY_MART = "SELECT snapshot_date, n FROM dwh.student_daily WHERE snapshot_date = @snapshot_date"
 COLUMN = "{{name: {}, type: {}, description: '-'}}"
-EXPECTED = ("build tables are gone", "changed since the run found it unchanged", "it is not there")
+EXPECTED = ("build tables are gone", "the run has no build of it", "it is not there")
 TABLES = ("staging.student", "staging.mentor", "dwh.dim_student", "dwh.student_daily", "datamart.person")
 
 

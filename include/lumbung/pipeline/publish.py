@@ -98,13 +98,17 @@ def _may_replace(run: Run, version: Target, published: Published | None) -> bool
 
 
 def _build(run: Run, contract: Contract, target: Target) -> Build:
-    """The run's build of a table, or what is published where the run did not build it; the lease is held."""
+    """The run's build of a table, or what is published where the run did not build it; the lease is held.
+
+    Neither is there where somebody changed the table since, where the run's builds were dropped, or where the run was
+    begun by another release of Lumbung.
+    """
     build = run.state.build(short(run.run_id), run.day, contract.address)
     if build is None:
         build = unchanged.published(run, contract, target)
     if build is None:
         raise LumbungError(
-            "the table was changed since the run found it unchanged",
+            "the run has no build of it, and what is published is not, or is no longer, what it would build",
             where=f"{contract.address}, day {run.day if contract.is_daily else target.day}",
             remedy="run the day again",
         )

@@ -8,7 +8,6 @@ from google.cloud import bigquery
 from lumbung.core.errors import LumbungError
 from lumbung.pipeline import operations
 from lumbung.pipeline.publish import SUPERSEDED
-from lumbung.storage.client_errors import MissingError
 from lumbung.storage.lake import FolderLake
 from lumbung.storage.warehouse import Warehouse
 from support.two_tables import FIRST, SECOND, WHOLE, Killed, build_tables, kill, published, record_waits, students
@@ -189,7 +188,7 @@ def test_build_tables_are_dropped_by_their_run(harness):
     assert len(build_tables(harness)) == 2, "another run's builds are not this run's to drop"
     other.audit()
     assert build_tables(harness) == []
-    with pytest.raises(MissingError):
+    with pytest.raises(LumbungError, match="the run has no build of it"):
         other.publish()
 
 
