@@ -18,9 +18,10 @@ def files(source: Path) -> dict[str, str]:
     The columns of JSON are named: else DuckDB takes ids for UUIDs and gives them back in lower case, and no join finds
     them.
     """
-    options = "hive_partitioning = false"
     read = {}
     for name, columns in JSON.items():
         types = ", ".join(f"{column}: 'VARCHAR'" for column in columns)
-        read[name] = f"read_json('{source}/{name}.json', columns = {{{types}}}, {options})"
-    return read | {name: f"read_csv('{source}/{name}.csv', all_varchar = true, {options})" for name in CSV}
+        read[name] = f"read_json('{source}/{name}.json', columns = {{{types}}}, hive_partitioning = false)"
+    for name in CSV:
+        read[name] = f"read_csv('{source}/{name}.csv', all_varchar = true, hive_partitioning = false)"
+    return read
