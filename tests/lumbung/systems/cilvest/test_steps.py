@@ -26,6 +26,7 @@ from lumbung.stream.landing import folds, landings, newest_fold
 from lumbung.systems import registry
 from lumbung.systems.cilvest import version as versions
 from lumbung.systems.cilvest.feed import LANDED, RAW
+from lumbung.systems.cilvest.landed_days import DAYS
 from lumbung.systems.cilvest.status import accounting, cleaning
 from lumbung.systems.cilvest.version import CURATED, VERSIONS
 from lumbung.systems.pinter_skuy.answers import answers
@@ -324,10 +325,10 @@ def test_a_prune_takes_only_what_nothing_is_made_from(harness, monkeypatch):
     assert prune(harness.settings, harness.warehouse, registry.all_systems(), keep=1) == planned
     left = {file.path for file in harness.lake.files("")}
     gone = before - left
-    # The first version and fold, and the days as they were cleaned first: the archive was collected twice.
-    days = (f"{CURATED}/dt=2026-11-{number}" for number in (10, 21))
+    # The first version and fold, and the days as they were landed and cleaned first: the archive was collected twice.
+    days = {f"{root}/dt=2026-11-{number}" for root in (CURATED, DAYS) for number in (10, 21)}
     assert {path.rpartition("/")[0] for path in gone} == {VERSIONS, folds(LANDED), *days}
-    assert len(gone) == planned.files - len(dead) == 5
+    assert len(gone) == planned.files - len(dead) == 7
     assert not left & set(dead)
     assert young in left
     assert harness.checksum() == checksum
