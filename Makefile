@@ -56,7 +56,7 @@ reseed: ## Fill course_enrollment of Docker Compose's PostgreSQL again
 
 test: ## Run the whole test suite
 	@infra/install.sh dev
-	@.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15
+	@.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 test-midnight: ## Run the tests about days while a day ends in Jakarta (AT=00:30, ONLY=tests/system/test_cli.py)
 	@infra/install.sh dev
