@@ -27,7 +27,7 @@ NEW = (
     # What the tables of the other systems are like: by the days that changed, by day, with required texts only.
     ("table", "dwh.fact_cuitan", "--from", "staging.tweet"),
     ("table", "datamart.author_count", "--from", "dwh.fact_tweet"),
-    ("table", "datamart.category_count", "--from", "dwh.fact_enrollment_daily"),
+    ("table", "datamart.category_count", "--from", "dwh.dim_category"),
     ("table", "datamart.course_count", "--from", "dwh.fact_course_enrollment"),
 )
 TABLES = ("dim_toko_buku_item", *(address.partition(".")[2] for kind, address, *_ in NEW if kind == "table"))
