@@ -13,7 +13,7 @@ LEFT, RIGHT, TOP, BOTTOM = 70, 560, 60, 360
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 SECONDS = (0.1, 1, 10, 100, 1000)
 APART = 18  # pixels between two names
-# Told apart by their marks and dashes, too.
+# Marks and dashes distinguish them, too.
 WAYS = {
     "a DuckDB script": ("#868e96", "2 4", "circle"),
     "dlt and the same SQL": ("#e67700", "6 4", "diamond"),

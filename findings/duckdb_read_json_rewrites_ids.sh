@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # DuckDB's read_json takes ids for UUIDs and gives them back in lower case; its read_csv leaves the same ids alone.
 #
-# Expected: without `columns`, a JSON string becomes VARCHAR unless it is a date or a time, as in read_csv; whoever wants
-# texts casts all columns to VARCHAR and has what is in the file.
+# Expected: without `columns`, a JSON string becomes VARCHAR unless it is a date or a time, as in read_csv; a cast of all columns
+# to VARCHAR gives the texts that are in the file.
 # What happens: strings that are all UUIDs become UUID, whose text is in lower case. A cast to VARCHAR behind it does not
 # bring back the text of the file. A table with upper-case ids from JSON joins one from CSV or PostgreSQL in no row, as
 # soon as both are stored as text; joined in one query, UUID against VARCHAR, all rows match. One id among the rows that

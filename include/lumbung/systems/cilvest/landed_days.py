@@ -1,7 +1,7 @@
 """What was landed of each day: a document a day, which is written once more when files of that day are landed.
 
 A version names the document of each of its days and says how far it goes in each chain of landings. So the next one is
-made of that and of the landings behind it, and whoever looks for a day's rejects reads one document. The landings say
+made of that and of the landings behind it, and a day's rejects are found by reading one document. The landings say
 the same without them.
 """
 
