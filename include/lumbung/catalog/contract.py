@@ -267,6 +267,11 @@ class Contract(Strict):
         return hash(self.path)
 
     @property
+    def definition(self) -> str:
+        """All that the file says, as JSON: for checksums of what is made by it."""
+        return self.model_dump_json(exclude={"path"})
+
+    @property
     def address(self) -> str:
         """`<dataset>.<table>`, as SQL files write it."""
         return f"{self.dataset}.{self.table}"

@@ -119,7 +119,7 @@ class _SourceFile(NamedTuple):
             if not path.is_file():
                 return None
             state = cls._state(path)
-            read_by = f"{READER_VERSION} {contract.model_dump_json(exclude={'path'})}"
+            read_by = f"{READER_VERSION} {contract.definition}"
             made_from = hashlib.sha256(f"{sha256(path)} {read_by}".encode()).hexdigest()
         except OSError:
             return None

@@ -139,9 +139,8 @@ def _load(run: Run, contract: Contract, day: date) -> Step:
 
 
 def _content(contract: Contract, file: DataFile | None) -> str:
-    """Checksum of what a partition holds, and of the contract that it is loaded by; None: it holds nothing."""
-    loaded_by = contract.model_dump_json(exclude={"path"})
-    return hashlib.sha256(f"{file.sha256 if file else ''} {loaded_by}".encode()).hexdigest()
+    """Checksum of what a partition holds, and of the contract that it is loaded by; without a file it holds nothing."""
+    return hashlib.sha256(f"{file.sha256 if file else ''} {contract.definition}".encode()).hexdigest()
 
 
 def _is_there(run: Run, contract: Contract, day: date, marker: Marker) -> bool:

@@ -108,7 +108,7 @@ def _build(run: Run, contract: Contract, target: Target) -> Build:
         build = unchanged.published(run, contract, target)
     if build is None:
         raise LumbungError(
-            "the run has no build of it, and what is published is not, or is no longer, what it would build",
+            "the run has no build of it, and what is published differs from what it would build",
             where=f"{contract.address}, day {run.day if contract.is_daily else target.day}",
             remedy="run the day again",
         )

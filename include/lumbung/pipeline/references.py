@@ -41,8 +41,7 @@ def make_version(contracts: Sequence[Contract], system: str, day: date, lake: La
         LumbungError: a source has no snapshot for the day.
     """
     refusals: list[SourceError] = []
-    described = "".join(contract.model_dump_json(exclude={"path"}) for contract in contracts)
-    rules = hashlib.sha256(described.encode()).hexdigest()
+    rules = hashlib.sha256("".join(contract.definition for contract in contracts).encode()).hexdigest()
 
     def make(generation: int) -> Version:
         # Newest snapshots are listed again for each generation tried, so a version never is older than an earlier one.
