@@ -2,8 +2,8 @@
 
 extract    PostgreSQL to the lake, beside COPY, ADBC, connectorx, pandas and dlt
 day        a day from sources to marts, again, and with 1 % changed, beside a DuckDB script, dlt, and
-dlt + dbt-duckdb + cosmos; STAGES says which of `first again refresh changed`, WAYS which of
-               `duckdb dlt peer lumbung`
+           dlt + dbt-duckdb + cosmos; STAGES says which of `first again refresh changed`, WAYS which of
+           `duckdb dlt peer lumbung`
 json       a million students in JSON beside DuckDB's read_json
 warm       a warm run of the sample data beside an empty DAG
 backfill   five and thirty days of the sample data beside days of tasks that do nothing
