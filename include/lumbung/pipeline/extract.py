@@ -181,8 +181,7 @@ class _Attempt:
     def run(self, batches: Iterable[Batch]) -> SourceError | None:
         """Read all batches; the error, if the contract does not allow what came."""
         lines = array("q")
-        with engine(self.folder) as db:
-            hashes = KeyHashes(db, self.contract.key, self.folder)
+        with engine(self.folder) as db, KeyHashes(db, self.contract.key, self.folder) as hashes:
             with pq.ParquetWriter(self.rows, self.schema, compression="zstd") as writer:
                 for batch in batches:
                     rows = batch.rows

@@ -7,6 +7,7 @@ full, and rows without repeats are not read again.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import duckdb
 import numpy as np
@@ -23,7 +24,7 @@ _STARTS = np.arange(_RANGES, dtype=np.uint64) << np.uint64(56)
 
 
 class KeyHashes:
-    """The hash of each row's key.
+    """The hash of each row's key; leaving its `with` closes its file.
 
     They are sorted in runs of bounded length, which are kept on local disk, so that memory does not grow with the rows.
 
@@ -41,6 +42,12 @@ class KeyHashes:
         self._rows = 0
         # Where the hashes of each range start in each run, in hashes of the file; one more says where the run ends.
         self._runs: list[NDArray[np.int64]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Hash the next rows."""

@@ -1,10 +1,12 @@
 """Extract on real files, a real database and a real lake folder."""
 
+import os
 import re
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -356,6 +358,16 @@ def test_a_source_that_breaks_half_way_keeps_the_rejects_of_the_batches_before(
         take("student")
     assert committed("student") is None
     assert [row["line"] for row in read(attempted("student").rejects)] == [1]
+
+
+def test_a_source_that_breaks_half_way_leaves_no_file_open(harness, take):
+    harness.file("student.json", b'[{"id":')
+    with pytest.raises(SourceError) as refusal:
+        take("student")
+    # the error still holds the frames that had opened them
+    names = [os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    assert "student.json" in str(refusal.value)
+    assert [name for name in names if "/lumbung-" in name and "deleted" in name] == []
 
 
 def test_a_database_that_is_away_is_worth_another_try(take, attempted):

@@ -34,15 +34,15 @@ def test_the_keys_that_repeat_are_those_whose_hashes_do(db, batches, run_rows):
     """However many rows a run has, and whether a key repeats in a batch, in a run or across runs."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(repeats, "RUN_ROWS", run_rows)
-        hashes = KeyHashes(db, NAMES, Path(folder))
-        seen = {}
-        for rows in batches:
-            batch = pa.RecordBatch.from_pylist([dict(zip(NAMES, row, strict=True)) for row in rows], SCHEMA)
-            hashes.add(batch)
-            hashed = db.from_arrow(batch).project(hashes.expression).fetchall()
-            seen |= {row: value for row, (value,) in zip(rows, hashed, strict=True)}
-        counts = Counter(row for rows in batches for row in rows)
-        expected = {seen[row] for row, times in counts.items() if times > 1}
-        repeated = hashes.repeated()
-        assert repeated.dtype == np.uint64
-        assert sorted(repeated.tolist()) == sorted(expected)
+        with KeyHashes(db, NAMES, Path(folder)) as hashes:
+            seen = {}
+            for rows in batches:
+                batch = pa.RecordBatch.from_pylist([dict(zip(NAMES, row, strict=True)) for row in rows], SCHEMA)
+                hashes.add(batch)
+                hashed = db.from_arrow(batch).project(hashes.expression).fetchall()
+                seen |= {row: value for row, (value,) in zip(rows, hashed, strict=True)}
+            counts = Counter(row for rows in batches for row in rows)
+            expected = {seen[row] for row, times in counts.items() if times > 1}
+            repeated = hashes.repeated()
+            assert repeated.dtype == np.uint64
+            assert sorted(repeated.tolist()) == sorted(expected)
