@@ -204,7 +204,9 @@ class World:
             self.warehouse.tables.pop(name)
             return
         parts = self.warehouse.tables[name].parts
-        part = f"{day:%Y%m%d}" if f"{day:%Y%m%d}" in parts else next(iter(parts), "")
+        if not parts:  # a daily table of which no day was published
+            return
+        part = f"{day:%Y%m%d}" if f"{day:%Y%m%d}" in parts else next(iter(parts))
         self.warehouse.change(name, part, f"changed by hand {self.number}")
 
     def expire_builds(self) -> None:
