@@ -9,11 +9,18 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import duckdb
+
 from benchmarks.extract import PATHS
 from benchmarks.files import files
 from benchmarks.results import Measure, Took, in_turn
 from benchmarks.span import report
 from benchmarks.watch import program
+from lumbung.catalog.contract import Catalog
+from lumbung.core import day
+from lumbung.pipeline.extract import extract
+from lumbung.sources import read
+from lumbung.storage.lake import FolderLake
 from lumbung.systems.pinter_skuy.generate import ENROLLMENTS_PER, generate
 
 TABLE = "staging.student"
@@ -21,27 +28,17 @@ TABLE = "staging.student"
 
 def by_duckdb(source: Path, _folder: Path) -> int:
     """All columns as text, into Arrow batches."""
-    import duckdb
-
     query = f"SELECT * FROM {files(source)['student']}"
     return sum(batch.num_rows for batch in duckdb.sql(query).to_arrow_reader(100_000))
 
 
 def by_reader(source: Path, _folder: Path) -> int:
     """Our batches, with the rejects beside them."""
-    from lumbung.catalog.contract import Catalog
-    from lumbung.sources import read
-
     return sum(batch.rows.num_rows for batch in read(Catalog()[TABLE], data_source=source, dsn=None))
 
 
 def by_extract(source: Path, folder: Path) -> int:
     """A snapshot in a lake: rows, rejects, repeats, manifest."""
-    from lumbung.catalog.contract import Catalog
-    from lumbung.core import day
-    from lumbung.pipeline.extract import extract
-    from lumbung.storage.lake import FolderLake
-
     lake, now = FolderLake(folder.as_uri(), folder), datetime.now(UTC)
     taken, _ = extract(Catalog()[TABLE], day.today(), lake=lake, data_source=source, dsn=None, started_at=now)
     return taken.rows_kept
