@@ -8,6 +8,7 @@ from lumbung.local.bigquery import PYTHON, SERVICES
 
 # What the server does when it starts, before it serves.
 START = """
+__file__ = "script"  # without it DuckDB takes this for a console, and prints progress bars of slow queries
 import sys
 from pathlib import Path
 from bigquery import server

@@ -98,10 +98,10 @@ def run_dag(settings: Settings, addresses: Services, dag_id: str, day: date, con
 
 
 def warehouse_at(settings: Settings, address: str | None) -> Warehouse:
-    """The warehouse at the address where a local server runs."""
-    from lumbung.storage.warehouse import Warehouse
+    """The warehouse at the address where a local server runs, as a command reads it."""
+    from lumbung.serving.read_once import ReadOnce
 
-    return Warehouse(settings.replace(emulator_host=address))
+    return ReadOnce(settings.replace(emulator_host=address))
 
 
 @contextlib.contextmanager

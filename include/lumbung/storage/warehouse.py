@@ -38,6 +38,7 @@ BUILD_HOURS = 24
 WRITE = bigquery.WriteDisposition.WRITE_TRUNCATE
 CREATE = bigquery.CreateDisposition.CREATE_IF_NEEDED
 PARTITION_KEY = "%Y%m%d"
+PAGE_ROWS = 500_000  # of a result; more than fit into one of BigQuery's answers, which are limited by their size
 JOB_WAITS = (1.0, 5.0)  # seconds before another query job is tried, where one failed by BigQuery's own fault
 
 
@@ -326,8 +327,7 @@ class Warehouse:
 
     def created(self, name: str) -> datetime | None:
         """When a table was made, by its full name; None: there is none. Its rows and partitions may be newer."""
-        stamp = self.stamp(name)
-        return stamp.created if stamp else None
+        return stamp.created if (stamp := self.stamp(name)) else None
 
     def exists(self, name: str) -> bool:
         """Whether a table of that full name is there."""
@@ -368,14 +368,15 @@ class Warehouse:
     def _query_once(self, where: str, sql: str, config: bigquery.QueryJobConfig) -> tuple[Any, Any, float]:
         job_id = job_config.new_id("query", where)
         start = partial(self.client.query, sql, job_id=job_id, job_config=config, retry=self.retry, job_retry=None)
-        return self._finish(where, job_id, start)
+        # With a page's size, the answer that the query is done brings the first page; else that is asked for by itself.
+        return self._finish(where, job_id, start, **({} if config.destination else {"page_size": PAGE_ROWS}))
 
-    def _finish(self, where: str, job_id: str, start: Callable[[], Any]) -> tuple[Any, Any, float]:
-        """Start a job and wait for it: the job, its result, seconds."""
+    def _finish(self, where: str, job_id: str, start: Callable[[], Any], **options: Any) -> tuple[Any, Any, float]:
+        """Start a job and wait for it, with options of its `result`: the job, its result, seconds."""
         began = time.monotonic()
         with self.translated(where):
             job = self._started(job_id, start)
-            result = self._wait(job)
+            result = self._wait(job, **options)
         return job, result, round(time.monotonic() - began, 3)
 
     def _started(self, job_id: str, start: Callable[[], Any]) -> Any:
@@ -385,11 +386,11 @@ class Warehouse:
         except api.Conflict:
             return self.client.get_job(job_id, retry=self.retry)
 
-    def _wait(self, job: Any) -> Any:
+    def _wait(self, job: Any, **options: Any) -> Any:
         """The job's result. The client's own wait for load and copy jobs sleeps a second before it looks again."""
         if not isinstance(job, bigquery.QueryJob):
             self._until_done(job)
-        return job.result(retry=self.retry)
+        return job.result(retry=self.retry, **options)
 
     def _until_done(self, job: Any) -> None:
         pause = 0.02

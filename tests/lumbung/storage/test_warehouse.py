@@ -5,8 +5,10 @@ from datetime import date
 from google.auth.credentials import AnonymousCredentials
 
 from lumbung.core import settings
-from lumbung.storage import job_config
+from lumbung.storage import job_config, warehouse
 from lumbung.storage.warehouse import Warehouse
+from support.bigquery_methods import method_of
+from support.bigquery_recorder import recording
 
 
 def test_an_empty_emulator_variable_counts_as_none(monkeypatch):
@@ -23,3 +25,14 @@ def test_a_job_whose_first_answer_was_lost_is_not_run_twice(harness):
     job_id = job_config.new_id("publish", "dwh.dim_student")
     (first,), (again,) = (harness.warehouse.copy(pairs, {}, [job_id]) for _ in range(2))
     assert first.job_id == again.job_id == job_id
+
+
+def test_the_first_page_of_a_result_comes_with_the_answer_that_the_query_is_done(harness, monkeypatch):
+    with recording(harness.settings.emulator_host) as (url, recorder):
+        reader = Warehouse(harness.settings.replace(emulator_host=url))
+        assert reader.rows("SELECT 1 AS n").to_pylist() == [{"n": 1}]
+        assert [method_of(request) for request in recorder.requests] == ["jobs.insert", "jobs.getQueryResults"]
+        monkeypatch.setattr(warehouse, "PAGE_ROWS", 2)
+        rows = reader.rows("SELECT n FROM UNNEST(GENERATE_ARRAY(1, 5)) AS n ORDER BY n").to_pylist()
+    assert rows == [{"n": n} for n in range(1, 6)]
+    assert [method_of(request) for request in recorder.requests[2:]].count("jobs.getQueryResults") == 3
