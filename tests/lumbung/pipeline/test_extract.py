@@ -1,6 +1,5 @@
 """Extract on real files, a real database and a real lake folder."""
 
-import os
 import re
 import shutil
 import threading
@@ -365,7 +364,7 @@ def test_a_source_that_breaks_half_way_leaves_no_file_open(harness, take):
     with pytest.raises(SourceError) as refusal:
         take("student")
     # the error still holds the frames that had opened them
-    names = [os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    names = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
     assert "student.json" in str(refusal.value)
     assert [name for name in names if "/lumbung-" in name and "deleted" in name] == []
 
