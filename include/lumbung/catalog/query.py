@@ -25,6 +25,10 @@ SNAPSHOT_DATE = "snapshot_date"
 """The query parameter of a snapshot's day, and the staging column it selects a partition by."""
 
 
+class UnparsableError(LumbungError):
+    """A query's text cannot be read at all."""
+
+
 def upstreams(contract: Contract) -> set[str]:
     """The addresses of the tables a contract's query reads.
 
@@ -218,7 +222,7 @@ def _select(contract: Contract) -> exp.Query:
         query = _query(contract.sql_path.read_text())
     except (SqlglotError, UnicodeDecodeError) as error:
         fault = first_line(error).rstrip(".")  # what follows is the query's text
-        raise LumbungError(f"no GoogleSQL ({fault})", where=where, remedy="fix the query") from error
+        raise UnparsableError(f"not GoogleSQL ({fault})", where=where, remedy="fix the query") from error
     if query is None:
         raise LumbungError(
             "not exactly one SELECT", where=where, remedy="leave only a query; the program writes its result"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import importlib
@@ -42,9 +43,7 @@ class Engine:
         import wasmtime
 
         self._lock = threading.Lock()
-        configuration = wasmtime.Config()
-        configuration.shared_memory = True
-        engine = wasmtime.Engine(configuration)
+        engine = wasmtime.Engine(compiled.configuration())
         wasi = wasmtime.WasiConfig()
         wasi.inherit_stderr()
         wasi.preopen_dir(str(importlib.resources.files("tzdata") / "zoneinfo"), "/usr/share/zoneinfo")
@@ -105,6 +104,7 @@ def shared() -> Engine:
     Raises:
         MissingEngineError: as `Engine`.
     """
+    atexit.register(shared.cache_clear)  # wasmtime cannot free what is still there when its modules are gone
     return Engine()
 
 
