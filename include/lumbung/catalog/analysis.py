@@ -176,6 +176,7 @@ def _expressions(catalogue: Catalogue, contract: Contract) -> Iterator[LumbungEr
 def _places(contract: Contract) -> list[Place | None]:
     """Where the expression of each check stands in the contract's file."""
     document = yaml.compose(contract.path.read_bytes(), Loader=LOADER)
+    assert document  # it was read before
     checks = next(value for key, value in document.value if key.value == "checks")
     places: list[Place | None] = []
     for check in checks.value:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lumbung.catalog import analysis, query, references
 from lumbung.catalog import case as cases
 from lumbung.catalog.contract import OWN_SYSTEM, SQL_ROOT, Contract, read_all
-from lumbung.core.errors import LumbungError
+from lumbung.core.errors import LumbungError, UnparsableError
 
 
 def faults(systems: Collection[str], root: Path = SQL_ROOT, cases_root: Path = cases.CASES_ROOT) -> list[LumbungError]:
@@ -30,7 +30,7 @@ def faults(systems: Collection[str], root: Path = SQL_ROOT, cases_root: Path = c
         analysed = list(analysis.faults(contracts))
         # Of a text that cannot be read Google's engine says more, and where.
         refused = {fault.where.partition(", line ")[0] for fault in analysed}
-        found += [f for f in of_queries if not (isinstance(f, query.UnparsableError) and f.where in refused)]
+        found += [f for f in of_queries if not (isinstance(f, UnparsableError) and f.where in refused)]
         found += analysed
     found += _references(contracts, unreadable)
     if cases_root.exists():

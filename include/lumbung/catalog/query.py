@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lumbung.catalog.contract import Catalog, Contract
-from lumbung.core.errors import LumbungError, first_line
+from lumbung.core.errors import LumbungError, UnparsableError, first_line
 
 if TYPE_CHECKING:  # sqlglot takes long to import: who only names checks does without
     from sqlglot import exp
@@ -23,10 +23,6 @@ LAYERS = {"dwh": ("staging", "dwh"), "datamart": ("dwh",)}
 
 SNAPSHOT_DATE = "snapshot_date"
 """The query parameter of a snapshot's day, and the staging column it selects a partition by."""
-
-
-class UnparsableError(LumbungError):
-    """A query's text cannot be read at all."""
 
 
 def upstreams(contract: Contract) -> set[str]:
