@@ -14,7 +14,7 @@ from lumbung.catalog.contract import LOADER, Contract
 from lumbung.core.errors import LumbungError
 from lumbung.googlesql import engine
 from lumbung.googlesql.analyzer import Catalogue, Statement
-from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError
+from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError, UnknownFunctionError
 
 # What GoogleSQL says of what other dialects have, and what BigQuery has instead.
 REMEDIES = {
@@ -46,7 +46,7 @@ REMEDIES = {
     r"not found: LEN\b": "write LENGTH(x)",
     r"not found: TRY_CAST": "write SAFE_CAST(x AS type)",
     r"not found: REGEXP_MATCHES": "write REGEXP_CONTAINS(x, pattern)",
-    r"not found: ARG_(MAX|MIN)": "write ARRAY_AGG(x ORDER BY y DESC LIMIT 1)[OFFSET(0)]",
+    r"not found: ARG_(MAX|MIN)": "write MAX_BY(x, y)",
     r"Query parameter": "use the parameter that the table gets, @{parameter}",
 }
 REMEDY = "write it as BigQuery has it; its reference: GoogleSQL for BigQuery"
@@ -79,7 +79,8 @@ def unavailable() -> str | None:
 def faults(contracts: Mapping[str, Contract]) -> Iterator[LumbungError]:
     """What BigQuery would refuse of the queries and checks, and results that are not as their contracts say.
 
-    Nothing is said of a query that reads a table without a contract, or of checks that compare with one.
+    Nothing is said of a query that reads a table without a contract, of checks that compare with one, and of what uses
+    a function that BigQuery has and the engine does not.
 
     Args:
         contracts: every contract that can be read, by address.
@@ -108,8 +109,8 @@ def _query(catalogue: Catalogue, contract: Contract) -> Iterator[LumbungError]:
     try:
         text = contract.sql_path.read_text(encoding="utf-8")
         statement = catalogue.analyse(text, {name: "ARRAY<DATE>" if isinstance(default, list) else "DATE"})
-    except UnicodeDecodeError:
-        return  # told already
+    except (UnicodeDecodeError, UnknownFunctionError):
+        return  # told already, or not to be judged
     except GoogleSqlError as refusal:
         where = f"{path}, line {refusal.line}, column {refusal.column}" if refusal.line else path
         yield LumbungError(f"BigQuery refuses it: {_words(refusal)}", where=where, remedy=_remedy(refusal, name))
@@ -148,7 +149,7 @@ def _checks(catalogue: Catalogue, contract: Contract, contracts: Mapping[str, Co
     except GoogleSqlError as refusal:
         expressions = list(_expressions(catalogue, contract))
         yield from expressions
-        if not expressions:
+        if not expressions and not isinstance(refusal, UnknownFunctionError):
             yield LumbungError(
                 f"BigQuery refuses its audit: {_words(refusal)}",
                 where=str(contract.path),
@@ -163,6 +164,8 @@ def _expressions(catalogue: Catalogue, contract: Contract) -> Iterator[LumbungEr
             continue
         try:
             catalogue.analyse(f"{opening}{check.expression}\n) IS NOT TRUE FROM {contract.address}")
+        except UnknownFunctionError:
+            continue
         except GoogleSqlError as refusal:
             # Inside an expression of many lines the position is where it starts.
             inside = refusal.column - len(opening) - 1 if refusal.line == 1 and place.lines == 1 else 0

@@ -170,6 +170,15 @@ def test_an_audit_that_compares_different_types_is_refused(tree):
     assert "BigQuery refuses its audit: No matching signature for operator =" in fault.what
 
 
+def test_nothing_is_said_of_a_function_that_only_bigquery_has(tree):
+    unknown = """ "CONTAINS_SUBSTR(CAST(x AS STRING), '1')" """
+    tree.contract(expression=unknown)
+    assert tree.faults("SELECT MAX_BY(id, name) AS x FROM dwh.read") == []
+    tree.contract(expression=f"{unknown}}}\n  - {{expression: y > 0")
+    (fault,) = tree.faults("SELECT MAX_BY(id, name) AS x FROM dwh.read")
+    assert "check expression(y > 0) is not GoogleSQL" in fault.what
+
+
 def test_nothing_is_said_of_what_reads_a_table_without_a_contract(tree):
     assert tree.faults("SELECT id AS x FROM dwh.unknown") == []
 

@@ -4,8 +4,7 @@ import pytest
 
 from lumbung.googlesql import analyzer
 from lumbung.googlesql.analyzer import Catalogue
-from lumbung.googlesql.engine import UnimplementedError
-from lumbung.googlesql.errors import GoogleSqlError
+from lumbung.googlesql.errors import GoogleSqlError, UnimplementedError, UnknownFunctionError
 
 STUDENT = [("student_id", "INT64"), ("city", "STRING"), ("joined", "DATE"), ("tags", "ARRAY<STRING>")]
 
@@ -104,3 +103,15 @@ def test_what_only_the_analyzer_knows_is_told_apart_from_a_refusal(catalogue):
     assert catalogue.analyse(sql).columns == (("n", "INT64"),)
     with pytest.raises(UnimplementedError):
         catalogue.evaluate(sql)
+
+
+def test_what_bigquery_has_and_the_engine_lacks_is_told_apart_from_a_refusal(catalogue):
+    for sql in (
+        "SELECT max_by(city, student_id) AS x FROM dwh.student",
+        "SELECT CONTAINS_SUBSTR(city, 'a') FROM dwh.student",
+    ):
+        with pytest.raises(UnknownFunctionError):
+            catalogue.analyse(sql)
+    with pytest.raises(GoogleSqlError, match="Function not found: NOW") as refusal:
+        catalogue.analyse("SELECT NOW()")
+    assert not isinstance(refusal.value, UnknownFunctionError)
