@@ -32,6 +32,7 @@ REMEDIES = {
     r"EPOCH": "write UNIX_SECONDS(x)",
     r"date part name": "give the part last and without quotes: DATE_TRUNC(x, MONTH), DATE_DIFF(later, earlier, DAY)",
     r"UNION ALL has incompatible|common supertype": "CAST them to one type",
+    r"SELECT list alias": "give the table another alias than the selected column's name",
     r"literal NULL": "leave the NULL out, or CAST it to a type",
     r"Type not found": "name one of BigQuery's types, such as STRING, INT64, FLOAT64 or NUMERIC",
     r"should return type BOOL": "write a condition, such as x <> 0",

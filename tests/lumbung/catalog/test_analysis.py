@@ -95,6 +95,7 @@ REFUSED = [
     ("SELECT DATE_TRUNC('month', tags) AS x FROM dwh.read", (2, 28), "date part name", "DATE_TRUNC(x, MONTH)"),
     ("SELECT id AS x FROM dwh.read WHERE day = @day", (2, 42), "parameter 'day' not found", "@snapshot_date"),
     ("SELECT id AS x FROM dwh.read AS r GROUP BY r.id, name HAVING name", (2, 62), "type BOOL", "a condition"),
+    ("SELECT x.id AS x FROM dwh.read AS x GROUP BY x.id", (2, 46), "SELECT list alias x", "another alias"),
     ("SELECT id AS x FROM dwh.read GROUP BY name", (2, 8), "neither grouped nor aggregated", "reference"),
 ]
 
