@@ -27,7 +27,7 @@ from local_bigquery.jobs import copy, load, query, runner, store
 from local_bigquery.settings import settings
 from local_bigquery.sql import rules
 
-from bigquery import catalog, lakes, loads, partitions, queries, records, recovery, restart, writes
+from bigquery import catalog, lakes, loads, partitions, queries, records, recovery, restart, translation, writes
 from bigquery.cache import CACHE
 from bigquery.locks import LAKE, locked, reading_cursor, write_lake, writing
 
@@ -47,7 +47,7 @@ def patch() -> None:
     load._hive, database._attach = loads.hive_options, lakes.attach
     # SQL may not name a partition, as it may not name `table@time`: both are refused as decorators.
     rules.tables.DECORATOR = re.compile(r"^(.+)[@$](-?\d+)$")
-    rules.NODE_RULES.insert(0, queries.safe_cast)
+    translation.install()
     rules.partitions._hidden = catalog.has_ingestion_time
     database.writing, database.objects, database.cursor = writing, catalog.objects, reading_cursor
     for module in (database, store, metadata, iam, row_access):
