@@ -14,13 +14,20 @@ RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ig
 FROM builder AS bigquery-environment
 COPY requirements/bigquery.txt requirements/
 RUN uv pip install --quiet --compile-bytecode --require-hashes -r requirements/bigquery.txt
+# GoogleSQL's engine is compiled here, not at each start; only root can write it, as it is native code.
+COPY include/lumbung/__init__.py include/lumbung/
+COPY include/lumbung/googlesql include/lumbung/googlesql
+RUN XDG_CACHE_HOME=/opt/lumbung/cache PYTHONPATH=include .venv/bin/python -P -m lumbung.googlesql && chmod -R a+rX cache
 
 
 FROM python:3.13.15-slim-trixie AS bigquery
-# The package `bigquery` is all that PYTHONPATH adds: no module of ours can hide one of the server's dependencies.
-ENV PATH=/opt/lumbung/.venv/bin:$PATH PYTHONPATH=/opt/lumbung/services PYTHONUNBUFFERED=1
+# The packages `bigquery` and `lumbung` are all that PYTHONPATH adds: nothing of ours hides one of the server's dependencies.
+ENV PATH=/opt/lumbung/.venv/bin:$PATH PYTHONPATH=/opt/lumbung/services:/opt/lumbung/include PYTHONUNBUFFERED=1 \
+    XDG_CACHE_HOME=/opt/lumbung/cache
 WORKDIR /opt/lumbung
 COPY --from=bigquery-environment /opt/lumbung/.venv .venv
+COPY --from=bigquery-environment /opt/lumbung/include include
+COPY --from=bigquery-environment /opt/lumbung/cache cache
 COPY services/bigquery services/bigquery
 # A named volume takes the owner of the folder that it covers.
 RUN install -d -o 50000 -g 0 -m 2775 /var/lib/bigquery

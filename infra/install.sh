@@ -90,5 +90,7 @@ if ! has_azure; then
   printf '%s' "$azure" >.venv/.installed-azure
 fi
 make_environment .venv-bigquery "$bigquery" bigquery
+# Compiled once into the user's cache, which takes half a minute; where there is no engine for this machine, it says so.
+PYTHONPATH=include .venv-bigquery/bin/python -P -m lumbung.googlesql || true
 if wants_spark; then make_environment .venv-spark "$spark" spark; fi
 if [ -n "$tool" ]; then make_environment ".venv-$tool" "$tools" "$tool"; fi

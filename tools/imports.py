@@ -58,6 +58,7 @@ ORDER = (
     ("include/lumbung/catalog",),
     ("tools/budget",),
     ("include/lumbung/core",),
+    ("include/lumbung/googlesql",),
 )
 
 Graph = Mapping[str, set[str]]

@@ -1,8 +1,9 @@
 """The warehouse on a laptop: local-bigquery, made to write as BigQuery writes.
 
-It runs in an environment of its own, which has neither Lumbung nor Airflow, so it imports neither:
+It runs in an environment of its own, which has neither Airflow nor what Lumbung needs, so of Lumbung it imports only
+`lumbung.googlesql`:
 
-    PYTHONPATH=services .venv-bigquery/bin/python -P -m bigquery.server --port 9050 --data-dir .lumbung/bigquery
+    PYTHONPATH=services:include .venv-bigquery/bin/python -P -m bigquery.server --port 9050 --data-dir .lumbung/bigquery
 
 local-bigquery 0.3.2 takes `table$20260102` for a table of that name, copies a table without its partitioning, never
 expires a table that a job made, and departs from BigQuery silently in more ways. What this pipeline needs is corrected
@@ -72,6 +73,7 @@ def link_extensions(home: Path) -> None:
     Args:
         home: a folder that becomes $HOME, so that the user's own is left alone.
     """
+    os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))  # the user's, also when $HOME is another
     os.environ["HOME"] = str(home)
     version = f"v{duckdb.__version__}"
     ((platform,),) = duckdb.sql("PRAGMA platform").fetchall()

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from lumbung.local.bigquery import PYTHON, SERVICES
+from lumbung.local.bigquery import PYTHON, PYTHONPATH
 
 # What the server does when it starts, before it serves.
 START = """
@@ -21,8 +21,8 @@ COMMAND = [str(PYTHON), "-P", "-m", "bigquery.server"]
 
 
 def environ() -> dict[str, str]:
-    """Return the current environment variables, with the folder of the server's package as PYTHONPATH."""
-    return {**os.environ, "PYTHONPATH": str(SERVICES)}
+    """Return the current environment variables, with the folders of what the server imports as PYTHONPATH."""
+    return {**os.environ, "PYTHONPATH": PYTHONPATH}
 
 
 def start_and_wait(*options: str | Path) -> subprocess.CompletedProcess[str]:

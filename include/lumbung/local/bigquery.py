@@ -15,6 +15,7 @@ from lumbung.local.server import Server
 PYTHON = ROOT / ".venv-bigquery" / "bin" / "python"
 SERVICES = ROOT / "services"
 SERVER = SERVICES / "bigquery" / "server.py"
+PYTHONPATH = os.pathsep.join([str(SERVICES), str(ROOT / "include")])
 
 
 class BigQuery(Server):
@@ -51,9 +52,9 @@ class BigQuery(Server):
         self.data.mkdir(parents=True, exist_ok=True)
         port = processes.free_port(processes.read_json(self.pid_file).get("port", 0))
         place = ["--host", "127.0.0.1", "--port", str(port), "--data-dir", str(self.data), "--project", LOCAL_PROJECT]
-        # Nothing but the package `bigquery` is added to the server's own environment: -P leaves the working directory
-        # out, and this PYTHONPATH replaces the caller's, so no other module can hide one of its dependencies.
-        env = {**os.environ, "PYTHONPATH": str(SERVICES)}
+        # Nothing but `bigquery`, and `lumbung` for `lumbung.googlesql`, is added to the server's own environment: -P
+        # leaves the working directory out, and this PYTHONPATH replaces the caller's, so nothing hides a dependency.
+        env = {**os.environ, "PYTHONPATH": PYTHONPATH}
         self._launched = True
         server = processes.start([str(PYTHON), "-P", "-m", "bigquery.server", *place], env=env, log=self.log)
         processes.write_json(self.pid_file, {"port": port, **processes.Process.of(server.pid).to_dict()})

@@ -199,7 +199,7 @@ def test_a_server_that_does_not_start_says_why(settings: Settings, monkeypatch: 
     package = settings.data_source / "bigquery"
     package.mkdir()
     (package / "server.py").write_text("raise SystemExit('no space left for tables')")
-    monkeypatch.setattr(bigquery, "SERVICES", settings.data_source)
+    monkeypatch.setattr(bigquery, "PYTHONPATH", str(settings.data_source))
     with (
         pytest.raises(LumbungError, match=r"bigquery\.log: (?s:.)*no space left for tables"),
         services.running(settings),

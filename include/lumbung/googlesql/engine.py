@@ -1,0 +1,116 @@
+"""GoogleSQL's engine in this process: WebAssembly, called with protocol buffers. One instance, one call at a time."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib
+import importlib.resources
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+from lumbung.googlesql import compiled
+from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError
+
+PACKAGE = "zetasql"
+NEEDED = ("wasmtime", "zetasql.wasi", "tzdata")
+UNIMPLEMENTED = 12
+# How the engine writes an error, and where GoogleSQL's message names a position.
+FAILURE = re.compile(r"Code: (\d+), Message: (.*)", re.DOTALL)
+POSITION = re.compile(r"\s*\[at (\d+):(\d+)\]\s*$")
+
+
+class UnimplementedError(GoogleSqlError):
+    """The analyzer takes it; the reference implementation cannot evaluate it."""
+
+
+class Engine:
+    """The engine, ready for calls. Starting takes 0.6 s of CPU and 90 MB once the compiled form is kept.
+
+    Raises:
+        MissingEngineError: its packages are not installed, or there are none for this machine.
+    """
+
+    def __init__(self) -> None:
+        try:
+            for name in NEEDED:
+                importlib.import_module(name)
+        except (ImportError, OSError, RuntimeError) as error:  # wasmtime: RuntimeError where it has no library
+            raise MissingEngineError(f"GoogleSQL's engine cannot be used here ({error})") from error
+        import wasmtime
+
+        self._lock = threading.Lock()
+        configuration = wasmtime.Config()
+        configuration.shared_memory = True
+        engine = wasmtime.Engine(configuration)
+        wasi = wasmtime.WasiConfig()
+        wasi.inherit_stderr()
+        wasi.preopen_dir(str(importlib.resources.files("tzdata") / "zoneinfo"), "/usr/share/zoneinfo")
+        self._store = wasmtime.Store(engine)
+        self._store.set_wasi(wasi)
+        linker = wasmtime.Linker(engine)
+        linker.define_wasi()
+        source = Path(str(importlib.resources.files("zetasql.wasi") / "zetasql.wasm"))
+        instance = linker.instantiate(self._store, compiled.module(engine, source))
+        self._exports: Any = instance.exports(self._store)
+        self._run("_initialize")
+
+    def call(self, method: str, request: Any, response: Any) -> Any:
+        """Call a method of GoogleSQL's local service.
+
+        Args:
+            method: its name, such as Analyze.
+            request: its message.
+            response: the class of the message that it answers with.
+
+        Raises:
+            GoogleSqlError: it refuses.
+        """
+        data = request.SerializeToString()
+        with self._lock:
+            start = self._run("wasm_malloc", max(1, len(data)))
+            size = self._run("wasm_malloc", ctypes.sizeof(ctypes.c_uint32))
+            try:
+                ctypes.memmove(self._address(start), data, len(data))
+                answer = self._run(f"ZetaSqlLocalService_{method}", start, len(data), size)
+                if not answer:
+                    error = self._read(self._run("wasm_get_last_error"), self._run("wasm_get_last_error_size"))
+                    raise _refusal(error.decode())
+                content = self._read(answer, int.from_bytes(self._read(size, 4), "little"))
+                self._run("wasm_free", answer)
+            finally:
+                self._run("wasm_free", start)
+                self._run("wasm_free", size)
+        return response.FromString(content)
+
+    def _run(self, function: str, *arguments: int) -> int:
+        result: int = self._exports[function](self._store, *arguments)
+        return result
+
+    def _address(self, pointer: int) -> int:
+        # Asked for each time: the memory may have grown and moved.
+        base = ctypes.cast(self._exports["memory"].data_ptr(), ctypes.c_void_p).value
+        return (base or 0) + pointer
+
+    def _read(self, pointer: int, size: int) -> bytes:
+        return ctypes.string_at(self._address(pointer), size)
+
+
+@functools.lru_cache(maxsize=1)
+def shared() -> Engine:
+    """The one engine of this process, started when it is first asked for.
+
+    Raises:
+        MissingEngineError: as `Engine`.
+    """
+    return Engine()
+
+
+def _refusal(text: str) -> GoogleSqlError:
+    code, message = FAILURE.fullmatch(text).groups() if FAILURE.fullmatch(text) else ("", text)  # type: ignore[union-attr]
+    position = POSITION.search(message)
+    line, column = map(int, position.groups()) if position else (0, 0)
+    kind = UnimplementedError if code == str(UNIMPLEMENTED) else GoogleSqlError
+    return kind(POSITION.sub("", message), line, column)

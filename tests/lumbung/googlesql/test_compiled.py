@@ -1,0 +1,112 @@
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from lumbung.googlesql import compiled
+
+ANSWER = '(module (func (export "answer") (result i32) i32.const {}))'
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "lumbung" / "googlesql"
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "engine.wasm"
+    path.write_bytes(wasmtime.wat2wasm(ANSWER.format(42)))
+    return path
+
+
+def answer(source: Path) -> int:
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    instance = wasmtime.Instance(store, compiled.module(engine, source), [])
+    return instance.exports(store)["answer"](store)
+
+
+def loaded(source: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The answer, where compiling is an error."""
+    with monkeypatch.context() as patch:
+        patch.setattr(wasmtime.Module, "from_file", lambda *_: pytest.fail("compiled again"))
+        return answer(source)
+
+
+def test_it_is_compiled_once_and_kept_where_only_its_owner_can_read(source, cache, monkeypatch):
+    assert answer(source) == loaded(source, monkeypatch) == 42
+    (file,) = cache.iterdir()
+    assert (cache.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        lambda content: content[: len(content) // 2] + b"\0" * 64 + content[len(content) // 2 + 64 :],
+    ],
+    ids=["empty", "half", "a bit", "zeros"],
+)
+def test_a_corrupt_one_is_compiled_again(source, cache, damage, monkeypatch):
+    answer(source)
+    (file,) = cache.iterdir()
+    content = file.read_bytes()
+    file.write_bytes(damage(content))
+    assert answer(source) == 42
+    assert [path.read_bytes() for path in cache.iterdir()] == [content]
+    assert loaded(source, monkeypatch) == 42
+
+
+def test_one_that_wasmtime_refuses_is_compiled_again(source, cache, monkeypatch):
+    answer(source)
+    (file,) = cache.iterdir()
+    foreign = b"for another machine"
+    prefix = file.stem.rpartition("-")[0]
+    file.rename(cache / f"{prefix}-{hashlib.sha256(foreign).hexdigest()[: compiled.DIGEST]}.cwasm").write_bytes(foreign)
+    assert answer(source) == loaded(source, monkeypatch) == 42
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_another_engine_or_version_is_compiled_apart(source, cache, monkeypatch):
+    answer(source)
+    source.write_bytes(wasmtime.wat2wasm(ANSWER.format(43)))
+    assert answer(source) == 43
+    monkeypatch.setattr(compiled, "version", lambda _: "0.0")
+    assert answer(source) == 43
+    assert len(list(cache.iterdir())) == 3
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707])
+def test_what_others_can_write_is_neither_run_nor_written(source, cache, mode, monkeypatch):
+    answer(source)
+    (file,) = cache.iterdir()
+    kept = file.stat().st_ino
+    cache.chmod(mode)
+    with pytest.raises(pytest.fail.Exception):
+        loaded(source, monkeypatch)
+    assert answer(source) == 42
+    assert [path.stat().st_ino for path in cache.iterdir()] == [kept]
+
+
+def test_where_nothing_can_be_kept_it_is_compiled_each_time(source, cache):
+    cache.parent.parent.mkdir()
+    cache.parent.write_text("a file in the way")
+    assert answer(source) == answer(source) == 42
+
+
+def test_processes_that_compile_at_once_keep_one_whole_form(source, cache, monkeypatch):
+    script = (
+        "import sys, wasmtime; from pathlib import Path; from lumbung.googlesql import compiled;"
+        "compiled.module(wasmtime.Engine(), Path(sys.argv[1]))"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", script, str(source)]) for _ in range(4)]
+    assert [process.wait(60) for process in started] == [0] * 4
+    assert len(list(cache.iterdir())) == 1
+    assert loaded(source, monkeypatch) == 42
