@@ -6,9 +6,12 @@ SELECT. `tables.sql` holds the tables that they read.
 
 import base64
 import dataclasses
+import datetime
 import json
 import re
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ ORDERED = re.compile(r"\bORDER BY [^()]*(\([^()]*\)[^()]*)*$", re.IGNORECASE)
 NAMES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}
 DATASET = "probe"
 OPTIONS = {"defaultDataset": {"datasetId": DATASET}, "formatOptions": {"useInt64Timestamp": True}}
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 BATCH = 40  # expressions in one query
 
 
@@ -153,6 +157,72 @@ def name_of(field: Any) -> str:
     return "" if re.fullmatch(r"f\d+_", field["name"]) else field["name"]
 
 
+class Google:
+    """Google's own engine, with the tables that probes read."""
+
+    def __init__(self) -> None:
+        from lumbung.googlesql.analyzer import Catalogue
+
+        columns, rows = {}, {}
+        with Catalogue({}) as catalogue:
+            for name, query in table_statements():
+                columns[name], made = catalogue.evaluate(query)
+                rows[name] = [dict(zip(dict(columns[name]), row, strict=True)) for row in made]
+        self.catalogue = Catalogue(columns, rows)
+
+    def answer(self, probe: str) -> Answer:
+        from lumbung.googlesql.errors import GoogleSqlError
+
+        try:
+            columns, rows = self.catalogue.evaluate(as_query(probe))
+        except GoogleSqlError as error:
+            return Answer(refusal=str(error).splitlines()[0])
+        kinds = [kind for _, kind in columns]
+        return answer(
+            probe, list(columns), [[comparable(*cell) for cell in zip(row, kinds, strict=True)] for row in rows]
+        )
+
+
+def comparable(value: Any, kind: str) -> Any:
+    """Return a value of the engine as `plain` returns the server's.
+
+    Args:
+        value: the engine's, as Python has it.
+        kind: its type.
+    """
+    if kind.startswith("ARRAY<"):
+        return [comparable(item, kind.removeprefix("ARRAY<").removesuffix(">")) for item in value or []]
+    match value:
+        case dict():
+            return [comparable(item, "") for item in value.values()]
+        case float():
+            return number(value)
+        case bytes():
+            return interval(value) if kind == "INTERVAL" else value.hex()
+        case str() if kind == "JSON":
+            return json.loads(value)
+        case Decimal():
+            text = format(value, "f")
+            return text.rstrip("0").rstrip(".") if "." in text else text
+        case datetime.datetime() if value.tzinfo:
+            return str((value - EPOCH) // datetime.timedelta(microseconds=1))
+        case datetime.date() | datetime.time():
+            return value.isoformat()
+        case list() if kind.startswith("RANGE<"):
+            return f"[{', '.join('UNBOUNDED' if end is None else end.isoformat() for end in value)})"
+    return value
+
+
+def interval(content: bytes) -> str:
+    """Return the text of an INTERVAL: microseconds, days, and months with nanoseconds, from the low byte on."""
+    micros, days, rest = struct.unpack("<qiI", content)
+    months = (rest >> 13 & 0x3FFFF) * (-1 if rest >> 31 else 1)
+    seconds, fraction = divmod(abs(micros), 1_000_000)
+    time = f"{seconds // 3600}:{seconds // 60 % 60}:{seconds % 60}" + f".{fraction:06d}".rstrip("0").rstrip(".")
+    sign = "-" if months < 0 else ""
+    return f"{sign}{abs(months) // 12}-{abs(months) % 12} {days} {'-' if micros < 0 else ''}{time}"
+
+
 def type_of(field: Any) -> str:
     kind = NAMES.get(field["type"], field["type"])
     if kind == "STRUCT":
@@ -189,26 +259,33 @@ def number(value: float) -> str:
     return f"{value:.15g}"
 
 
-def compare(local: Local, google: Callable[[str], Answer], known: set[str]) -> dict[str, tuple[str, Answer, Answer]]:
+def compare(local: Local, google: Google, known: set[str]) -> dict[str, tuple[str, Answer, Answer]]:
     """Ask both engines all probes, and return those that they answer differently.
 
     Args:
         local: the local server.
-        google: answers a probe by Google's engine.
+        google: Google's engine.
         known: probes that are asked alone, since they are known to differ.
 
     Returns:
         By probe: the kind of the difference, Google's answer and the local one.
     """
-    right = {probe: google(probe) for probe in probes()}
-    batched = [p for p, said in right.items() if not (is_query(p) or said.refusal or p in known)]
-    answers = {p: local.answer(p) for p in right if p not in set(batched)}
+    right = {probe: google.answer(probe) for probe in probes()}
+    batched = [probe for probe, said in right.items() if not (is_query(probe) or said.refusal or probe in known)]
+    answers = {probe: local.answer(probe) for probe in right.keys() - {*batched}}
     for start in range(0, len(batched), BATCH):
         part = batched[start : start + BATCH]
         answers.update(zip(part, local.answers(part), strict=True))
-    pairs = {probe: (right[probe], answers[probe]) for probe in right}
-    return {p: (kind, *pair) for p, pair in pairs.items() if (kind := difference(*pair))}
+    pairs = {probe: (said, answers[probe]) for probe, said in right.items()}
+    return {probe: (kind, *pair) for probe, pair in pairs.items() if (kind := difference(*pair))}
 
 
-def known_differences() -> list[dict[str, str]]:
-    return list(yaml.safe_load((FOLDER / "differences.yaml").read_text()) or [])
+def known_differences() -> dict[str, dict[str, str]]:
+    """Return the table of known differences, by probe."""
+    entries = yaml.safe_load((FOLDER / "differences.yaml").read_text())
+    return {entry["probe"]: entry for entry in entries}
+
+
+def entry_of(probe: str, kind: str, google: Answer, local: Answer) -> dict[str, str]:
+    """Return what the table of known differences says of a difference, beside the reason."""
+    return {"probe": probe, "kind": kind, "bigquery": str(google), "local": str(local)}

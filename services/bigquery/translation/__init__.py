@@ -26,6 +26,8 @@ def install() -> None:
     STATEMENT_RULES[:0] = clauses.STATEMENT_RULES
     datetime.FORMAT_ELEMENTS, datetime._element = dates.FORMAT_ELEMENTS, dates.element
     native.FUNCTIONS["_json_text"] = (json_text.encode, ["VARCHAR", "VARCHAR", "BOOLEAN"], "VARCHAR")
+    native.FUNCTIONS["_written_number"] = (json_text.written_number, ["VARCHAR", "VARCHAR"], "VARCHAR")
+    native.FUNCTIONS["_first_members"] = (json_text.first_members, ["VARCHAR"], "VARCHAR")
     native.FUNCTIONS["_numeric_divide"] = (numbers.divide, [NUMERIC, NUMERIC, "BOOLEAN"], NUMERIC)
     native.FUNCTIONS["_replaced_utf8"] = (lambda content: content.decode(errors="replace"), ["BLOB"], "VARCHAR")
     database.FUNCTIONS.append(Path(__file__).with_name("macros.sql"))

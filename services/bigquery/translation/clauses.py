@@ -71,4 +71,19 @@ def limit_of_null(tree: exp.Expression, _context: Any) -> exp.Expression:
     return tree
 
 
-STATEMENT_RULES = [group_by_alias, struct_names, pivot_names, limit_of_null]
+def star_after_using(tree: exp.Expression, _context: Any) -> exp.Expression:
+    """A star has the columns of USING first, those of the last join before others."""
+    for select in list(tree.find_all(exp.Select)):
+        joins = select.args.get("joins") or []
+        names = [column.name for join in reversed(joins) for column in join.args.get("using") or []]
+        first = {name.casefold(): exp.column(name) for name in reversed(names)}
+        for star in [item for item in select.expressions if isinstance(item, exp.Star) and first]:
+            if any(star.args.values()):
+                continue
+            star.set("except_", [exp.to_identifier(column.name) for column in first.values()])
+            place = select.expressions.index(star)
+            select.set("expressions", [*select.expressions[:place], *first.values(), *select.expressions[place:]])
+    return tree
+
+
+STATEMENT_RULES = [star_after_using, group_by_alias, struct_names, pivot_names, limit_of_null]

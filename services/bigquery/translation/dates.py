@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from local_bigquery.errors import BigQueryError
 from local_bigquery.sql.dialect import macro
 from local_bigquery.sql.rules import datetime
 from local_bigquery.sql.rules.typing import kind
@@ -11,6 +12,7 @@ from sqlglot import exp
 Type = exp.DataType.Type
 # As local-bigquery's, and %e, which sqlglot writes as %-d.
 FORMAT_ELEMENTS = re.compile(r"(%E(?:\d|\*)S|%E4Y|%Ez|%Q|%s|%z|%Z|%R|%Y|%-d|%e)")
+ZONE_AFTER_TIME = re.compile(r":\d+(\.\d+)?\s*([zZ]|[+-]\d|[A-Za-z])")
 TIMES = {Type.TIMESTAMP, Type.TIMESTAMPTZ}
 BELOW_A_SECOND = {"MILLISECOND": 1000, "MICROSECOND": 1_000_000}
 
@@ -70,4 +72,13 @@ def truncated_type(node: exp.Expression, _context: Any) -> exp.Expression:
     return node.this if truncates and kind(node.this.expressions[1]) in TIMES else node
 
 
-NODE_RULES = [truncated_type, parts_of_a_second, floor_of_millis, difference_in_hours]
+def zone_given_twice(node: exp.Expression, _context: Any) -> exp.Expression:
+    """TIMESTAMP with a zone refuses a text that has a zone of its own."""
+    if not (isinstance(node, exp.Timestamp) and node.args.get("zone") and isinstance(node.this, exp.Literal)):
+        return node
+    if ZONE_AFTER_TIME.search(node.this.name):
+        raise BigQueryError("invalidQuery", f'Timezone is not allowed in "{node.this.name}"')
+    return node
+
+
+NODE_RULES = [zone_given_twice, truncated_type, parts_of_a_second, floor_of_millis, difference_in_hours]

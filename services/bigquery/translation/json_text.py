@@ -139,6 +139,56 @@ def broken_json(node: exp.Expression, _context: Any) -> exp.Expression:
     return node
 
 
+def number_as_written(node: exp.Expression, _context: Any) -> exp.Expression:
+    """JSON_VALUE of text gives a number as it is written there; DuckDB writes 1.50 as 1.5."""
+    if not isinstance(node, exp.JSONExtractScalar) or kind(node.this) not in TEXT:
+        return node
+    keys = [part.this for part in node.expression.find_all(exp.JSONPathKey, exp.JSONPathSubscript, bfs=False)]
+    member = exp.JSONExtract(this=node.this.copy(), expression=node.expression.copy())
+    written = exp.Anonymous(
+        this="_written_number", expressions=[node.this.copy(), exp.Literal.string(json.dumps(keys))]
+    )
+    return macro("_json_scalar", member, node, written)
+
+
+def written_number(text: str, keys: str) -> str:
+    """Return a number as a text of JSON has it.
+
+    Args:
+        text: the JSON.
+        keys: the members' names and elements' places that lead to it, as JSON.
+    """
+    value = json.loads(text, parse_float=str)
+    for key in json.loads(keys):
+        value = value[key]
+    return str(value)
+
+
+def first_members(text: str) -> str:
+    """Return JSON without the members whose name is there before them, which PARSE_JSON leaves out."""
+    doubled = False
+
+    def first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal doubled
+        members = dict(reversed(pairs))
+        doubled |= len(members) < len(pairs)
+        return {name: members[name] for name, _ in pairs}
+
+    try:
+        value = json.loads(text, object_pairs_hook=first, parse_float=Decimal)
+    except ValueError:
+        return text
+    return json.dumps(value, ensure_ascii=False, default=float) if doubled else text
+
+
+def doubled_members(node: exp.Expression, _context: Any) -> exp.Expression:
+    """PARSE_JSON keeps the first of two members of one name; DuckDB the last."""
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "bq.main.parse_json":
+        first = exp.Anonymous(this="_first_members", expressions=[node.expressions[0]])
+        node.set("expressions", [first, *node.expressions[1:]])
+    return node
+
+
 def json_null(node: exp.Expression, _context: Any) -> exp.Expression:
     """JSON_QUERY of a member of text that is null is NULL."""
     if isinstance(node, exp.JSONExtract) and kind(node.this) in TEXT:
@@ -159,4 +209,4 @@ def no_array(node: exp.Expression, _context: Any) -> exp.Expression:
     return macro(name, member, node)
 
 
-NODE_RULES = [written_values, broken_json, json_null, no_array]
+NODE_RULES = [written_values, broken_json, number_as_written, doubled_members, json_null, no_array]

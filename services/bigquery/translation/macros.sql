@@ -58,6 +58,8 @@ CREATE MACRO _string_literal(s) AS CASE
     ELSE '"' || s || '"'
 END;
 
+CREATE MACRO _json_scalar(j, value, written) AS CASE WHEN json_type(j) = 'DOUBLE' THEN written ELSE value END;
+
 CREATE MACRO _array_or_null(j, a) AS CASE WHEN json_type(j) = 'ARRAY' THEN a END;
 
 CREATE MACRO _scalars_or_null(j, a) AS CASE

@@ -92,6 +92,14 @@ def unsupported(what: str) -> BigQueryError:
     return BigQueryError("invalidQuery", f"{what}: BigQuery does otherwise; not supported locally")
 
 
+def rounded_bignumeric(node: exp.Expression, _context: Any) -> exp.Expression:
+    """ROUND and TRUNC of BIGNUMERIC keep its type; DuckDB's have the digits that are left."""
+    value = node.this.type if isinstance(node, exp.Round | exp.Trunc | exp.Ceil | exp.Floor) else None
+    if value is not None and value.this == Type.BIGDECIMAL:
+        return exp.cast(node, exp.DataType.build("DECIMAL(38, 18)", dialect="duckdb"))
+    return node
+
+
 def product_of_numeric(node: exp.Expression, _context: Any) -> exp.Expression:
     """A product of NUMERIC is rounded to 9 digits; DuckDB's has 18."""
     if isinstance(node, exp.Mul) and {kind(node.this), kind(node.expression)} <= {Type.DECIMAL}:
@@ -146,6 +154,7 @@ NODE_RULES = [
     order_of_nan,
     finite_results,
     rounding_modes,
+    rounded_bignumeric,
     rounded_integers,
     product_of_numeric,
     quotient_of_numeric,

@@ -88,7 +88,9 @@ def translate_duplicates(node: exp.Expression, _context: Any) -> exp.Expression:
 
 def capturing_groups(node: exp.Expression, _context: Any) -> exp.Expression:
     """REGEXP_EXTRACT refuses a pattern with more than one capturing group."""
-    if isinstance(node, exp.RegexpExtract | exp.RegexpExtractAll) and isinstance(node.expression, exp.Literal):
+    if isinstance(node, exp.RegexpExtract | exp.RegexpExtractAll) and isinstance(
+        node.expression, exp.Literal | exp.RawString
+    ):
         groups = re.findall(r"(?:\\.|\[\^?\]?[^\]]*\])|(\((?!\?)|\(\?P?<\w)", node.expression.this)
         if sum(map(bool, groups)) > 1:
             message = "Regular expressions passed into extraction functions must not have more than 1 capturing group"
