@@ -6,6 +6,8 @@ It is made from the table of known differences, which the tests compare with bot
 """
 
 import sys
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -21,7 +23,6 @@ SECTIONS = {
     "Accepted, though BigQuery refuses it": (("accepted",), "Such a query fails in the cloud."),
     "Refused, though BigQuery takes it": (("refused",), "Such a query fails on a laptop only."),
 }
-WIDTH = 70  # characters of an answer
 
 
 def page() -> str:
@@ -31,31 +32,30 @@ def page() -> str:
     lines = [line for path in files for line in path.read_text().splitlines() if line.strip() and line[0] != "#"]
     parts = [INTRODUCTION.format(probes=len(lines))]
     for title, (kinds, text) in SECTIONS.items():
-        rows = [entry for entry in entries if entry["kind"] in kinds]
-        parts += [f"## {title}", f"{len(rows)} probes. {text}"]
-        parts.append("\n".join(["| probe | BigQuery | local | why |", "|---|---|---|---|", *map(row, rows)]))
+        chosen = [entry for entry in entries if entry["kind"] in kinds]
+        parts += [f"## {title}", f"{len(chosen)} probes. {text}", "\n".join(reasons(chosen))]
     return "\n\n".join(parts) + "\n"
 
 
-def row(entry: dict[str, str]) -> str:
-    """Return a difference as a row of the page's tables."""
-    answers = [entry[side].replace(" ", ": ", 1) if not refused(entry[side]) else "refused" for side in SIDES]
-    cells = [code(entry["probe"]), *(text if text == "refused" else code(text) for text in answers), entry["why"]]
-    return f"| {' | '.join(cells)} |"
+def reasons(entries: list[dict[str, str]]) -> Iterator[str]:
+    """Yield the lines of a list of reasons, the probes under each."""
+    for why in dict.fromkeys(entry["why"] for entry in entries):
+        yield from textwrap.wrap(f"- {why}", 118, subsequent_indent="  ", break_on_hyphens=False)
+        yield from (f"  - {differing(entry)}" for entry in entries if entry["why"] == why)
 
 
-SIDES = ("bigquery", "local")
+def differing(entry: dict[str, str]) -> str:
+    """Return a probe and, where neither engine refuses it, the two answers."""
+    sides = {name: entry[key] for name, key in (("BigQuery", "bigquery"), ("here", "local"))}
+    if any(said.startswith("refused: ") for said in sides.values()):
+        return code(entry["probe"], 110)
+    given = (f"{name} {code(said, 24)}" for name, said in sides.items())
+    return f"{code(entry['probe'], 50)}: {', '.join(given)}"
 
 
-def refused(answer: str) -> bool:
-    """Return whether an engine refused the probe."""
-    return answer.startswith("refused: ")
-
-
-def code(text: str) -> str:
-    """Return a text in backticks, cut where it is long; tables need their bars escaped."""
-    short = text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
-    return f"`{short.replace('|', chr(92) + '|')}`"
+def code(text: str, width: int) -> str:
+    """Return a text in backticks, cut where it is longer than so many characters."""
+    return f"`{text if len(text) <= width else text[: width - 1] + '…'}`"
 
 
 INTRODUCTION = """# The local BigQuery server and BigQuery

@@ -5,6 +5,16 @@ def test_the_page_is_made_from_the_table():
     assert differences.PAGE.read_text() == differences.page(), "run .venv/bin/python tools/differences.py"
 
 
-def test_a_row_has_short_answers_and_escaped_bars():
-    entry = {"probe": "'a' || NULL", "bigquery": "refused: no", "local": f"STRING {'x' * 99}", "why": "A reason."}
-    assert differences.row(entry) == f"| `'a' \\|\\| NULL` | refused | `STRING: {'x' * 61}…` | A reason. |"
+def test_probes_stand_under_their_reason_with_short_answers():
+    entries = [
+        {"probe": "A()", "bigquery": "STRING x", "local": f"STRING {'x' * 99}", "why": "A reason."},
+        {"probe": "B()", "bigquery": "refused: no", "local": "STRING x", "why": "Another reason."},
+        {"probe": "C()", "bigquery": "STRING y", "local": "STRING z", "why": "A reason."},
+    ]
+    assert list(differences.reasons(entries)) == [
+        "- A reason.",
+        f"  - `A()`: BigQuery `STRING x`, here `STRING {'x' * 16}…`",
+        "  - `C()`: BigQuery `STRING y`, here `STRING z`",
+        "- Another reason.",
+        "  - `B()`",
+    ]
