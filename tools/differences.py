@@ -49,7 +49,7 @@ def differing(entry: dict[str, str]) -> str:
     sides = {name: entry[key] for name, key in (("BigQuery", "bigquery"), ("here", "local"))}
     if any(said.startswith("refused: ") for said in sides.values()):
         return code(entry["probe"], 110)
-    given = (f"{name} {code(said, 24)}" for name, said in sides.items())
+    given = (f"{name} {code(said, 20)}" for name, said in sides.items())
     return f"{code(entry['probe'], 50)}: {', '.join(given)}"
 
 

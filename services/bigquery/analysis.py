@@ -5,10 +5,11 @@ routines, some functions), or a temporary table. So do scripts and all that is n
 """
 
 import contextlib
-import functools
 import re
 import threading
+import traceback
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Any
 
 import duckdb
@@ -18,7 +19,7 @@ from local_bigquery.engine.types import TO_DUCKDB, bigquery_type
 from local_bigquery.errors import BigQueryError
 from sqlglot import exp
 
-from bigquery import originals
+from bigquery import kept, originals
 from lumbung.googlesql import analyzer
 from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError
 
@@ -36,7 +37,7 @@ UNKNOWN_FUNCTION = re.compile(r"(?:Table-valued f|Aggregate f|F)unction not foun
 FUNCTIONS = {"SEARCH", "CONTAINS_SUBSTR", "MAX_BY", "MIN_BY", "APPEND", "RANGE_SESSIONIZE", "EDIT_DISTANCE", "EXTERNAL"}
 # Types that DuckDB casts to as BigQuery coerces; a result of another type keeps the one it has.
 COERCED = {"STRING", "INT64", "FLOAT64", "NUMERIC", "BOOL", "DATE", "TIME", "DATETIME", "TIMESTAMP", "JSON"}
-KEPT_ANALYSES, KEPT_TABLES = 500, 300
+KEPT_TABLES = 300
 BYTES_BEYOND_ASCII = re.compile(r"""\b(b|rb|br)(['"])(?:(?!\2).)*[^\x00-\x7f]""", re.IGNORECASE)
 
 
@@ -50,8 +51,7 @@ class Analysis:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.is_on = True
-        # Many queries differ in nothing: checks, and the queries of a table's every day.
-        self._analysed = functools.lru_cache(KEPT_ANALYSES)(self._analyse)
+        self._kept = kept.Kept()
         self._tables: dict[str, Columns] = {}
         self._catalogue: analyzer.Catalogue | None = None
 
@@ -73,12 +73,17 @@ class Analysis:
         try:
             parameters = tuple(parameter_types(config.queryParameters or []))
             with self._lock:
-                paths = tuple(sorted(".".join(path) for path in analyzer.tables(sql)))
-                known = tuple((path, table_columns(path, context)) for path in paths)
-                return self._analysed(sql, parameters, known)
+                if (paths := self._kept.get("tables", sql)) is None:
+                    paths = sorted(".".join(path) for path in analyzer.tables(sql))
+                    self._kept.put(paths, "tables", sql)
+                known = {path: table_columns(path, context) for path in paths}
+                if (columns := self._kept.get("columns", sql, parameters, known)) is None:
+                    columns = self._analyse(sql, parameters, known)
+                    self._kept.put(columns, "columns", sql, parameters, known)
+                return tuple((name, kind) for name, kind in columns)
         except UnknownError:
             return None
-        except MissingEngineError:
+        except (MissingEngineError, metadata.PackageNotFoundError):
             self.is_on = False
             return None
         except GoogleSqlError as error:
@@ -86,14 +91,20 @@ class Analysis:
                 return None
             place = f" at [{error.line}:{error.column}]" if error.line else ""
             raise BigQueryError("invalidQuery", f"{error.message}{place}") from error
+        except Exception as error:
+            if not type(error).__module__.startswith("wasmtime"):
+                raise
+            traceback.print_exc()  # a fault that has ended the engine: the server goes on without it
+            self.is_on = False
+            return None
 
-    def _analyse(self, sql: str, parameters: Columns, known: tuple[tuple[str, Columns], ...]) -> Columns:
-        if self._catalogue is None or any(self._tables.get(path) != columns for path, columns in known):
+    def _analyse(self, sql: str, parameters: Columns, known: dict[str, Columns]) -> Columns:
+        if self._catalogue is None or any(self._tables.get(path) != columns for path, columns in known.items()):
             # A new one takes 12 ms, so it holds the tables of earlier queries, too.
             if self._catalogue:
                 self._catalogue.close()
             earlier = self._tables if len(self._tables) < KEPT_TABLES else {}
-            self._tables = {**earlier, **dict(known)}
+            self._tables = {**earlier, **known}
             self._catalogue = analyzer.Catalogue(self._tables)
         return self._catalogue.analyse(sql, dict(parameters)).columns
 

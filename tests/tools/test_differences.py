@@ -13,7 +13,7 @@ def test_probes_stand_under_their_reason_with_short_answers():
     ]
     assert list(differences.reasons(entries)) == [
         "- A reason.",
-        f"  - `A()`: BigQuery `STRING x`, here `STRING {'x' * 16}…`",
+        f"  - `A()`: BigQuery `STRING x`, here `STRING {'x' * 12}…`",
         "  - `C()`: BigQuery `STRING y`, here `STRING z`",
         "- Another reason.",
         "  - `B()`",

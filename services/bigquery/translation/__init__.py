@@ -21,13 +21,13 @@ def install() -> None:
     # sqlglot has decoded the escapes already: decoded once more, '\\\\x41' would be an A.
     NODE_RULES.remove(strings.string_escapes)
     NODE_RULES.remove(strings.format_)
-    modules = (formats, json_text, casts, texts, numbers, dates)
+    modules = (formats, json_text, dates, casts, texts, numbers)
     NODE_RULES[:0] = [rule for module in modules for rule in module.NODE_RULES]
     STATEMENT_RULES[:0] = clauses.STATEMENT_RULES
     datetime.FORMAT_ELEMENTS, datetime._element = dates.FORMAT_ELEMENTS, dates.element
     native.FUNCTIONS["_json_text"] = (json_text.encode, ["VARCHAR", "VARCHAR", "BOOLEAN"], "VARCHAR")
     native.FUNCTIONS["_written_number"] = (json_text.written_number, ["VARCHAR", "VARCHAR"], "VARCHAR")
     native.FUNCTIONS["_first_members"] = (json_text.first_members, ["VARCHAR"], "VARCHAR")
-    native.FUNCTIONS["_numeric_divide"] = (numbers.divide, [NUMERIC, NUMERIC, "BOOLEAN"], NUMERIC)
+    native.FUNCTIONS["_numeric_divide"] = (numbers.divide, [NUMERIC, NUMERIC], NUMERIC)
     native.FUNCTIONS["_replaced_utf8"] = (lambda content: content.decode(errors="replace"), ["BLOB"], "VARCHAR")
     database.FUNCTIONS.append(Path(__file__).with_name("macros.sql"))

@@ -75,6 +75,8 @@ def text_of_value(node: exp.Expression, _context: Any) -> exp.Expression:
         made = macro("_decimal_text", value)
     elif source in TIMES:
         made = macro("_time_text", value)
+    elif source == Type.INTERVAL:
+        made = macro("_interval_string", value)
     elif source in UNKNOWN and isinstance(value, exp.Column | exp.Dot | exp.Bracket | exp.Subquery):
         made = macro("_any_text", value)
     else:

@@ -60,7 +60,9 @@ def difference_in_hours(node: exp.Expression, _context: Any) -> exp.Expression:
     if isinstance(node, exp.Sub) and {kind(node.this), kind(node.expression)} == {Type.TIMESTAMPTZ}:
         later, earlier = (datetime.call("epoch_us", side) for side in (node.this, node.expression))
         micros = exp.Sub(this=later, expression=earlier)
-        return datetime.call("to_microseconds", micros)
+        made = datetime.call("to_microseconds", micros)
+        made.type = exp.DataType.build("INTERVAL")
+        return made
     return node
 
 

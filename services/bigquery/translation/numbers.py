@@ -117,27 +117,28 @@ def quotient_of_numeric(node: exp.Expression, _context: Any) -> exp.Expression:
         return node
     if Type.BIGDECIMAL in operands or not {*operands} <= {Type.DECIMAL, *INTEGERS}:
         return node
-    safe = isinstance(node, exp.SafeDivide) or bool(node.args.get("safe"))
     decimal = exp.DataType.build("DECIMAL(38, 9)", dialect="duckdb")
-    sides = [exp.cast(side, decimal) for side in (node.this, node.expression)]
-    made = exp.Anonymous(this="_numeric_divide", expressions=[*sides, exp.Boolean(this=safe)])
+    dividend, divisor = (exp.cast(side, decimal) for side in (node.this, node.expression))
+    made: exp.Expression = exp.Anonymous(this="_numeric_divide", expressions=[dividend, divisor])
+    if isinstance(node, exp.SafeDivide) or node.args.get("safe"):
+        made = exp.If(this=divisor.copy().neq(0), true=made)
     made.type = exp.DataType.build(Type.DECIMAL)
     return made
 
 
-def divide(dividend: Decimal, divisor: Decimal, is_safe: bool) -> Decimal | None:
+def divide(dividend: Decimal, divisor: Decimal) -> Decimal:
     """Return the quotient of two NUMERICs, rounded half away from zero to 9 digits.
 
     Raises:
-        ValueError: the divisor is zero, or the quotient is too large; None instead, where `is_safe`.
+        ValueError: the divisor is zero, or the quotient is too large.
     """
     with localcontext(prec=80):
-        quotient = (dividend / divisor).quantize(Decimal("1e-9"), ROUND_HALF_UP) if divisor else None
-    if quotient is None or abs(quotient) >= NUMERIC_LIMIT:
-        if is_safe:
-            return None
-        what = "division by zero" if quotient is None else "numeric overflow"
-        raise ValueError(f"{what}: {dividend.normalize():f} / {divisor.normalize():f}")
+        operands = f"{dividend.normalize():f} / {divisor.normalize():f}"
+        if not divisor:
+            raise ValueError(f"division by zero: {operands}")
+        quotient = (dividend / divisor).quantize(Decimal("1e-9"), ROUND_HALF_UP)
+        if abs(quotient) >= NUMERIC_LIMIT:
+            raise ValueError(f"numeric overflow: {operands}")
     return quotient
 
 
