@@ -70,10 +70,10 @@ test-yarn: ## Try spark-submit on a YARN and an HDFS of this machine (Java, Mave
 	@infra/install.sh dev
 	@.venv/bin/pytest tests/yarn -s --durations=5
 
-faults: ## Disturb runs and compare all tables (SEED=1, KILLS=200, FILES=1000, DAYS=30, ONLY="kills contracts files")
+faults: ## Disturb runs and compare all tables (SEED=1, KILLS=200, FILES=1000, DAYS=30, ROUNDS=50, ONLY="kills contracts files")
 	@infra/install.sh dev
 	@PYTHONPATH=tests .venv/bin/python -m faults $(ONLY) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) \
-		$(if $(FILES),--files $(FILES)) $(if $(DAYS),--days $(DAYS))
+		$(if $(FILES),--files $(FILES)) $(if $(DAYS),--days $(DAYS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench: ## Measure beside the alternatives, write docs/reference/measurements.* (ONLY="extract day json warm backfill …", ENROLLMENTS="10000 1000000", STAGES="again changed", WAYS="peer lumbung", STUDENTS=, CONTRACTS=, DAYS=, BACKFILL_DAYS=, ROUNDS=)
 	@infra/install.sh bench

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from faults.activity_kills import run_activity_kills
 from faults.contract_kills import run_contract_kills
+from faults.engines import run_engines
 from faults.environment import FaultEnvironment
 from faults.files import run_files
 from faults.kills import run_kills
@@ -30,6 +31,7 @@ SCENARIOS = {
     "together": run_together,
     "outages": run_outages,
     "order": run_order,
+    "engines": run_engines,
 }
 
 
@@ -42,6 +44,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=usual.kills)
     parser.add_argument("--files", type=int, default=usual.files)
     parser.add_argument("--days", type=int, default=usual.days)
+    parser.add_argument("--rounds", type=int, default=usual.rounds)
     parser.add_argument("--json", type=Path, default=Path(".lumbung/faults.json"), metavar="FILE")
     given = vars(parser.parse_args())
     names, file = given.pop("scenarios") or list(SCENARIOS), given.pop("json")

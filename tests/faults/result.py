@@ -22,6 +22,7 @@ class Options:
         kills: kills of the path of enrollments; other scenarios of kills take a share of them.
         files: mutated source files.
         days: days that are run in random order.
+        rounds: how often every query is run over random rows.
         tweet_catalog: the folder of contracts for tweets.
         outages: which of `outages.WAYS`; none: all.
         say: takes a line of progress.
@@ -31,6 +32,7 @@ class Options:
     kills: int = 200
     files: int = 1000
     days: int = 30
+    rounds: int = 50
     tweet_catalog: Path = SQL_ROOT
     outages: tuple[str, ...] = ()
     say: Callable[[str], None] = print

@@ -10,6 +10,7 @@ import pytest
 
 from faults.activity_kills import run_activity_kills
 from faults.contract_kills import run_contract_kills
+from faults.engines import run_engines
 from faults.environment import FaultEnvironment
 from faults.files import run_files
 from faults.kills import run_kills
@@ -20,7 +21,9 @@ from faults.tweet_kills import run_tweet_kills
 from lumbung.catalog.contract import Catalog
 from support import stream
 
-SHORT = Options(kills=3, files=60, days=3, outages=("the disk is full", "PostgreSQL restarts while it is read"))
+SHORT = Options(
+    kills=3, files=60, days=3, rounds=2, outages=("the disk is full", "PostgreSQL restarts while it is read")
+)
 Scenario = Callable[[FaultEnvironment, Options], Result]
 
 
@@ -32,7 +35,16 @@ def environment(small_catalog: Catalog) -> Iterator[FaultEnvironment]:
 
 @pytest.mark.parametrize(
     "scenario",
-    [run_kills, run_tweet_kills, run_activity_kills, run_contract_kills, run_files, run_together, run_outages],
+    [
+        run_kills,
+        run_tweet_kills,
+        run_activity_kills,
+        run_contract_kills,
+        run_files,
+        run_together,
+        run_outages,
+        run_engines,
+    ],
 )
 def test_a_scenario_holds(
     environment: FaultEnvironment, scenario: Scenario, small_tweet_catalog: Catalog, missing: Callable[[str], None]

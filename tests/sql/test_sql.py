@@ -1,9 +1,8 @@
-"""Each table's query on a real server; `lumbung.catalog.case` says what a case's folder holds."""
+"""Each table's query on the local server and on Google's engine; `lumbung.catalog.case` says what a case holds."""
 
 import json
 
 import pytest
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from lumbung.catalog import audit as audits
@@ -12,7 +11,10 @@ from lumbung.catalog import query as queries
 from lumbung.catalog.case import read_rows
 from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import CheckError
+from lumbung.googlesql.analyzer import Catalogue
 from lumbung.storage.columns import bigquery_schema
+from support import engines
+from support.bigquery_client import connect
 
 CATALOG = Catalog()
 QUERIES = [contract for contract in CATALOG.contracts.values() if contract.sql_path.exists()]
@@ -21,9 +23,7 @@ CASES = cases.cases()
 
 @pytest.fixture(scope="module")
 def client(bigquery_server):
-    with bigquery.Client(
-        project="local", credentials=AnonymousCredentials(), client_options={"api_endpoint": bigquery_server}
-    ) as client:
+    with connect(bigquery_server) as client:
         client.create_dataset("sql_cases", exists_ok=True)
         yield client
 
@@ -37,8 +37,24 @@ def in_any_order(rows):
     return sorted(json.dumps(row, sort_keys=True, default=str, ensure_ascii=False) for row in rows)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.folder.relative_to(cases.CASES_ROOT)))
-def test_query_gives_the_rows_expected(case, client):
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.folder.relative_to(cases.CASES_ROOT)))
+
+
+def agrees_with(case, contract, columns, rows, violations):
+    """Whether a result, and the counts of its audit, are as the case expects them."""
+    assert columns == engines.columns_of(contract)
+    assert in_any_order(rows) == in_any_order(read_rows(case.expected, contract))
+    if case.refused.exists():
+        with pytest.raises(CheckError) as refusal:
+            audits.outcomes(contract, violations, case.address)
+        assert case.refused.read_text().strip() in str(refusal.value)
+    else:
+        assert list(audits.outcomes(contract, violations, case.address)) == audits.check_names(contract)
+    return True
+
+
+@each_case
+def test_the_local_server_gives_the_rows_expected(case, client):
     contract = CATALOG[case.address]
     assert case.given.keys() == queries.dependencies(contract), "a case gives each table its query and checks look at"
 
@@ -50,28 +66,33 @@ def test_query_gives_the_rows_expected(case, client):
         rows = read_rows(path, CATALOG[address])
         client.load_table_from_json(rows, names(address), job_config=load).result()
 
-    name, default = cases.parameter(contract)
-    kind = bigquery.ArrayQueryParameter if contract.incremental else bigquery.ScalarQueryParameter
-    parameter = kind(name, "DATE", case.params.get(name, default))
-    client.query_and_wait(
-        queries.render(contract, names),
-        job_config=bigquery.QueryJobConfig(
-            query_parameters=[parameter], destination=names(contract.address), write_disposition="WRITE_TRUNCATE"
-        ),
-    )
+    job = engines.job_parameters(parameters_of(case))
+    job.destination, job.write_disposition = names(contract.address), "WRITE_TRUNCATE"
+    client.query_and_wait(queries.render(contract, names), job_config=job)
     made = client.list_rows(client.get_table(names(contract.address)))
-    assert [(field.name, type_of(field)) for field in made.schema] == [
-        (column.name, column.type) for column in contract.columns
-    ]
-    assert in_any_order(dict(row.items()) for row in made) == in_any_order(read_rows(case.expected, contract))
-
+    columns = [(field.name, type_of(field)) for field in made.schema]
+    rows = [dict(row.items()) for row in made]
     (violations,) = client.query_and_wait(audits.query(contract, names))
-    if case.refused.exists():
-        with pytest.raises(CheckError) as refusal:
-            audits.outcomes(contract, violations.values(), case.address)
-        assert case.refused.read_text().strip() in str(refusal.value)
-    else:
-        assert list(audits.outcomes(contract, violations.values(), case.address)) == audits.check_names(contract)
+    assert agrees_with(case, contract, columns, rows, violations.values())
+
+
+@each_case
+def test_google_s_engine_gives_the_rows_expected(case):
+    contract = CATALOG[case.address]
+    tables = {address: engines.columns_of(CATALOG[address]) for address in {*case.given, case.address}}
+    given = {address: read_rows(path, CATALOG[address]) for address, path in case.given.items()}
+    with Catalogue(tables, given) as catalogue:
+        columns, made = catalogue.evaluate(queries.render(contract, str), parameters_of(case))
+    rows = [dict(zip([name for name, _ in columns], row, strict=True)) for row in made]
+    with Catalogue(tables, {**given, case.address: rows}) as catalogue:
+        _, (violations,) = catalogue.evaluate(audits.query(contract, str))
+    assert agrees_with(case, contract, list(columns), rows, violations)
+
+
+def parameters_of(case):
+    """The parameter that the case gives the query."""
+    contract = CATALOG[case.address]
+    return engines.parameters_of(contract, case.params.get(cases.parameter(contract)[0]))
 
 
 def test_every_query_has_a_case():

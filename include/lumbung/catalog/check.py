@@ -7,14 +7,14 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+from lumbung.catalog import analysis, query, references
 from lumbung.catalog import case as cases
-from lumbung.catalog import query, references
-from lumbung.catalog.contract import OWN_SYSTEM, SQL_ROOT, Check, Contract, read_all
-from lumbung.core.errors import LumbungError
+from lumbung.catalog.contract import OWN_SYSTEM, SQL_ROOT, Contract, read_all
+from lumbung.core.errors import LumbungError, UnparsableError
 
 
 def faults(systems: Collection[str], root: Path = SQL_ROOT, cases_root: Path = cases.CASES_ROOT) -> list[LumbungError]:
-    """Every fault; each names its file and the remedy.
+    """Every fault; each names its file and the remedy. Where Google's engine is installed, it analyses all SQL.
 
     Args:
         systems: the names of all systems.
@@ -23,11 +23,16 @@ def faults(systems: Collection[str], root: Path = SQL_ROOT, cases_root: Path = c
     """
     contracts, unreadable = read_all(root)
     _, of_queries = query.examine(contracts.values(), unreadable)
-    found = [*unreadable.values(), *_unknown_systems(contracts, systems), *of_queries]
+    found = [*unreadable.values(), *_unknown_systems(contracts, systems)]
+    if analysis.unavailable():
+        found += [*of_queries, *_expressions(contracts)]
+    else:
+        analysed = list(analysis.faults(contracts))
+        # Of a text that cannot be read Google's engine says more, and where.
+        refused = {fault.where.partition(", line ")[0] for fault in analysed}
+        found += [f for f in of_queries if not (isinstance(f, UnparsableError) and f.where in refused)]
+        found += analysed
     found += _references(contracts, unreadable)
-    for contract in contracts.values():
-        for check in contract.checks:
-            found += _expression(contract, check)
     if cases_root.exists():
         found += _cases(contracts, unreadable, cases_root)
     return found
@@ -67,13 +72,15 @@ def _references(contracts: Mapping[str, Contract], unreadable: Collection[str]) 
                 yield from references.missing_key(contract, check.references.key, other)
 
 
-def _expression(contract: Contract, check: Check) -> Iterator[LumbungError]:
-    if check.expression and (fault := query.unparsable(f"SELECT ({check.expression}\n) IS NOT TRUE")):
-        yield LumbungError(
-            f"check expression({check.expression}) is not GoogleSQL ({fault})",
-            where=str(contract.path),
-            remedy="fix the expression",
-        )
+def _expressions(contracts: Mapping[str, Contract]) -> Iterator[LumbungError]:
+    for contract in contracts.values():
+        for expression in filter(None, (check.expression for check in contract.checks)):
+            if fault := query.unparsable(f"SELECT ({expression}\n) IS NOT TRUE"):
+                yield LumbungError(
+                    f"check expression({expression}) is not GoogleSQL ({fault})",
+                    where=str(contract.path),
+                    remedy="fix the expression",
+                )
 
 
 def _cases(contracts: Mapping[str, Contract], unreadable: Collection[str], root: Path) -> Iterator[LumbungError]:

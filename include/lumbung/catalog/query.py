@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lumbung.catalog.contract import Catalog, Contract
-from lumbung.core.errors import LumbungError, first_line
+from lumbung.core.errors import LumbungError, UnparsableError, first_line
 
 if TYPE_CHECKING:  # sqlglot takes long to import: who only names checks does without
     from sqlglot import exp
@@ -218,7 +218,7 @@ def _select(contract: Contract) -> exp.Query:
         query = _query(contract.sql_path.read_text())
     except (SqlglotError, UnicodeDecodeError) as error:
         fault = first_line(error).rstrip(".")  # what follows is the query's text
-        raise LumbungError(f"no GoogleSQL ({fault})", where=where, remedy="fix the query") from error
+        raise UnparsableError(f"not GoogleSQL ({fault})", where=where, remedy="fix the query") from error
     if query is None:
         raise LumbungError(
             "not exactly one SELECT", where=where, remedy="leave only a query; the program writes its result"

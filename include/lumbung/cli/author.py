@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lumbung.catalog import analysis
 from lumbung.catalog import check as checks
 from lumbung.catalog.contract import SCHEMA, SQL_ROOT, Catalog, Kind, json_schema
 from lumbung.cli import console
@@ -100,6 +101,8 @@ def check(
         raise LumbungError(f"no table {address}", where=f"{path}.yaml", remedy="correct the name, or add the file")
     faults = checks.faults([known.name for known in registry.all_systems()])
     shown = [fault for fault in faults if address is None or checks.concerns(fault, address)]
+    if reason := analysis.unavailable():
+        console.err.print(f"SQL is only parsed, not analysed as BigQuery does: {reason}.", markup=False)
     for fault in shown:
         console.err.print(str(fault), style="red", markup=False)
     if len(shown) < len(faults):

@@ -37,6 +37,10 @@ class SourceUnavailableError(SourceError):
     transient = True
 
 
+class UnparsableError(LumbungError):
+    """A query's text cannot be read at all."""
+
+
 class CheckError(LumbungError):
     """A table failed a check of its contract; it is not published."""
 

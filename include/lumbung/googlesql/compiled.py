@@ -45,10 +45,29 @@ def module(engine: wasmtime.Engine, source: Path) -> wasmtime.Module:
                     return wasmtime.Module.deserialize_file(engine, str(path))
             with contextlib.suppress(OSError):
                 path.unlink()
-    compiled = wasmtime.Module.from_file(engine, str(source))
+    content = _compile(source)
     with contextlib.suppress(OSError):  # a full or read-only disk: the next start compiles again
-        _keep(bytes(compiled.serialize()), prefix)
-    return compiled
+        _keep(content, prefix)
+    return wasmtime.Module.deserialize(engine, content)
+
+
+def configuration() -> wasmtime.Config:
+    """How the engine is compiled and run."""
+    import wasmtime
+
+    made = wasmtime.Config()
+    made.shared_memory = True
+    return made
+
+
+def _compile(source: Path) -> bytes:
+    """Compile for any processor of this kind, not only for this one: images and home folders are taken elsewhere."""
+    import wasmtime
+
+    portable = configuration()
+    if platform.system() == "Linux":
+        portable.target = f"{platform.machine()}-unknown-linux-gnu"
+    return bytes(wasmtime.Module.from_file(wasmtime.Engine(portable), str(source)).serialize())
 
 
 def _keep(content: bytes, prefix: str) -> None:

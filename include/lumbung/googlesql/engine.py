@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import importlib
@@ -12,18 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from lumbung.googlesql import compiled
-from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError
+from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError, UnimplementedError, UnknownFunctionError
 
 PACKAGE = "zetasql"
 NEEDED = ("wasmtime", "zetasql.wasi", "tzdata")
 UNIMPLEMENTED = 12
 # How the engine writes an error, and where GoogleSQL's message names a position.
 FAILURE = re.compile(r"Code: (\d+), Message: (.*)", re.DOTALL)
+UNKNOWN_FUNCTION = re.compile(r"(?:Aggregate f|Table-valued f|F)unction not found: ([\w.]+)")
+# What BigQuery has of functions, and the engine does not.
+LACKING = ("MAX_BY", "MIN_BY", "CONTAINS_SUBSTR", "SEARCH", "VECTOR_SEARCH", "GAP_FILL", "APPENDS", "EXTERNAL_QUERY")
 POSITION = re.compile(r"\s*\[at (\d+):(\d+)\]\s*$")
-
-
-class UnimplementedError(GoogleSqlError):
-    """The analyzer takes it; the reference implementation cannot evaluate it."""
 
 
 class Engine:
@@ -42,9 +42,7 @@ class Engine:
         import wasmtime
 
         self._lock = threading.Lock()
-        configuration = wasmtime.Config()
-        configuration.shared_memory = True
-        engine = wasmtime.Engine(configuration)
+        engine = wasmtime.Engine(compiled.configuration())
         wasi = wasmtime.WasiConfig()
         wasi.inherit_stderr()
         wasi.preopen_dir(str(importlib.resources.files("tzdata") / "zoneinfo"), "/usr/share/zoneinfo")
@@ -105,6 +103,7 @@ def shared() -> Engine:
     Raises:
         MissingEngineError: as `Engine`.
     """
+    atexit.register(shared.cache_clear)  # wasmtime cannot free what is still there when its modules are gone
     return Engine()
 
 
@@ -113,4 +112,6 @@ def _refusal(text: str) -> GoogleSqlError:
     position = POSITION.search(message)
     line, column = map(int, position.groups()) if position else (0, 0)
     kind = UnimplementedError if code == str(UNIMPLEMENTED) else GoogleSqlError
+    if (function := UNKNOWN_FUNCTION.match(message)) and function[1].upper() in LACKING:
+        kind = UnknownFunctionError
     return kind(POSITION.sub("", message), line, column)

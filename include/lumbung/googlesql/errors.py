@@ -15,5 +15,13 @@ class GoogleSqlError(Exception):
         super().__init__(f"{message} [at {line}:{column}]" if line else message)
 
 
+class UnimplementedError(GoogleSqlError):
+    """The analyzer takes it; the reference implementation cannot evaluate it."""
+
+
+class UnknownFunctionError(GoogleSqlError):
+    """SQL uses a function that BigQuery has and this engine does not: it cannot be judged."""
+
+
 class MissingEngineError(Exception):
     """The engine is not installed, or there is none for this machine."""

@@ -5,9 +5,10 @@ import shutil
 
 import pytest
 
-from lumbung.catalog import check
+from lumbung.catalog import analysis, check
 from lumbung.catalog.case import CASES_ROOT
 from lumbung.catalog.contract import SQL_ROOT
+from support.analyses import RememberingCatalogue
 
 SYSTEMS = ("pinter_skuy", "cilvest", "stream_models", "contract_events")
 
@@ -36,13 +37,26 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(tmp_path):
+def checkout(tmp_path, monkeypatch):
+    monkeypatch.setattr(analysis, "Catalogue", RememberingCatalogue)
     return Checkout(tmp_path)
 
 
 def test_the_project_has_no_fault(checkout):
     assert check.faults(SYSTEMS) == []
     assert checkout.faults() == []
+
+
+def test_without_google_s_engine_sql_is_parsed(checkout, monkeypatch):
+    monkeypatch.setattr(analysis, "unavailable", lambda: "not for this machine")
+    checkout.replace("sql/dwh/dim_category.sql", "FROM", "FORM")
+    checkout.replace("sql/datamart/top_mentor.yaml", "rank BETWEEN 1 AND 3", "rank BETWEEN 1 AND")
+    found = checkout.faults()
+    assert [fault.where.removeprefix(f"{checkout.sql}/") for fault in found] == [
+        "dwh/dim_category.sql",
+        "datamart/top_mentor.yaml",
+    ]
+    assert all("not GoogleSQL (" in fault.what for fault in found)
 
 
 def test_where_there_are_no_test_cases_at_all_none_are_asked_for(checkout):
@@ -63,7 +77,7 @@ def test_all_faults_are_found_and_nothing_is_said_about_what_reads_a_broken_cont
         "cases/datamart/tweet_hourly_by_instrument/<case>",
         "sql/datamart/top_mentor.sql",
         "sql/datamart/tweet_total.sql",
-        "sql/dwh/dim_category.sql",
+        "sql/dwh/dim_category.sql, line 6, column 1",
         "sql/dwh/dim_student.yaml",
         "sql/staging/mentor.yaml",
     ]

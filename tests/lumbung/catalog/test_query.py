@@ -84,7 +84,7 @@ def test_upstreams_are_the_tables_a_query_reads(tables, query, reads):
         ("EXPORT DATA OPTIONS (uri = 'x') AS SELECT 1", "not exactly one SELECT"),
         ("BEGIN SELECT 1; END", "not exactly one SELECT"),
         ("SELECT id FROM\n\n (dwh.a", "Line 3"),
-        ("SELECT 'a", "no GoogleSQL"),
+        ("SELECT 'a", "not GoogleSQL"),
     ],
 )
 def test_what_is_not_one_select_of_tables_is_refused_with_its_file(tables, query, message):

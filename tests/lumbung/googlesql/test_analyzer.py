@@ -4,8 +4,7 @@ import pytest
 
 from lumbung.googlesql import analyzer
 from lumbung.googlesql.analyzer import Catalogue
-from lumbung.googlesql.engine import UnimplementedError
-from lumbung.googlesql.errors import GoogleSqlError
+from lumbung.googlesql.errors import GoogleSqlError, UnimplementedError, UnknownFunctionError
 
 STUDENT = [("student_id", "INT64"), ("city", "STRING"), ("joined", "DATE"), ("tags", "ARRAY<STRING>")]
 
@@ -65,7 +64,7 @@ def test_a_refusal_has_its_position(catalogue):
 
 def test_columns_of_one_name_are_refused_as_by_bigquery_s_service(catalogue):
     for sql in ("SELECT 1 AS a, 2 AS A", "SELECT a, * FROM t"):
-        with pytest.raises(GoogleSqlError, match="^Duplicate column names in the result are not supported"):
+        with pytest.raises(GoogleSqlError, match="Duplicate column names in the result"):
             catalogue.analyse(sql)
         with pytest.raises(GoogleSqlError, match="Found: a"), Catalogue({"t": [("a", "INT64")]}, {"t": []}) as empty:
             empty.evaluate(sql)
@@ -104,3 +103,15 @@ def test_what_only_the_analyzer_knows_is_told_apart_from_a_refusal(catalogue):
     assert catalogue.analyse(sql).columns == (("n", "INT64"),)
     with pytest.raises(UnimplementedError):
         catalogue.evaluate(sql)
+
+
+def test_what_bigquery_has_and_the_engine_lacks_is_told_apart_from_a_refusal(catalogue):
+    for sql in (
+        "SELECT max_by(city, student_id) AS x FROM dwh.student",
+        "SELECT CONTAINS_SUBSTR(city, 'a') FROM dwh.student",
+    ):
+        with pytest.raises(UnknownFunctionError):
+            catalogue.analyse(sql)
+    with pytest.raises(GoogleSqlError, match="Function not found: NOW") as refusal:
+        catalogue.analyse("SELECT NOW()")
+    assert not isinstance(refusal.value, UnknownFunctionError)

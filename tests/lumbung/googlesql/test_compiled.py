@@ -25,7 +25,7 @@ def source(tmp_path):
 
 
 def answer(source: Path) -> int:
-    engine = wasmtime.Engine()
+    engine = wasmtime.Engine(compiled.configuration())
     store = wasmtime.Store(engine)
     instance = wasmtime.Instance(store, compiled.module(engine, source), [])
     return instance.exports(store)["answer"](store)
@@ -104,7 +104,7 @@ def test_where_nothing_can_be_kept_it_is_compiled_each_time(source, cache):
 def test_processes_that_compile_at_once_keep_one_whole_form(source, cache, monkeypatch):
     script = (
         "import sys, wasmtime; from pathlib import Path; from lumbung.googlesql import compiled;"
-        "compiled.module(wasmtime.Engine(), Path(sys.argv[1]))"
+        "compiled.module(wasmtime.Engine(compiled.configuration()), Path(sys.argv[1]))"
     )
     started = [subprocess.Popen([sys.executable, "-c", script, str(source)]) for _ in range(4)]
     assert [process.wait(60) for process in started] == [0] * 4

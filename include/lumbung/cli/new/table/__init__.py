@@ -33,7 +33,9 @@ def files(address: str, origin: Contract) -> Files:
     case, values, given, expected = _copy(origin) if copies else _count(origin)
     path = SQL_ROOT / address.replace(".", "/")
     folder = CASES_ROOT / address.replace(".", "/") / case
-    values = {"origin": origin, "incremental": False, "check": None, **values}
+    # A table's name hides its column of that name: without an alias the column would be the whole row.
+    is_hidden = origin.table in {column.name for column in origin.columns}
+    values = {"origin": origin, "is_hidden": is_hidden, "incremental": False, "check": None, **values}
     return {
         path.with_suffix(".yaml"): render("table/contract.yaml.j2", **values),
         path.with_suffix(".sql"): render("table/copy.sql.j2" if copies else "table/count.sql.j2", **values),
