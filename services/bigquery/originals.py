@@ -20,4 +20,6 @@ insert_rows = tabledata.insert_all
 hive_options = load._hive
 run_statement = query._run
 run_query = query.execute
+run_statements = query._execute
+translate = query.translate
 run_job = runner._execute

@@ -1,4 +1,4 @@
-"""How queries run: casts as BigQuery's, a cache that sees their changes, jobs shown to SQL."""
+"""How queries run: a cache that sees their changes, jobs shown to SQL."""
 
 import contextlib
 import re
@@ -12,15 +12,6 @@ from bigquery import catalog, originals, records
 from bigquery.cache import CACHE
 from bigquery.locks import transaction
 
-# The strings BigQuery casts; DuckDB casts more ('1.9' and '1_0' to INT64, 'yes' to BOOL, '2026/01/02 x' to DATE).
-NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
-CASTABLE = {
-    exp.DataType.Type.BIGINT: r"\s*[+-]?(\d+|0[xX][0-9a-fA-F]+)\s*",
-    exp.DataType.Type.DECIMAL: NUMBER,
-    exp.DataType.Type.DOUBLE: rf"(?i){NUMBER}|[+-]?(inf|infinity)|nan",
-    exp.DataType.Type.BOOLEAN: "(?i)true|false",
-    exp.DataType.Type.DATE: r"\d{4}-\d{1,2}-\d{1,2}",
-}
 JOBS_VIEW = re.compile(r"INFORMATION_SCHEMA\W+JOBS", re.IGNORECASE)
 
 JOBS_LOCK = threading.Lock()
@@ -87,16 +78,3 @@ def run_statement(cursor: Any, tree: exp.Expression, context: Any, *args: Any) -
     if target:
         catalog.touch(*target)
     return statistics
-
-
-def safe_cast(node: exp.Expression, _context: Any) -> exp.Expression:
-    """Make SAFE_CAST of a string that BigQuery would not cast NULL: a rule of the translation to DuckDB."""
-    if isinstance(node, exp.TryCast) and (pattern := CASTABLE.get(node.to.this)):
-        text = exp.cast(node.this.copy(), "VARCHAR")
-        # The type is known only when the query runs. Only strings are refused: a number is rounded.
-        is_refused = exp.and_(
-            exp.func("typeof", node.this.copy()).eq(exp.Literal.string("VARCHAR")),
-            exp.not_(exp.func("regexp_full_match", text, exp.Literal.string(pattern))),
-        )
-        node.set("this", exp.case().when(is_refused, exp.null()).else_(node.this))
-    return node

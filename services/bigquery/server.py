@@ -28,7 +28,19 @@ from local_bigquery.jobs import copy, load, query, runner, store
 from local_bigquery.settings import settings
 from local_bigquery.sql import rules
 
-from bigquery import catalog, lakes, loads, partitions, queries, records, recovery, restart, writes
+from bigquery import (
+    analysis,
+    catalog,
+    lakes,
+    loads,
+    partitions,
+    queries,
+    records,
+    recovery,
+    restart,
+    translation,
+    writes,
+)
 from bigquery.cache import CACHE
 from bigquery.locks import LAKE, locked, reading_cursor, write_lake, writing
 
@@ -48,7 +60,7 @@ def patch() -> None:
     load._hive, database._attach = loads.hive_options, lakes.attach
     # SQL may not name a partition, as it may not name `table@time`: both are refused as decorators.
     rules.tables.DECORATOR = re.compile(r"^(.+)[@$](-?\d+)$")
-    rules.NODE_RULES.insert(0, queries.safe_cast)
+    translation.install()
     rules.partitions._hidden = catalog.has_ingestion_time
     database.writing, database.objects, database.cursor = writing, catalog.objects, reading_cursor
     for module in (database, store, metadata, iam, row_access):
@@ -59,6 +71,7 @@ def patch() -> None:
     datasets.exists = CACHE.cached(datasets.exists)
     query.catalog_ddl.apply = locked(query.catalog_ddl.apply, CACHE.changing)
     query._run, query.execute = queries.run_statement, queries.run_query
+    query._execute, query.translate = analysis.run_statements, analysis.translate
     # Two jobs submitted at once under one id would both be accepted.
     runner.submit = locked(runner.submit, lambda: SUBMIT_LOCK)
     runner._execute = restart.RESTARTER.run_job

@@ -60,7 +60,7 @@ def test_a_large_copy_shares_its_file_until_either_changes(start_bigquery: Any, 
     made = "SELECT id, GENERATE_UUID() AS code, [id, 1] AS ids FROM UNNEST(GENERATE_ARRAY(1, 60000)) AS id"
     query(client, made, "d.source", time_partitioning=bigquery.TimePartitioning(type_="DAY"))
 
-    def copied(what: str = "COUNT(*), SUM(id), MIN(code), SUM(ids[0])") -> None:
+    def copied(what: str = "COUNT(*), SUM(id), MIN(code), SUM(ids[OFFSET(0)])") -> None:
         copy(client, "local.d.source", "local.d.target")
         source, target = (
             rows_of(client.query_and_wait(f"SELECT {what} FROM d.{name}")) for name in ("source", "target")

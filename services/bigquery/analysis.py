@@ -1,0 +1,222 @@
+"""Queries are analysed by Google's own engine before they run: what it refuses is refused, and results have its types.
+
+A query that the engine cannot judge runs as it is: one that names what only BigQuery's service has (INFORMATION_SCHEMA,
+routines, some functions), or a temporary table. So do scripts and all that is not a query.
+"""
+
+import contextlib
+import re
+import threading
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+import duckdb
+from local_bigquery.catalog import tables
+from local_bigquery.engine.database import quote
+from local_bigquery.engine.types import TO_DUCKDB, bigquery_type
+from local_bigquery.errors import BigQueryError
+from sqlglot import exp
+
+from bigquery import kept, originals
+from lumbung.googlesql import analyzer
+from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError
+
+Columns = tuple[tuple[str, str], ...]
+
+QUERY = re.compile(r"(\s|\(|--[^\n]*\n|#[^\n]*\n|/\*.*?\*/)*(SELECT|WITH|FROM)\b", re.IGNORECASE | re.DOTALL)
+# Names that BigQuery's service knows, beside the tables and functions of GoogleSQL.
+SERVICE = re.compile(
+    r"INFORMATION_SCHEMA|\b_(PARTITIONTIME|PARTITIONDATE|TABLE_SUFFIX|FILE_NAME)\b|__TABLES__|@@|[@$]-?\d|[\w-]\*`"
+    r"|\bCOLLATE\s*\(|\b(ML|VECTOR_SEARCH|EXTERNAL_QUERY|GAP_FILL|KEYS|AEAD|DLP|S2)\b",
+    re.IGNORECASE,
+)
+UNKNOWN_FUNCTION = re.compile(r"(?:Table-valued f|Aggregate f|F)unction not found: `?([\w.`-]+)")
+# BigQuery's functions that the engine lacks.
+FUNCTIONS = {"SEARCH", "CONTAINS_SUBSTR", "MAX_BY", "MIN_BY", "APPEND", "RANGE_SESSIONIZE", "EDIT_DISTANCE", "EXTERNAL"}
+# Types that DuckDB casts to as BigQuery coerces; a result of another type keeps the one it has.
+COERCED = {"STRING", "INT64", "FLOAT64", "NUMERIC", "BOOL", "DATE", "TIME", "DATETIME", "TIMESTAMP", "JSON"}
+KEPT_TABLES = 300
+BYTES_BEYOND_ASCII = re.compile(r"""\b(b|rb|br)(['"])(?:(?!\2).)*[^\x00-\x7f]""", re.IGNORECASE)
+
+
+class UnknownError(Exception):
+    """The engine cannot judge a query."""
+
+
+class Analysis:
+    """Google's engine, started with the first query; one query at a time is analysed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.is_on = True
+        self._kept = kept.Kept()
+        self._tables: dict[str, Columns] = {}
+        self._catalogue: analyzer.Catalogue | None = None
+
+    def columns(self, config: Any, context: Any, statements: Sequence[Any]) -> Columns | None:
+        """Return the names and types of a query's result; None: it was not analysed.
+
+        Args:
+            config: the job's configuration.
+            context: the names that the query is read with.
+            statements: the job's statements.
+
+        Raises:
+            BigQueryError: the query is refused.
+        """
+        sql = config.query or ""
+        is_query = len(statements) == 1 and statements[0].kind == "SQL" and QUERY.match(sql)
+        if not (self.is_on and is_query) or context.variables or SERVICE.search(sql):
+            return None
+        try:
+            parameters = tuple(parameter_types(config.queryParameters or []))
+            with self._lock:
+                if (paths := self._kept.get("tables", sql)) is None:
+                    paths = sorted(".".join(path) for path in analyzer.tables(sql))
+                    self._kept.put(paths, "tables", sql)
+                known = {path: table_columns(path, context) for path in paths}
+                if (columns := self._kept.get("columns", sql, parameters, known)) is None:
+                    columns = self._analyse(sql, parameters, known)
+                    self._kept.put(columns, "columns", sql, parameters, known)
+                return tuple((name, kind) for name, kind in columns)
+        except UnknownError:
+            return None
+        except (MissingEngineError, metadata.PackageNotFoundError):
+            self.is_on = False
+            return None
+        except GoogleSqlError as error:
+            if (name := UNKNOWN_FUNCTION.match(error.message)) and is_of_the_service(name[1]):
+                return None
+            place = f" at [{error.line}:{error.column}]" if error.line else ""
+            raise BigQueryError("invalidQuery", f"{error.message}{place}") from error
+        except Exception as error:
+            if not type(error).__module__.startswith("wasmtime"):
+                raise
+            traceback.print_exc()  # a fault that has ended the engine: the server goes on without it
+            self.is_on = False
+            return None
+
+    def _analyse(self, sql: str, parameters: Columns, known: dict[str, Columns]) -> Columns:
+        if self._catalogue is None or any(self._tables.get(path) != columns for path, columns in known.items()):
+            # A new one takes 12 ms, so it holds the tables of earlier queries, too.
+            if self._catalogue:
+                self._catalogue.close()
+            earlier = self._tables if len(self._tables) < KEPT_TABLES else {}
+            self._tables = {**earlier, **known}
+            self._catalogue = analyzer.Catalogue(self._tables)
+        return self._catalogue.analyse(sql, dict(parameters)).columns
+
+
+ANALYSIS = Analysis()
+
+
+def is_of_the_service(name: str) -> bool:
+    """Return whether BigQuery has a function that the engine does not know: a routine, or one of the service's."""
+    return "." in name or name.strip("`").upper() in FUNCTIONS
+
+
+def table_columns(path: str, context: Any) -> Columns:
+    """Return a table's columns.
+
+    Args:
+        path: the table as the query names it.
+        context: the names that the query is read with.
+
+    Raises:
+        UnknownError: there is no such table, or it is a temporary one: the query then tells why it fails, if it does.
+    """
+    parts = path.split(".")
+    if len(parts) > 3 or (len(parts) == 1 and (not context.dataset_id or path.casefold() in context.temporary)):
+        raise UnknownError
+    project, dataset, table = [context.project_id, context.dataset_id][: 3 - len(parts)] + parts
+    with contextlib.suppress(BigQueryError, duckdb.Error):
+        if fields := tables.columns(project, dataset, table):
+            return tuple((field.name, bigquery_type(field)) for field in fields)
+    raise UnknownError
+
+
+def parameter_types(parameters: Sequence[Any]) -> list[tuple[str, str]]:
+    """Return the names and types of a job's query parameters.
+
+    Raises:
+        UnknownError: they have no names.
+    """
+    if not all(parameter.name for parameter in parameters):
+        raise UnknownError
+    return [(parameter.name, _type_text(parameter.parameterType)) for parameter in parameters]
+
+
+def _type_text(kind: Any) -> str:
+    match (kind.type or "").upper():
+        case "ARRAY":
+            return f"ARRAY<{_type_text(kind.arrayType)}>"
+        case "STRUCT":
+            members = (f"{member.name or ''} {_type_text(member.type)}".strip() for member in kind.structTypes)
+            return f"STRUCT<{', '.join(members)}>"
+        case "RANGE":
+            return f"RANGE<{_type_text(kind.rangeElementType)}>"
+        case name:
+            return {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}.get(name, name)
+
+
+def run_statements(
+    cursor: Any,
+    project: str,
+    job: str | None,
+    config: Any,
+    dry_run: bool,
+    isolated: bool,
+    context: Any,
+    statements: Sequence[Any],
+) -> Any:
+    """Run a job's statements, its query once it is analysed. In place of `query._execute`, whose arguments it takes."""
+    if BYTES_BEYOND_ASCII.search(config.query or ""):
+        raise BigQueryError("invalidQuery", "A BYTES literal with characters beyond ASCII is not supported locally")
+    context.result_columns = ANALYSIS.columns(config, context, statements)
+    return originals.run_statements(cursor, project, job, config, dry_run, isolated, context, statements)
+
+
+def translate(tree: exp.Expression, context: Any) -> tuple[str, dict[str, Any]]:
+    """Translate a statement to DuckDB's SQL; the result of a query that was analysed has the names and types found.
+
+    In place of `query.translate`.
+    """
+    sql, values = originals.translate(tree, context)
+    if isinstance(tree, exp.Query) and (columns := getattr(context, "result_columns", None)):
+        sql = coerced(sql, columns)
+    return sql, values
+
+
+def coerced(sql: str, columns: Columns) -> str:
+    """Return DuckDB's SQL of a query whose columns have other names and types.
+
+    Args:
+        sql: DuckDB's SQL of the query.
+        columns: the names and types, as GoogleSQL writes them; an empty name: as the query has it.
+    """
+    if not all(name for name, _ in columns):  # BigQuery names them f0_ and on
+        columns = tuple((name or f"f{position}_", kind) for position, (name, kind) in unnamed_from_zero(columns))
+    places = [f"c{position}" for position in range(len(columns))]
+    casts = ", ".join(
+        f"{cast(place, kind)} AS {quote(name)}" for place, (name, kind) in zip(places, columns, strict=True)
+    )
+    return f"SELECT {casts} FROM ({sql}) AS result({', '.join(places)})"
+
+
+def unnamed_from_zero(columns: Columns) -> list[tuple[int, tuple[str, str]]]:
+    """Return the columns with the number that those without a name get: 0 for the first of them."""
+    numbered, unnamed = [], 0
+    for column in columns:
+        numbered.append((unnamed, column))
+        unnamed += not column[0]
+    return numbered
+
+
+def cast(place: str, kind: str) -> str:
+    """Return DuckDB's expression that casts a column to a type of GoogleSQL, or the column itself."""
+    element = kind.removeprefix("ARRAY<").removesuffix(">") if kind.startswith("ARRAY<") else kind
+    if element not in COERCED:
+        return place
+    return f"CAST({place} AS {TO_DUCKDB[element]}{'[]' if element != kind else ''})"
