@@ -5,6 +5,7 @@ routines, some functions), or a temporary table. So do scripts and all that is n
 """
 
 import contextlib
+import functools
 import re
 import threading
 import traceback
@@ -20,26 +21,26 @@ from local_bigquery.engine.types import TO_DUCKDB, bigquery_type
 from local_bigquery.errors import BigQueryError
 from sqlglot import exp
 
-from bigquery import kept, originals
-from lumbung.googlesql import analyzer
+from bigquery import originals
+from bigquery.kept_analyses import KeptAnalyses
+from lumbung.googlesql import analyzer, engine
 from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError, UnknownFunctionError
 
 Columns = tuple[tuple[str, str], ...]
 
-QUERY = re.compile(r"(\s|\(|--[^\n]*\n|#[^\n]*\n|/\*.*?\*/)*(SELECT|WITH|FROM)\b", re.IGNORECASE | re.DOTALL)
-# Names that BigQuery's service knows, beside the tables and functions of GoogleSQL.
-SERVICE = re.compile(
-    r"INFORMATION_SCHEMA|\b_(PARTITIONTIME|PARTITIONDATE|TABLE_SUFFIX|FILE_NAME)\b|__TABLES__|@@|[@$]-?\d|[\w-]\*`"
-    r"|\bCOLLATE\s*\(|\b(ML|VECTOR_SEARCH|EXTERNAL_QUERY|GAP_FILL|KEYS|AEAD|DLP|S2)\b",
-    re.IGNORECASE,
+QUERY = re.compile(
+    r"(?:\s|\(|--[^\n]*+\n|\#[^\n]*+\n|/\*(?:(?!\*/).)*+\*/)*+(?:SELECT|WITH|FROM)\b", re.IGNORECASE | re.DOTALL
+)
+# Columns and variables that BigQuery's service adds to those of GoogleSQL.
+OF_THE_SERVICE = re.compile(
+    r"(?:Unrecognized name: |Name )`?(?:@@|_PARTITIONTIME|_PARTITIONDATE|_TABLE_SUFFIX|_FILE_NAME)", re.IGNORECASE
 )
 # Types that DuckDB casts to as BigQuery coerces; a result of another type keeps the one it has.
 COERCED = {"STRING", "INT64", "FLOAT64", "NUMERIC", "BOOL", "DATE", "TIME", "DATETIME", "TIMESTAMP", "JSON"}
-KEPT_TABLES = 300
 BYTES_LITERAL = re.compile(r"""\b(b|rb|br)['"]""", re.IGNORECASE)  # or a text that ends in these letters
 
 
-class UnknownError(Exception):
+class NotAnalysedError(Exception):
     """The engine cannot judge a query."""
 
 
@@ -49,9 +50,9 @@ class Analysis:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.is_on = True
-        self._kept = kept.Kept()
+        self._kept = KeptAnalyses()
         self._tables: dict[str, Columns] = {}
-        self._catalogue: analyzer.Catalogue | None = None
+        self._catalogue: analyzer.Catalogue | None = None  # of these tables
 
     def columns(self, config: Any, context: Any, statements: Sequence[Any]) -> Columns | None:
         """Return the names and types of a query's result; None: it was not analysed.
@@ -66,7 +67,7 @@ class Analysis:
         """
         sql = config.query or ""
         is_query = len(statements) == 1 and statements[0].kind == "SQL" and QUERY.match(sql)
-        if not (self.is_on and is_query) or context.variables or SERVICE.search(sql):
+        if not (self.is_on and is_query) or context.variables:
             return None
         try:
             parameters = tuple(parameter_types(config.queryParameters or []))
@@ -79,29 +80,33 @@ class Analysis:
                     columns = self._analyse(sql, parameters, known)
                     self._kept.put(columns, "columns", sql, parameters, known)
                 return tuple((name, kind) for name, kind in columns)
-        except (UnknownError, UnknownFunctionError):
+        except (NotAnalysedError, UnknownFunctionError):
             return None
         except (MissingEngineError, metadata.PackageNotFoundError):
             self.is_on = False
             return None
         except GoogleSqlError as error:
+            if OF_THE_SERVICE.match(error.message):
+                return None
             place = f" at [{error.line}:{error.column}]" if error.line else ""
             raise BigQueryError("invalidQuery", f"{error.message}{place}") from error
         except Exception as error:
-            if not type(error).__module__.startswith("wasmtime"):
+            if type(error).__module__.partition(".")[0] not in ("wasmtime", "google"):
                 raise
-            traceback.print_exc()  # a fault that has ended the engine: the server goes on without it
-            self.is_on = False
+            traceback.print_exc()  # too deep an expression for the engine, or for its answer to be read
+            with self._lock:
+                self._catalogue = None
+                engine.shared.cache_clear()  # the next query starts another
             return None
 
     def _analyse(self, sql: str, parameters: Columns, known: dict[str, Columns]) -> Columns:
-        if self._catalogue is None or any(self._tables.get(path) != columns for path, columns in known.items()):
-            # A new one takes 12 ms, so it holds the tables of earlier queries, too.
+        if self._catalogue is None or self._tables != known:  # a new one takes 10 ms
+            if len({path.casefold() for path in known}) < len(known):  # to the engine they are the same
+                raise NotAnalysedError
+            catalogue = analyzer.Catalogue(known)
             if self._catalogue:
                 self._catalogue.close()
-            earlier = self._tables if len(self._tables) < KEPT_TABLES else {}
-            self._tables = {**earlier, **known}
-            self._catalogue = analyzer.Catalogue(self._tables)
+            self._catalogue, self._tables = catalogue, known
         return self._catalogue.analyse(sql, dict(parameters)).columns
 
 
@@ -116,26 +121,26 @@ def table_columns(path: str, context: Any) -> Columns:
         context: the names that the query is read with.
 
     Raises:
-        UnknownError: there is no such table, or it is a temporary one: the query then tells why it fails, if it does.
+        NotAnalysedError: there is no such table, or it is a temporary one: the query then says why it fails.
     """
     parts = path.split(".")
     if len(parts) > 3 or (len(parts) == 1 and (not context.dataset_id or path.casefold() in context.temporary)):
-        raise UnknownError
+        raise NotAnalysedError
     project, dataset, table = [context.project_id, context.dataset_id][: 3 - len(parts)] + parts
     with contextlib.suppress(BigQueryError, duckdb.Error):
         if fields := tables.columns(project, dataset, table):
             return tuple((field.name, bigquery_type(field)) for field in fields)
-    raise UnknownError
+    raise NotAnalysedError
 
 
 def parameter_types(parameters: Sequence[Any]) -> list[tuple[str, str]]:
     """Return the names and types of a job's query parameters.
 
     Raises:
-        UnknownError: they have no names.
+        NotAnalysedError: they have no names.
     """
     if not all(parameter.name for parameter in parameters):
-        raise UnknownError
+        raise NotAnalysedError
     return [(parameter.name, _type_text(parameter.parameterType)) for parameter in parameters]
 
 
@@ -174,7 +179,14 @@ def run_statements(
     if has_bytes_beyond_ascii(config.query or ""):
         raise BigQueryError("invalidQuery", "A BYTES literal with characters beyond ASCII is not supported locally")
     context.result_columns = ANALYSIS.columns(config, context, statements)
-    return originals.run_statements(cursor, project, job, config, dry_run, isolated, context, statements)
+    run = functools.partial(originals.run_statements, cursor, project, job, config, dry_run, isolated)
+    try:
+        return run(context, statements)
+    except duckdb.BinderException as error:
+        if context.result_columns is None or "columns available but" not in str(error):
+            raise
+        context.result_columns = None  # a table got other columns since the query was analysed
+        return run(context, statements)
 
 
 def translate(tree: exp.Expression, context: Any) -> tuple[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import BadRequest
+from google.api_core.exceptions import BadRequest, NotFound
 from google.cloud import bigquery
 
 from support.bigquery_client import connect, rows_of, session_config
@@ -105,7 +105,37 @@ for fault in (MissingEngineError("none"), wasmtime.Trap("broken")):
 
 
 def test_without_an_engine_queries_run_as_they_are(tmp_path: Path) -> None:
-    assert run_inside(WITHOUT, tmp_path).splitlines() == ["None False"] * 2
+    assert run_inside(WITHOUT, tmp_path).splitlines() == ["None False", "None True"]
+
+
+@pytest.mark.parametrize("operands", [60, 300])
+def test_a_deep_expression_runs_and_the_next_query_is_analysed(client: bigquery.Client, operands: int) -> None:
+    assert rows_of(client.query_and_wait(f"SELECT {'+'.join(['1'] * operands)} AS x")) == [(operands,)]
+    with pytest.raises(BadRequest, match="Function not found: NOW"):
+        client.query_and_wait("SELECT NOW()")
+
+
+def test_a_table_s_name_in_another_case_is_another_table_and_harms_no_later_query(
+    client: bigquery.Client, table: str
+) -> None:
+    other = table.replace(".t", ".T")
+    for sql in (f"SELECT id FROM {other}", f"SELECT id FROM {table} UNION ALL SELECT id FROM {other}"):
+        with pytest.raises(NotFound):
+            client.query_and_wait(sql)
+    assert rows_of(client.query_and_wait("SELECT 5 AS five")) == [(5,)]
+    assert len(rows_of(client.query_and_wait(f"SELECT id FROM {table}"))) == 3
+
+
+def test_words_of_the_service_in_comments_and_texts_do_not_hide_a_query(client: bigquery.Client) -> None:
+    for sql in ("SELECT 1::STRING AS keys", "-- INFORMATION_SCHEMA\nSELECT '$5' ILIKE 'a'", "SELECT NOW(), '@@x'"):
+        with pytest.raises(BadRequest, match=r"Syntax error|Function not found"):
+            client.query_and_wait(sql)
+
+
+def test_many_comments_before_a_statement_take_no_time(client: bigquery.Client, dataset: str) -> None:
+    comments = "/* a column */\n" * 200  # with backtracking it would not end
+    client.query_and_wait(f"{comments}CREATE OR REPLACE TABLE {dataset}.commented (x INT64)")
+    assert rows_of(client.query_and_wait(f"{comments}SELECT 1 AS x")) == [(1,)]
 
 
 def test_a_start_with_known_queries_does_not_load_the_engine(start_bigquery: Any, tmp_path: Path) -> None:

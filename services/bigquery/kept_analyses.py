@@ -18,21 +18,28 @@ import lumbung.googlesql
 KEPT = 5000
 
 
-class Kept:
+class KeptAnalyses:
     """Answers by their question; the caller lets one thread in at a time."""
 
     def get(self, *question: Any) -> Any:
         """Return the answer to a question, both values that JSON can hold; None where it is not kept."""
-        found = self._connection.execute("SELECT answer FROM answers WHERE question = ?", [self._key(question)])
-        return next((json.loads(answer) for (answer,) in found), None)
+        rows = self._run("SELECT answer FROM answers WHERE question = ?", self._key(question))
+        return next((json.loads(answer) for (answer,) in rows), None)
 
     def put(self, answer: Any, *question: Any) -> None:
         """Keep an answer; all earlier ones go once there are too many."""
-        ((count,),) = self._connection.execute("SELECT count(*) FROM answers")
-        if count >= KEPT:
-            self._connection.execute("DELETE FROM answers")
-        row = [self._key(question), json.dumps(answer)]
-        self._connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", row)
+        self._run("DELETE FROM answers WHERE (SELECT count(*) FROM answers) >= ?", KEPT)
+        self._run("INSERT OR REPLACE INTO answers VALUES (?, ?)", self._key(question), json.dumps(answer))
+
+    def _run(self, statement: str, *values: Any) -> list[Any]:
+        # A power cut may spoil the file: then a new one is made. It holds nothing that cannot be found again.
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError:
+            if connection := self.__dict__.pop("_connection", None):
+                connection.close()
+            self._path.unlink(missing_ok=True)
+            return []
 
     def _key(self, question: Any) -> str:
         return hashlib.sha256(json.dumps([self._engine, question]).encode()).hexdigest()
@@ -44,19 +51,13 @@ class Kept:
         sources = (path.read_bytes() for path in sorted(folder.glob("*.py")))
         return f"{metadata.version('zetasql')} {hashlib.sha256(b''.join(sources)).hexdigest()}"
 
+    @property
+    def _path(self) -> Path:
+        return Path(settings.data_dir) / "analyses.sqlite"
+
     @functools.cached_property
     def _connection(self) -> sqlite3.Connection:
-        # A kill may lose or spoil it, and any other fault of the file makes a new one: it holds nothing of its own.
-        path = settings.data_dir / "analyses.sqlite"
-        try:
-            return _opened(path)
-        except sqlite3.DatabaseError:
-            path.unlink()
-            return _opened(path)
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("CREATE TABLE IF NOT EXISTS answers (question TEXT PRIMARY KEY, answer TEXT NOT NULL)")
-    return connection
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("CREATE TABLE IF NOT EXISTS answers (question TEXT PRIMARY KEY, answer TEXT NOT NULL)")
+        return connection
