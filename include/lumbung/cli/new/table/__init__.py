@@ -34,8 +34,8 @@ def files(address: str, origin: Contract) -> Files:
     path = SQL_ROOT / address.replace(".", "/")
     folder = CASES_ROOT / address.replace(".", "/") / case
     # A table's name hides its column of that name: without an alias the column would be the whole row.
-    is_hidden = origin.table in {column.name for column in origin.columns}
-    values = {"origin": origin, "is_hidden": is_hidden, "incremental": False, "check": None, **values}
+    prefix = "listed." if origin.table in {column.name for column in origin.columns} else ""
+    values = {"origin": origin, "prefix": prefix, "incremental": False, "check": None, **values}
     return {
         path.with_suffix(".yaml"): render("table/contract.yaml.j2", **values),
         path.with_suffix(".sql"): render("table/copy.sql.j2" if copies else "table/count.sql.j2", **values),
@@ -92,7 +92,7 @@ def _copy(origin: Contract) -> tuple[str, dict[str, Any], Rows, Rows]:
         "key": origin.key,
         "columns": columns,
         "incremental": origin.incremental,
-        "conditions": [query.selection(origin)],
+        "condition": query.selection(origin),
         "check": None if origin.incremental else {"rows": {"min": 1}},
     }
     return COPY, values, [*rows, other], [{column.name: row[column.name] for column in columns} for row in rows]
@@ -113,7 +113,7 @@ def _count(origin: Contract) -> tuple[str, dict[str, Any], Rows, Rows]:
         "grain": f"a {by.name} of {origin.address}",
         "key": [by.name],
         "columns": [by.model_copy(update={"required": True}), count],
-        "conditions": [f"{by.name} <> ''"],
+        "condition": f"{by.name} <> ''",
         "check": {"expression": "row_count > 0"},
     }
     return COUNT, values, given, [{by.name: text, count.name: rows} for text, rows in (("a", 1), ("b", 2))]
