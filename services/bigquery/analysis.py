@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import Any
 
 import duckdb
+import sqlglot
 from local_bigquery.catalog import tables
 from local_bigquery.engine.database import quote
 from local_bigquery.engine.types import TO_DUCKDB, bigquery_type
@@ -21,7 +22,7 @@ from sqlglot import exp
 
 from bigquery import kept, originals
 from lumbung.googlesql import analyzer
-from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError
+from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError, UnknownFunctionError
 
 Columns = tuple[tuple[str, str], ...]
 
@@ -32,13 +33,10 @@ SERVICE = re.compile(
     r"|\bCOLLATE\s*\(|\b(ML|VECTOR_SEARCH|EXTERNAL_QUERY|GAP_FILL|KEYS|AEAD|DLP|S2)\b",
     re.IGNORECASE,
 )
-UNKNOWN_FUNCTION = re.compile(r"(?:Table-valued f|Aggregate f|F)unction not found: `?([\w.`-]+)")
-# BigQuery's functions that the engine lacks.
-FUNCTIONS = {"SEARCH", "CONTAINS_SUBSTR", "MAX_BY", "MIN_BY", "APPEND", "RANGE_SESSIONIZE", "EDIT_DISTANCE", "EXTERNAL"}
 # Types that DuckDB casts to as BigQuery coerces; a result of another type keeps the one it has.
 COERCED = {"STRING", "INT64", "FLOAT64", "NUMERIC", "BOOL", "DATE", "TIME", "DATETIME", "TIMESTAMP", "JSON"}
 KEPT_TABLES = 300
-BYTES_BEYOND_ASCII = re.compile(r"""\b(b|rb|br)(['"])(?:(?!\2).)*[^\x00-\x7f]""", re.IGNORECASE)
+BYTES_LITERAL = re.compile(r"""\b(b|rb|br)['"]""", re.IGNORECASE)  # or a text that ends in these letters
 
 
 class UnknownError(Exception):
@@ -81,14 +79,12 @@ class Analysis:
                     columns = self._analyse(sql, parameters, known)
                     self._kept.put(columns, "columns", sql, parameters, known)
                 return tuple((name, kind) for name, kind in columns)
-        except UnknownError:
+        except (UnknownError, UnknownFunctionError):
             return None
         except (MissingEngineError, metadata.PackageNotFoundError):
             self.is_on = False
             return None
         except GoogleSqlError as error:
-            if (name := UNKNOWN_FUNCTION.match(error.message)) and is_of_the_service(name[1]):
-                return None
             place = f" at [{error.line}:{error.column}]" if error.line else ""
             raise BigQueryError("invalidQuery", f"{error.message}{place}") from error
         except Exception as error:
@@ -110,11 +106,6 @@ class Analysis:
 
 
 ANALYSIS = Analysis()
-
-
-def is_of_the_service(name: str) -> bool:
-    """Return whether BigQuery has a function that the engine does not know: a routine, or one of the service's."""
-    return "." in name or name.strip("`").upper() in FUNCTIONS
 
 
 def table_columns(path: str, context: Any) -> Columns:
@@ -161,6 +152,14 @@ def _type_text(kind: Any) -> str:
             return {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}.get(name, name)
 
 
+def has_bytes_beyond_ascii(sql: str) -> bool:
+    """Return whether a literal of BYTES is written with other characters, which DuckDB would take for code points."""
+    return bool(BYTES_LITERAL.search(sql)) and any(
+        token.token_type.name == "BYTE_STRING" and not sql[token.start : token.end + 1].isascii()
+        for token in sqlglot.tokenize(sql, dialect="bigquery")
+    )
+
+
 def run_statements(
     cursor: Any,
     project: str,
@@ -172,7 +171,7 @@ def run_statements(
     statements: Sequence[Any],
 ) -> Any:
     """Run a job's statements, its query once it is analysed. In place of `query._execute`, whose arguments it takes."""
-    if BYTES_BEYOND_ASCII.search(config.query or ""):
+    if has_bytes_beyond_ascii(config.query or ""):
         raise BigQueryError("invalidQuery", "A BYTES literal with characters beyond ASCII is not supported locally")
     context.result_columns = ANALYSIS.columns(config, context, statements)
     return originals.run_statements(cursor, project, job, config, dry_run, isolated, context, statements)

@@ -20,9 +20,12 @@ NEEDED = ("wasmtime", "zetasql.wasi", "tzdata")
 UNIMPLEMENTED = 12
 # How the engine writes an error, and where GoogleSQL's message names a position.
 FAILURE = re.compile(r"Code: (\d+), Message: (.*)", re.DOTALL)
-UNKNOWN_FUNCTION = re.compile(r"(?:Aggregate f|Table-valued f|F)unction not found: ([\w.]+)")
+UNKNOWN_FUNCTION = re.compile(r"(?:Aggregate f|Table-valued f|F)unction not found: ([\w.`-]+)")
 # What BigQuery has of functions, and the engine does not.
-LACKING = ("MAX_BY", "MIN_BY", "CONTAINS_SUBSTR", "SEARCH", "VECTOR_SEARCH", "GAP_FILL", "APPENDS", "EXTERNAL_QUERY")
+LACKING = {
+    *("MAX_BY", "MIN_BY", "CONTAINS_SUBSTR", "SEARCH", "VECTOR_SEARCH"),
+    *("GAP_FILL", "RANGE_SESSIONIZE", "APPENDS", "EXTERNAL_QUERY"),
+}
 POSITION = re.compile(r"\s*\[at (\d+):(\d+)\]\s*$")
 
 
@@ -112,6 +115,7 @@ def _refusal(text: str) -> GoogleSqlError:
     position = POSITION.search(message)
     line, column = map(int, position.groups()) if position else (0, 0)
     kind = UnimplementedError if code == str(UNIMPLEMENTED) else GoogleSqlError
-    if (function := UNKNOWN_FUNCTION.match(message)) and function[1].upper() in LACKING:
+    function = UNKNOWN_FUNCTION.match(message)
+    if function and ("." in function[1] or function[1].upper() in LACKING):  # a routine of a data set has a dot
         kind = UnknownFunctionError
     return kind(POSITION.sub("", message), line, column)

@@ -20,7 +20,7 @@ class UnimplementedError(GoogleSqlError):
 
 
 class UnknownFunctionError(GoogleSqlError):
-    """SQL uses a function that BigQuery has and this engine does not: it cannot be judged."""
+    """SQL uses a function that BigQuery may have and this engine does not, or a routine: it cannot be judged."""
 
 
 class MissingEngineError(Exception):

@@ -3,9 +3,10 @@
 import re
 from typing import Any
 
-from local_bigquery.sql.dialect import macro
 from local_bigquery.sql.rules.typing import BYTES, DECIMALS, FLOATS, TEXT, kind
 from sqlglot import exp
+
+from bigquery.translation.macros import macro
 
 Type = exp.DataType.Type
 UNKNOWN = {None, Type.UNKNOWN, Type.NULL}
@@ -44,7 +45,7 @@ def checked_text(node: exp.Expression, _context: Any) -> exp.Expression:
     if isinstance(node.this, exp.Literal) and re.fullmatch(pattern, node.this.name):
         return node
     text = exp.cast(node.this.copy(), "VARCHAR")
-    is_refused: exp.Expression = exp.not_(exp.func("regexp_full_match", text, exp.Literal.string(pattern)))
+    is_refused: exp.Condition = exp.not_(exp.func("regexp_full_match", text, exp.Literal.string(pattern)))
     if source not in TEXT:  # the type is known only when the query runs
         is_text = exp.func("typeof", node.this.copy()).eq(exp.Literal.string("VARCHAR"))
         is_refused = exp.and_(is_text, is_refused)
@@ -56,7 +57,7 @@ def checked_text(node: exp.Expression, _context: Any) -> exp.Expression:
 
 def safe_cast_rounds_away_from_zero(node: exp.Expression, _context: Any) -> exp.Expression:
     """SAFE_CAST of 2.5 to INT64 is 3, as CAST's is; DuckDB rounds to even."""
-    if is_safe(node) and node.to.this == Type.BIGINT and kind(node.this) in FLOATS:
+    if isinstance(node, exp.Cast) and is_safe(node) and node.to.this == Type.BIGINT and kind(node.this) in FLOATS:
         node.set("this", exp.Anonymous(this="round", expressions=[node.this]))
     return node
 

@@ -4,10 +4,11 @@ import re
 from typing import Any
 
 from local_bigquery.errors import BigQueryError
-from local_bigquery.sql.dialect import macro
 from local_bigquery.sql.rules import datetime
 from local_bigquery.sql.rules.typing import kind
 from sqlglot import exp
+
+from bigquery.translation.macros import macro
 
 Type = exp.DataType.Type
 # As local-bigquery's, and %e, which sqlglot writes as %-d.
@@ -17,6 +18,11 @@ TIMES = {Type.TIMESTAMP, Type.TIMESTAMPTZ}
 BELOW_A_SECOND = {"MILLISECOND": 1000, "MICROSECOND": 1_000_000}
 
 _element = datetime._element
+
+
+def call(name: str, *arguments: exp.Expression) -> exp.Expression:
+    """Return a call of a function of DuckDB."""
+    return exp.Anonymous(this=name, expressions=[*arguments])
 
 
 def element(piece: str, local: exp.Expression, instant: exp.Expression | None, zone: Any) -> exp.Expression:
@@ -30,13 +36,14 @@ def element(piece: str, local: exp.Expression, instant: exp.Expression | None, z
     """
     match piece:
         case "%e" | "%-d":
-            day = exp.cast(datetime.call("day", local.copy()), "VARCHAR")
-            return datetime.call("lpad", day, 2, " ")
+            day = exp.cast(call("day", local.copy()), "VARCHAR")
+            return call("lpad", day, exp.Literal.number(2), exp.Literal.string(" "))
         case "%E*S":
             return macro("_fraction_seconds", local.copy())
         case "%Z" if instant is None:
             return exp.Literal.string(piece)
-    return _element(piece, local, instant, zone)
+    text: exp.Expression = _element(piece, local, instant, zone)
+    return text
 
 
 def parts_of_a_second(node: exp.Expression, _context: Any) -> exp.Expression:
@@ -58,9 +65,9 @@ def floor_of_millis(node: exp.Expression, _context: Any) -> exp.Expression:
 def difference_in_hours(node: exp.Expression, _context: Any) -> exp.Expression:
     """The difference of two TIMESTAMPs is in hours; DuckDB's is in days."""
     if isinstance(node, exp.Sub) and {kind(node.this), kind(node.expression)} == {Type.TIMESTAMPTZ}:
-        later, earlier = (datetime.call("epoch_us", side) for side in (node.this, node.expression))
+        later, earlier = (call("epoch_us", side) for side in (node.this, node.expression))
         micros = exp.Sub(this=later, expression=earlier)
-        made = datetime.call("to_microseconds", micros)
+        made = call("to_microseconds", micros)
         made.type = exp.DataType.build("INTERVAL")
         return made
     return node

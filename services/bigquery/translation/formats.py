@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 from local_bigquery.errors import BigQueryError
-from local_bigquery.sql.dialect import macro
 from local_bigquery.sql.rules.typing import DECIMALS, FLOATS, TEXT, kind
 from sqlglot import exp
 
+from bigquery.translation.macros import macro
 from bigquery.translation.numbers import INTEGERS, unsupported
 
 SPECIFIER = re.compile(r"%(?:%|(?P<flags>[-+ #0']*)(?P<width>\d*|\*)(?:\.(?P<digits>\d+|\*))?(?P<letter>[a-zA-Z]))")
@@ -50,7 +50,7 @@ def specified(found: re.Match[str], arguments: list[exp.Expression]) -> exp.Expr
         raise BigQueryError("invalidQuery", "Too few arguments to FORMAT for pattern")
     value = arguments.pop(0)
     if letter in "tT":
-        text = exp.func("coalesce", printed(value, letter), exp.Literal.string("NULL"))
+        text = exp.Anonymous(this="coalesce", expressions=[printed(value, letter), exp.Literal.string("NULL")])
         return padded(text, flags, width)
     if "'" in flags:
         return padded(grouped(value, flags, digits, letter), flags.replace("'", ""), width)

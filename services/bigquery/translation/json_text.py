@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from local_bigquery.errors import BigQueryError
-from local_bigquery.sql.dialect import macro
 from local_bigquery.sql.rules.typing import TEXT, kind
 from sqlglot import exp
+
+from bigquery.translation.macros import macro
 
 Type = exp.DataType.Type
 AS_DUCKDB = {*TEXT, Type.BOOLEAN, Type.DATE}  # DuckDB writes these as BigQuery does
@@ -31,7 +32,7 @@ def written_values(node: exp.Expression, _context: Any) -> exp.Expression:
         if pretty:
             plain, text = text, macro("_json_pretty", exp.cast(text, "JSON"))
             text = exp.Case(ifs=[exp.If(this=pretty[0], true=text)], default=plain.copy())
-        return exp.func("coalesce", text, exp.Literal.string("null"))
+        return exp.Anonymous(this="coalesce", expressions=[text, exp.Literal.string("null")])
     if node.name.lower() == "bq.main.to_json" and not pretty:
         arguments = [exp.cast(to_json, "VARCHAR"), typeof, exp.false()]
         text = exp.Anonymous(this="_json_text", expressions=arguments)

@@ -4,14 +4,15 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from local_bigquery.errors import BigQueryError
-from local_bigquery.sql.dialect import macro
 from local_bigquery.sql.rules.typing import BYTES, DECIMALS, FLOATS, kind
 from sqlglot import exp
+
+from bigquery.translation.macros import macro
 
 Type = exp.DataType.Type
 INTEGERS = exp.DataType.INTEGER_TYPES
 NUMERIC_LIMIT = 10**29
-NOT_FINITE = {exp.Exp: "EXP", exp.Atanh: "ATANH", exp.Sinh: "SINH", exp.Cosh: "COSH"}
+NOT_FINITE: dict[type[exp.Expression], str] = {exp.Exp: "EXP", exp.Atanh: "ATANH", exp.Sinh: "SINH", exp.Cosh: "COSH"}
 
 
 def _is_nan(node: exp.Expression) -> exp.Expression | None:
@@ -57,6 +58,7 @@ def order_of_nan(node: exp.Expression, _context: Any) -> exp.Expression:
 
 def finite_results(node: exp.Expression, _context: Any) -> exp.Expression:
     """Refuse EXP, POW and others whose result is not a finite number."""
+    argument: exp.Expression
     if name := NOT_FINITE.get(type(node)):
         argument = exp.cast(node.this.copy(), "DOUBLE")
     elif isinstance(node, exp.Pow):

@@ -4,9 +4,10 @@ import re
 from typing import Any
 
 from local_bigquery.errors import BigQueryError
-from local_bigquery.sql.dialect import macro
 from local_bigquery.sql.rules.typing import BYTES, kind
 from sqlglot import exp
+
+from bigquery.translation.macros import macro
 
 # Unicode's White_Space, which TRIM removes.
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"

@@ -109,6 +109,7 @@ def test_what_bigquery_has_and_the_engine_lacks_is_told_apart_from_a_refusal(cat
     for sql in (
         "SELECT max_by(city, student_id) AS x FROM dwh.student",
         "SELECT CONTAINS_SUBSTR(city, 'a') FROM dwh.student",
+        "SELECT `other-project.tools.clean`(city) FROM dwh.student",  # a routine
     ):
         with pytest.raises(UnknownFunctionError):
             catalogue.analyse(sql)
