@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from local_bigquery.engine.database import quote
+from local_bigquery.errors import BigQueryError
 from local_bigquery.jobs import load
 from local_bigquery.jobs.storage import literal
 
-from bigquery import originals
+from bigquery import misfits, originals
 
 # The file that was uploaded with the job that this thread runs.
 UPLOAD: contextvars.ContextVar[str | None] = contextvars.ContextVar("UPLOAD", default=None)
@@ -34,6 +35,10 @@ def run(cursor: Any, config: Any, upload: str | None) -> Any:
     token = UPLOAD.set(upload)
     try:
         return load.run(cursor, config, upload and glob.escape(upload))
+    except BigQueryError as error:
+        if "too many errors" not in error.message:
+            raise
+        raise BigQueryError(error.reason, f"{error.message} {misfits.first_misfit(cursor, config)}") from error
     finally:
         UPLOAD.reset(token)
 

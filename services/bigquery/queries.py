@@ -3,9 +3,11 @@
 import contextlib
 import re
 import threading
+from collections.abc import Iterator
 from typing import Any
 
-from local_bigquery.catalog import names
+from local_bigquery.catalog import names, tables
+from local_bigquery.errors import BigQueryError
 from sqlglot import exp
 
 from bigquery import catalog, originals, records
@@ -73,8 +75,35 @@ def run_statement(cursor: Any, tree: exp.Expression, context: Any, *args: Any) -
     """
     changed = tree.find(exp.Table) if isinstance(tree, exp.TruncateTable) else names.target(tree)
     target = changed and names.reference(changed, context.project_id, context.dataset_id or "")
-    with contextlib.nullcontext() if isinstance(tree, exp.Query) else CACHE.changing():
+    unchanged = isinstance(tree, exp.Query)
+    with contextlib.nullcontext() if unchanged else CACHE.changing(), default_data_set(tree, changed, context):
         statistics = originals.run_statement(cursor, tree, context, *args)
     if target:
         catalog.touch(*target)
     return statistics
+
+
+@contextlib.contextmanager
+def default_data_set(tree: exp.Expression, table: exp.Table | None, context: Any) -> Iterator[None]:
+    """Have a default data set while a statement defines a temporary table, without which local-bigquery fails.
+
+    Args:
+        tree: the statement.
+        table: the table that it changes, if it changes one.
+        context: the names that it is read with.
+
+    Raises:
+        BigQueryError: another table is to be defined, and neither its name nor the job says in which data set.
+    """
+    is_definition = isinstance(tree, exp.Create | exp.Drop | exp.Alter) and tree.args.get("kind") in ("TABLE", "VIEW")
+    if not is_definition or context.dataset_id or table is None or table.db:
+        yield
+        return
+    if not tree.find(exp.TemporaryProperty) and table.name.casefold() not in context.temporary:
+        message = f'Table "{table.name}" must be qualified with a dataset (e.g. dataset.table).'
+        raise BigQueryError("invalid", message)
+    context.dataset_id = tables.RESULTS  # BigQuery too has them in a data set that is hidden
+    try:
+        yield
+    finally:
+        context.dataset_id = None

@@ -33,6 +33,7 @@ from bigquery import (
     catalog,
     lakes,
     loads,
+    misfits,
     partitions,
     queries,
     records,
@@ -58,6 +59,7 @@ def patch() -> None:
     copy.decorated = partitions.copied_source
     runner.HANDLERS["copy"], runner.HANDLERS["load"] = writes.run_copy, loads.run
     load._hive, database._attach = loads.hive_options, lakes.attach
+    load._reader, load._projection, load._textual = misfits.read_source, misfits.project, misfits.textual
     # SQL may not name a partition, as it may not name `table@time`: both are refused as decorators.
     rules.tables.DECORATOR = re.compile(r"^(.+)[@$](-?\d+)$")
     translation.install()

@@ -37,3 +37,20 @@ def test_the_budget_outside_of_a_checkout_is_one_sentence(tmp_path: Path) -> Non
         f"{tmp_path}/tools: the budget's figures are in a checkout, not in what is installed here."
         " Run lumbung budget in a checkout."
     )
+
+
+def test_a_query_that_is_refused_says_so_in_the_words_of_google(bigquery_server: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lumbung", "query", "SELECT nam FROM UNNEST([STRUCT('Ani' AS name)])"],
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("LUMBUNG_")},
+            "LUMBUNG_HOME": str(tmp_path),
+            "BIGQUERY_EMULATOR_HOST": bigquery_server,
+            "PYTHONPATH": str(ROOT / "include"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert " ".join(done.stderr.split()) == "query: Unrecognized name: nam at [1:8]. Fix the query or the data."
