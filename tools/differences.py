@@ -71,7 +71,12 @@ that is not here and on one that is gone.
 
 Not analysed, and so as DuckDB has it: scripts, statements that are not queries, queries over temporary tables and
 `INFORMATION_SCHEMA`, and those that call functions which the engine lacks (`SEARCH`, `CONTAINS_SUBSTR`, `MAX_BY`,
-`MIN_BY`, `COLLATE`, routines, models)."""
+`MIN_BY`, `COLLATE`, routines, models).
+
+Loads with a schema refuse what BigQuery's documents refuse: a Parquet column whose type does not convert to the
+table's, a field that the schema lacks (unless `ignoreUnknownValues`), 1.5 in an INT64 column of JSON or CSV. The error
+of a value names the row and the field. Names match whatever their case. JSON that spells one name in several ways is
+refused here only, and so are, with `maxBadRecords`, rows with an unknown field, which BigQuery counts as bad ones."""
 
 
 if __name__ == "__main__":

@@ -22,7 +22,11 @@ def test_both_engines_give_the_same(bigquery_server):
 def test_a_row_too_few_is_found(bigquery_server, small_catalog, monkeypatch):
     load = engines._load
     monkeypatch.setattr(engines, "_load", lambda client, contract, rounds: load(client, contract, [[], rounds[1][1:]]))
-    drawn = lambda contract, *_: [dict.fromkeys(["id"], str(n)) | {"snapshot_date": DAY} for n in range(2)]  # noqa: E731
+
+    def drawn(contract, *_):
+        rows = ({"id": str(number), "snapshot_date": DAY} for number in range(2))
+        return [{column.name: row[column.name] for column in contract.columns if column.name in row} for row in rows]
+
     monkeypatch.setattr(engines, "random_rows", drawn)
     with connect(bigquery_server) as client:
         found = [difference for difference in engines.differences(client, small_catalog, 2, SEED) if difference]
