@@ -17,7 +17,8 @@ RUN uv pip install --quiet --compile-bytecode --require-hashes -r requirements/b
 # GoogleSQL's engine is compiled here, not at each start; only root can write it, as it is native code.
 COPY include/lumbung/__init__.py include/lumbung/
 COPY include/lumbung/googlesql include/lumbung/googlesql
-RUN XDG_CACHE_HOME=/opt/lumbung/cache PYTHONPATH=include .venv/bin/python -P -m lumbung.googlesql && chmod -R a+rX cache
+RUN XDG_CACHE_HOME=/opt/lumbung/cache PYTHONPATH=include .venv/bin/python -P -m lumbung.googlesql \
+    && mkdir -p cache && chmod -R a+rX cache
 
 
 FROM python:3.13.15-slim-trixie AS bigquery

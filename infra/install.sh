@@ -92,6 +92,6 @@ fi
 make_environment .venv-bigquery "$bigquery" bigquery
 # Where there is no engine for this machine, it says so.
 say "Compiling GoogleSQL's engine into the user's cache (half a minute, if it is not there)"
-PYTHONPATH=include .venv-bigquery/bin/python -P -m lumbung.googlesql || true
+PYTHONPATH=include .venv-bigquery/bin/python -P -m lumbung.googlesql
 if wants_spark; then make_environment .venv-spark "$spark" spark; fi
 if [ -n "$tool" ]; then make_environment ".venv-$tool" "$tools" "$tool"; fi

@@ -12,6 +12,7 @@ no password: keep it on loopback.
 """
 
 import argparse
+import contextlib
 import importlib.resources
 import os
 import re
@@ -88,7 +89,9 @@ def link_extensions(home: Path) -> None:
     Args:
         home: a folder that becomes $HOME, so that the user's own is left alone.
     """
-    os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))  # the user's, also when $HOME is another
+    with contextlib.suppress(RuntimeError):  # the user has no home
+        if not os.environ.get("XDG_CACHE_HOME"):
+            os.environ["XDG_CACHE_HOME"] = str(Path.home() / ".cache")  # the user's, also when $HOME is another
     os.environ["HOME"] = str(home)
     version = f"v{duckdb.__version__}"
     ((platform,),) = duckdb.sql("PRAGMA platform").fetchall()

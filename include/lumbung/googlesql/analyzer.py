@@ -69,7 +69,9 @@ class Catalogue:
             data.SetInParent()
             for row in given:
                 data.row.add().cell.extend(value_proto(row.get(name), kind) for name, kind in tables[path])
-        self._id = self._engine.call("RegisterCatalog", request, messages.RegisterResponse).registered_id
+        self._request, self._start = request, 0
+        self._id: int = 0
+        self._register()
 
     def __enter__(self) -> Self:
         return self
@@ -83,8 +85,16 @@ class Catalogue:
         """Give the catalogue's memory back."""
         from google.protobuf import empty_pb2
 
-        request = self._messages.UnregisterRequest(registered_id=self._id)
-        self._engine.call("UnregisterCatalog", request, empty_pb2.Empty)
+        if self._start == self._engine.starts:
+            request = self._messages.UnregisterRequest(registered_id=self._id)
+            self._engine.call("UnregisterCatalog", request, empty_pb2.Empty)
+
+    def _register(self) -> int:
+        """The engine's number of this catalogue, which it gets anew when the engine was started again."""
+        if self._start != self._engine.starts:
+            answer = self._engine.call("RegisterCatalog", self._request, self._messages.RegisterResponse)
+            self._start, self._id = self._engine.starts, answer.registered_id
+        return self._id
 
     def analyse(self, sql: str, parameters: Mapping[str, str] | None = None) -> Statement:
         """Analyse one statement.
@@ -95,6 +105,7 @@ class Catalogue:
 
         Raises:
             GoogleSqlError: BigQuery would refuse it.
+            NotJudgedError: BigQuery may take it; the engine cannot tell.
         """
         request = self._messages.AnalyzeRequest(sql_statement=sql)
         statement = self._analyse(request, parameters)
@@ -138,9 +149,10 @@ class Catalogue:
         messages, parameters = self._messages, parameters or {}
         kinds = {name: kind for name, (kind, _) in parameters.items()}
         request = messages.PrepareQueryRequest(
-            sql=sql, options=_with(kinds), registered_catalog_id=self._id, descriptor_pool_list=self._pools
+            sql=sql, options=_with(kinds), registered_catalog_id=self._register(), descriptor_pool_list=self._pools
         )
         prepared = self._engine.call("PrepareQuery", request, messages.PrepareQueryResponse).prepared
+        start = self._engine.starts
         try:
             columns = tuple((column.name, type_name(column.type)) for column in prepared.columns)
             _refuse_repeated(columns)
@@ -153,13 +165,14 @@ class Catalogue:
                 for row in result.content.table_data.row
             ]
         finally:
-            release = messages.UnprepareQueryRequest(prepared_query_id=prepared.prepared_query_id)
-            self._engine.call("UnprepareQuery", release, empty_pb2.Empty)
+            if start == self._engine.starts:
+                release = messages.UnprepareQueryRequest(prepared_query_id=prepared.prepared_query_id)
+                self._engine.call("UnprepareQuery", release, empty_pb2.Empty)
         return columns, rows
 
     def _analyse(self, request: Any, parameters: Mapping[str, str] | None) -> Statement:
         request.options.CopyFrom(_with(parameters or {}))
-        request.registered_catalog_id = self._id
+        request.registered_catalog_id = self._register()
         request.descriptor_pool_list.CopyFrom(self._pools)
         answer = self._engine.call("Analyze", request, self._messages.AnalyzeResponse)
         statement = answer.resolved_statement
@@ -239,12 +252,13 @@ def _refuse_repeated(columns: Columns) -> None:
         raise GoogleSqlError(f"Duplicate column names in the result are not supported. Found: {', '.join(repeated)}")
 
 
-def _parameters(message: Any) -> Iterator[str]:
-    """The names of the query parameters inside a message of the engine."""
-    for field, value in message.ListFields():
-        if field.type != field.TYPE_MESSAGE:
-            continue
-        for inner in value if field.is_repeated else (value,):
-            if inner.DESCRIPTOR.name == "ResolvedParameterProto":
-                yield inner.name
-            yield from _parameters(inner)
+def _parameters(statement: Any) -> Iterator[str]:
+    """The names of the query parameters inside a message of the engine, which may be deeper than Python's stack."""
+    messages = [statement]
+    while messages:
+        message = messages.pop()
+        if message.DESCRIPTOR.name == "ResolvedParameterProto":
+            yield message.name
+        for field, value in message.ListFields():
+            if field.type == field.TYPE_MESSAGE:
+                messages.extend(value if field.is_repeated else (value,))

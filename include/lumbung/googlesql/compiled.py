@@ -1,4 +1,4 @@
-"""The compiled form of GoogleSQL's engine, kept between starts: compiling takes 20 s of CPU and 1 GB, loading 1 ms."""
+"""The compiled form of GoogleSQL's engine, kept between starts: compiling takes 20 s of CPU and 1.1 GB."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import tempfile
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 
 DIGEST = 16
 """How many hexadecimal digits of a checksum a file's name has."""
+UNUSED = 7 * 86400
+"""After how many seconds without a start another version's form, of 76 MB, is deleted: checkouts may share a cache."""
 
 
-def folder() -> Path:
-    """Where compiled forms are kept: in the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lumbung" / "googlesql"
+def folder() -> Path | None:
+    """Where compiled forms are kept: in the user's cache; None where there is neither one nor a home."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lumbung" / "googlesql"
+    except RuntimeError:  # a user of a container that only has a number
+        return None
 
 
 def module(engine: wasmtime.Engine, source: Path) -> wasmtime.Module:
@@ -38,16 +44,21 @@ def module(engine: wasmtime.Engine, source: Path) -> wasmtime.Module:
 
     made_for = (_digest(source.read_bytes()), version("wasmtime"), platform.system(), platform.machine())
     prefix = "-".join(made_for).lower()
-    if _is_private(folder()):
-        for path in sorted(folder().glob(f"{prefix}-*.cwasm")):
+    cache = folder()
+    if cache and _is_private(cache):
+        for path in sorted(cache.glob(f"{prefix}-*.cwasm")):
             with contextlib.suppress(OSError, wasmtime.WasmtimeError):
                 if path.stem.rpartition("-")[2] == _digest(path.read_bytes()):
-                    return wasmtime.Module.deserialize_file(engine, str(path))
+                    module = wasmtime.Module.deserialize_file(engine, str(path))
+                    with contextlib.suppress(OSError):  # it may be the administrator's
+                        os.utime(path)
+                    return module
             with contextlib.suppress(OSError):
                 path.unlink()
     content = _compile(source)
-    with contextlib.suppress(OSError):  # a full or read-only disk: the next start compiles again
-        _keep(content, prefix)
+    if cache:
+        with contextlib.suppress(OSError):  # a full or read-only disk: the next start compiles again
+            _keep(content, cache, prefix)
     return wasmtime.Module.deserialize(engine, content)
 
 
@@ -70,21 +81,30 @@ def _compile(source: Path) -> bytes:
     return bytes(wasmtime.Module.from_file(wasmtime.Engine(portable), str(source)).serialize())
 
 
-def _keep(content: bytes, prefix: str) -> None:
-    folder().parent.mkdir(parents=True, exist_ok=True)
-    folder().mkdir(mode=0o700, exist_ok=True)
-    if not _is_private(folder()):
+def _keep(content: bytes, cache: Path, prefix: str) -> None:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.mkdir(mode=0o700, exist_ok=True)
+    if not _is_private(cache):
         return
+    _delete_unused(cache, prefix)
     # Under a name of its own first, and on the disk before it gets its name: nobody ever loads a part of it.
-    with tempfile.NamedTemporaryFile(dir=folder(), delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
         try:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            Path(file.name).replace(folder() / f"{prefix}-{_digest(content)}.cwasm")
+            Path(file.name).replace(cache / f"{prefix}-{_digest(content)}.cwasm")
         except OSError:
             Path(file.name).unlink()
             raise
+
+
+def _delete_unused(cache: Path, prefix: str) -> None:
+    """Delete the forms of other versions, and parts that a killed process left; those of this version always stay."""
+    for path in cache.iterdir():
+        with contextlib.suppress(OSError):  # another process may delete it, too
+            if not path.name.startswith(f"{prefix}-") and time.time() - path.stat().st_mtime > UNUSED:
+                path.unlink()
 
 
 def _is_private(path: Path) -> bool:

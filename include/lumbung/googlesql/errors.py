@@ -19,8 +19,12 @@ class UnimplementedError(GoogleSqlError):
     """The analyzer takes it; the reference implementation cannot evaluate it."""
 
 
-class UnknownFunctionError(GoogleSqlError):
-    """SQL uses a function that BigQuery may have and this engine does not, or a routine: it cannot be judged."""
+class NotJudgedError(GoogleSqlError):
+    """The engine cannot judge SQL that BigQuery may take, as its expressions are too deep: it is not a refusal."""
+
+
+class UnknownFunctionError(NotJudgedError):
+    """SQL uses a function that BigQuery may have and this engine does not, or a routine."""
 
 
 class MissingEngineError(Exception):

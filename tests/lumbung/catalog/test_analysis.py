@@ -79,7 +79,6 @@ REFUSED = [
     ("SELECT EXTRACT(EPOCH FROM instant) AS x FROM dwh.read", (2, 16), "found EPOCH", "UNIX_SECONDS(x)"),
     ("SELECT id AS x FROM dwh.read\nUNION ALL\nSELECT name FROM dwh.read", (4, 1), "INT64, STRING", "CAST them"),
     ("SELECT name || NULL AS x FROM dwh.read", (2, 16), "cannot be literal NULL", "Leave the NULL out"),
-    ("SELECT tags[0] AS x FROM dwh.read", (2, 13), "array[OFFSET(zero_based_offset)]", "reference"),
     ("SELECT CAST(id AS VARCHAR) AS x FROM dwh.read", (2, 19), "Type not found: VARCHAR", "such as STRING"),
     ("SELECT IF(id > 1, id, name) AS x FROM dwh.read", (2, 8), "BOOL, INT64, STRING", "CAST them to one type"),
     ("SELECT id AS x FROM dwh.read WHERE id", (2, 36), "should return type BOOL", "Write a condition"),

@@ -4,7 +4,7 @@ import pytest
 
 from lumbung.googlesql import analyzer
 from lumbung.googlesql.analyzer import Catalogue
-from lumbung.googlesql.errors import GoogleSqlError, UnimplementedError, UnknownFunctionError
+from lumbung.googlesql.errors import GoogleSqlError, NotJudgedError, UnimplementedError, UnknownFunctionError
 
 STUDENT = [("student_id", "INT64"), ("city", "STRING"), ("joined", "DATE"), ("tags", "ARRAY<STRING>")]
 
@@ -116,3 +116,41 @@ def test_what_bigquery_has_and_the_engine_lacks_is_told_apart_from_a_refusal(cat
     with pytest.raises(GoogleSqlError, match="Function not found: NOW") as refusal:
         catalogue.analyse("SELECT NOW()")
     assert not isinstance(refusal.value, UnknownFunctionError)
+
+
+DEEP = {
+    "operators": lambda count: "||".join(["city"] * count),
+    "sums": lambda count: "+".join(["student_id"] * count),
+    "functions": lambda count: f"{'IF(student_id > 1, ' * count}1{', @p)' * count}",
+}
+
+
+@pytest.mark.parametrize("shape", DEEP)
+def test_deep_expressions_are_judged_or_said_not_to_be_and_the_engine_goes_on(catalogue, shape):
+    for operands in (25, 60):
+        sql = f"SELECT {DEEP[shape](operands)} AS x FROM dwh.student WHERE student_id = @p"
+        statement = catalogue.analyse(sql, {"p": "INT64"})
+        assert statement.columns == (("x", "STRING" if shape == "operators" else "INT64"),)
+        assert statement.parameters == {"p"}
+        with pytest.raises(GoogleSqlError, match="Unrecognized name: town") as refusal:
+            catalogue.analyse(sql.replace("FROM", ", town FROM"), {"p": "INT64"})
+        assert not isinstance(refusal.value, NotJudgedError)
+    with pytest.raises(NotJudgedError):
+        catalogue.analyse(f"SELECT {DEEP[shape](300)} AS x FROM dwh.student", {"p": "INT64"})
+    assert catalogue.analyse("SELECT city FROM dwh.student").columns == (("city", "STRING"),)
+
+
+def test_the_engine_goes_on_however_often_it_fails(catalogue):
+    for _ in range(8):  # one that is not started again fails for good after six
+        with pytest.raises(NotJudgedError):
+            catalogue.analyse(f"SELECT {DEEP['operators'](300)} AS x FROM dwh.student")
+    assert catalogue.analyse(f"SELECT {DEEP['operators'](100)} AS x FROM dwh.student").columns
+
+
+def test_rows_are_there_after_a_failure_of_the_engine():
+    with Catalogue({"t": [("a", "INT64")]}, {"t": [{"a": 7}]}) as catalogue:
+        with pytest.raises(NotJudgedError):
+            catalogue.evaluate(f"SELECT {'+'.join(['a'] * 300)} AS x FROM t")
+        assert catalogue.evaluate(f"SELECT {'+'.join(['a'] * 100)} AS x FROM t")[1] == [(700,)]
+    with Catalogue({"t": [("a", "INT64")]}) as catalogue, pytest.raises(NotJudgedError):
+        catalogue.analyse(f"SELECT {'+'.join(['a'] * 300)} AS x FROM t")

@@ -1,6 +1,9 @@
 import hashlib
+import os
+import pwd
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -80,7 +83,39 @@ def test_another_engine_or_version_is_compiled_apart(source, cache, monkeypatch)
     assert answer(source) == 43
     monkeypatch.setattr(compiled, "version", lambda _: "0.0")
     assert answer(source) == 43
-    assert len(list(cache.iterdir())) == 3
+    assert len(list(cache.iterdir())) == 3  # other checkouts may use them
+
+
+def test_what_no_version_has_used_for_a_week_is_deleted_when_a_new_one_is_kept(source, cache, monkeypatch):
+    answer(source)
+    (used,) = cache.iterdir()
+    old, part = used.with_name("old-0.cwasm"), used.with_name("tmpkilled")
+    same_version = used.with_name(f"{used.stem.rpartition('-')[0]}-{'0' * compiled.DIGEST}.cwasm")
+    for path in (used, old, part, same_version):
+        path.touch()
+        os.utime(path, (time.time() - 8 * 86400,) * 2)
+    new = used.with_name("new-0.cwasm")
+    new.touch()
+    compiled._keep(b"", cache, used.stem.rpartition("-")[0])
+    assert {used, new, same_version} < {*cache.iterdir()}
+    assert not old.exists()
+    assert not part.exists()
+    same_version.unlink()
+    assert loaded(source, monkeypatch) == 42
+    monkeypatch.setattr(compiled, "version", lambda _: "0.0")
+    answer(source)
+    assert used.exists()  # it was used just now
+
+
+def test_where_there_is_no_home_it_is_compiled_each_time(source, monkeypatch):
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert compiled.folder() is None
+    assert answer(source) == answer(source) == 42
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707])

@@ -59,3 +59,11 @@ def test_it_goes_on_after_a_refusal_and_with_more_than_its_memory_has_room_for()
         with pytest.raises(GoogleSqlError):
             catalogue.evaluate("SELECT b FROM t")
         assert catalogue.evaluate("SELECT SUM(LENGTH(a)) AS length FROM t")[1] == [(20_000_000,)]
+
+
+def test_an_installation_without_it_is_told_so_and_goes_on(tmp_path):
+    (tmp_path / "zetasql.py").write_text("raise ImportError('no zetasql here')\n")
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), PYTHONPATH))}
+    command = [sys.executable, "-P", "-m", "lumbung.googlesql"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert "(no zetasql here): SQL is not checked by it" in done.stdout
