@@ -8,7 +8,6 @@ import contextlib
 import functools
 import re
 import threading
-import traceback
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
@@ -23,8 +22,8 @@ from sqlglot import exp
 
 from bigquery import originals
 from bigquery.kept_analyses import KeptAnalyses
-from lumbung.googlesql import analyzer, engine
-from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError, UnknownFunctionError
+from lumbung.googlesql import analyzer
+from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError, NotJudgedError
 
 Columns = tuple[tuple[str, str], ...]
 
@@ -80,7 +79,7 @@ class Analysis:
                     columns = self._analyse(sql, parameters, known)
                     self._kept.put(columns, "columns", sql, parameters, known)
                 return tuple((name, kind) for name, kind in columns)
-        except (NotAnalysedError, UnknownFunctionError):
+        except (NotAnalysedError, NotJudgedError):
             return None
         except (MissingEngineError, metadata.PackageNotFoundError):
             self.is_on = False
@@ -90,14 +89,6 @@ class Analysis:
                 return None
             place = f" at [{error.line}:{error.column}]" if error.line else ""
             raise BigQueryError("invalidQuery", f"{error.message}{place}") from error
-        except Exception as error:
-            if type(error).__module__.partition(".")[0] not in ("wasmtime", "google"):
-                raise
-            traceback.print_exc()  # too deep an expression for the engine, or for its answer to be read
-            with self._lock:
-                self._catalogue = None
-                engine.shared.cache_clear()  # the next query starts another
-            return None
 
     def _analyse(self, sql: str, parameters: Columns, known: dict[str, Columns]) -> Columns:
         if self._catalogue is None or self._tables != known:  # a new one takes 10 ms

@@ -88,14 +88,13 @@ def test_a_table_that_changed_is_analysed_afresh(client: bigquery.Client, datase
 
 
 WITHOUT = """
-import wasmtime
 from bigquery import analysis
 from local_bigquery.jobs.query import JobConfigurationQuery
 from local_bigquery.sql import script
 from local_bigquery.sql.translate import Context
-from lumbung.googlesql.errors import MissingEngineError
+from lumbung.googlesql.errors import MissingEngineError, NotJudgedError
 config = JobConfigurationQuery(query="SELECT NOW()")
-for fault in (MissingEngineError("none"), wasmtime.Trap("broken")):
+for fault in (MissingEngineError("none"), NotJudgedError("too deep")):
     def fail(sql):
         raise fault
     analysis.analyzer.tables = fail
