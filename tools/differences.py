@@ -69,9 +69,18 @@ What is left is on this page: the differences over {probes} probes, expressions 
 clauses in `tests/services/bigquery/differential/`. The tests ask both engines all of them, and fail on a difference
 that is not here and on one that is gone.
 
-Not analysed, and so as DuckDB has it: scripts, statements that are not queries, queries over temporary tables and
-`INFORMATION_SCHEMA`, and those that call functions which the engine lacks (`SEARCH`, `CONTAINS_SUBSTR`, `MAX_BY`,
-`MIN_BY`, `COLLATE`, routines, models).
+Not analysed, so it runs as DuckDB has it, and mistakes show only in the cloud:
+
+- scripts, and all statements but queries: DML (INSERT, UPDATE, DELETE, MERGE) and DDL, with the query of
+  `CREATE TABLE … AS SELECT`, too;
+- queries over `INFORMATION_SCHEMA`, temporary tables, wildcard tables (`events_*`) and partitions (`table$20260101`);
+- queries with pseudo-columns (`_PARTITIONTIME`, `_PARTITIONDATE`, `_TABLE_SUFFIX`, `_FILE_NAME`), system variables
+  (`@@…`) or positional parameters (`?`);
+- queries that call what the engine lacks: `SEARCH`, `CONTAINS_SUBSTR`, `MAX_BY`, `MIN_BY`, `COLLATE`, routines, models.
+
+STRUCTs meet by position, as in BigQuery, where they are written as `STRUCT(…)`. Columns of tables that are STRUCTs with
+other names of members meet by name, as DuckDB has it: in CASE, IF, COALESCE, arrays, comparisons, set operations and
+INSERT. A STRUCT that meets such a column, and one with two members of one name, has members without names.
 
 Loads with a schema refuse what BigQuery's documents refuse: a Parquet column whose type does not convert to the
 table's, a field that the schema lacks (unless `ignoreUnknownValues`), 1.5 in an INT64 column of JSON or CSV. The error

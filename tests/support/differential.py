@@ -88,6 +88,7 @@ def answer(probe: str, columns: list[tuple[str, str]], rows: list[list[Any]]) ->
 
 def difference(google: Answer, local: Answer) -> str:
     """Return the kind of the difference between two answers; empty: none."""
+    assert "internal error" not in local.refusal.casefold(), f"the server failed: {local.refusal}"
     if google.refusal or local.refusal:
         if google.refusal and local.refusal:
             return ""

@@ -2,8 +2,7 @@
 -- Grain: a country of contracts, as written by the source; no trimming, no case-folding. That of an address is another.
 -- Traps: contracts, held ones and relations add up over countries, parties do not: one of contracts in two countries
 -- counts in both. Joining parties to contracts repeats contracts, so each is counted apart.
--- The name differs from dim_contract.country: GROUP BY takes a SELECT's alias on BigQuery, the column on the local
--- server.
+-- The name differs from dim_contract.country, since GROUP BY takes a SELECT's alias before a column.
 WITH contract AS (
     SELECT
         contract_id,

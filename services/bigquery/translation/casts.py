@@ -13,14 +13,15 @@ UNKNOWN = {None, Type.UNKNOWN, Type.NULL}
 TIMES = {Type.TIME, Type.TIMESTAMP, Type.TIMESTAMPTZ}
 # The texts that BigQuery casts; DuckDB casts more ('1.9' and '1_0' to INT64, 'yes' to BOOL, '2026/01/02 x' to DATE).
 NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
+HEXADECIMAL = r"\s*[+-]?0[xX][0-9a-fA-F]+\s*"
 DAY = r"(000[1-9]|00[1-9]\d|0[1-9]\d\d|[1-9]\d{3})-\d{1,2}-\d{1,2}"
 HOUR = r"([01]?\d|2[0-3]):[0-5]?\d:[0-5]?\d(\.\d{1,6})?"
 ZONE = r"([zZ]|[+-]\d{1,2}(:?\d{2})?|[A-Za-z_]+(/[A-Za-z_+-]+)*\d*)"
 CASTABLE = {
-    Type.BIGINT: ("Bad int64 value", r"\s*[+-]?(\d+|0[xX][0-9a-fA-F]+)\s*"),
+    Type.BIGINT: ("Bad int64 value", rf"\s*[+-]?\d+\s*|{HEXADECIMAL}"),
     Type.DECIMAL: ("Invalid NUMERIC value", NUMBER),
     Type.BIGDECIMAL: ("Invalid BIGNUMERIC value", NUMBER),
-    Type.DOUBLE: ("Bad double value", rf"(?i){NUMBER}|\s*[+-]?(inf|infinity|nan)\s*"),
+    Type.DOUBLE: ("Bad double value", rf"(?i){NUMBER}|{HEXADECIMAL}|\s*[+-]?(inf|infinity|nan)\s*"),
     Type.BOOLEAN: ("Bad bool value", "(?i)true|false"),
     Type.DATE: ("Invalid date", DAY),
     Type.TIME: ("Invalid time string", HOUR),
@@ -42,7 +43,9 @@ def checked_text(node: exp.Expression, _context: Any) -> exp.Expression:
     if source not in TEXT | UNKNOWN or isinstance(node.this, exp.Null):
         return node
     message, pattern = CASTABLE[node.to.this]
-    if isinstance(node.this, exp.Literal) and re.fullmatch(pattern, node.this.name):
+    if source in TEXT and node.to.this in (Type.BIGINT, Type.DOUBLE) and may_be_hexadecimal(node.this):
+        node.set("this", macro("_decimal_digits", node.this))
+    elif isinstance(node.this, exp.Literal) and re.fullmatch(pattern, node.this.name):
         return node
     text = exp.cast(node.this.copy(), "VARCHAR")
     is_refused: exp.Condition = exp.not_(exp.func("regexp_full_match", text, exp.Literal.string(pattern)))
@@ -53,6 +56,11 @@ def checked_text(node: exp.Expression, _context: Any) -> exp.Expression:
     refusal = exp.null() if is_safe(node) else exp.Anonymous(this="_raise", expressions=[error])
     node.set("this", exp.case().when(is_refused, refusal).else_(node.this))
     return node
+
+
+def may_be_hexadecimal(text: exp.Expression) -> bool:
+    """Return whether a text may be a number such as -0x1F."""
+    return not isinstance(text, exp.Literal) or re.fullmatch(HEXADECIMAL, text.name) is not None
 
 
 def safe_cast_rounds_away_from_zero(node: exp.Expression, _context: Any) -> exp.Expression:

@@ -1,4 +1,4 @@
-"""Clauses: GROUP BY of an alias, the names of STRUCT's members and PIVOT's columns, LIMIT NULL."""
+"""Clauses: GROUP BY of an alias, the names of PIVOT's columns, LIMIT NULL, stars after USING."""
 
 from typing import Any
 
@@ -23,18 +23,14 @@ def group_by_alias(tree: exp.Expression, _context: Any) -> exp.Expression:
                 continue
             if isinstance(expression, exp.Column) and expression.name.casefold() == column.name.casefold():
                 continue  # the same column, perhaps of a named table
-            column.replace(exp.Literal.number(position) if column.parent is group else expression.copy())
-    return tree
-
-
-def struct_names(tree: exp.Expression, _context: Any) -> exp.Expression:
-    """A member of STRUCT(…) that is a column has the column's name."""
-    for struct in list(tree.find_all(exp.Struct)):
-        if isinstance(struct.parent, exp.Cast | exp.EQ | exp.NEQ | exp.In):
-            continue
-        for member in list(struct.expressions):
-            if isinstance(member, exp.Column | exp.Dot) and (name := member.name) and name != "*":
-                member.replace(exp.PropertyEQ(this=exp.to_identifier(name), expression=member.copy()))
+            # A star has any number of columns, so what comes after one has no position yet.
+            has_position = column.parent is group and not any(item.is_star for item in select.expressions[:position])
+            if isinstance(expression, exp.Literal) and column.parent is not group:
+                message = "ROLLUP, CUBE and GROUPING SETS of a constant: BigQuery does otherwise; not supported locally"
+                raise BigQueryError("invalidQuery", message)
+            # A cast, so that a number is not a position.
+            made = exp.cast(expression.copy(), "BIGINT") if expression.is_int else expression.copy()
+            column.replace(exp.Literal.number(position) if has_position else made)
     return tree
 
 
@@ -86,4 +82,4 @@ def star_after_using(tree: exp.Expression, _context: Any) -> exp.Expression:
     return tree
 
 
-STATEMENT_RULES = [star_after_using, group_by_alias, struct_names, pivot_names, limit_of_null]
+STATEMENT_RULES = [star_after_using, group_by_alias, pivot_names, limit_of_null]

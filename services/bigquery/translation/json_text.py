@@ -60,7 +60,7 @@ def _encode(value: Any, kind_: str, quotes: bool) -> str:
         return f"[{','.join(_encode(item, element, quotes) for item in value)}]"
     if kind_.startswith("STRUCT("):
         kinds = list(members_of(kind_))
-        if len(kinds) != len(value):
+        if len(kinds) != len(value) or any(f"_field_{place}" == name for place, name in enumerate(value, 1)):
             raise ValueError("JSON of a STRUCT without names: BigQuery does otherwise; not supported locally")
         members = zip(value.items(), kinds, strict=True)
         return f"{{{','.join(f'{_text(name)}:{_encode(item, member, quotes)}' for (name, item), member in members)}}}"

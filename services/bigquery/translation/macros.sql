@@ -1,5 +1,14 @@
 -- Macros that the rules of the translation call, in DuckDB's SQL.
 
+-- Text of INT64 that is hexadecimal, in decimal digits; DuckDB casts it without a sign, spaces or zeros in front only.
+CREATE MACRO _decimal_digits(x) AS CASE
+    WHEN NOT regexp_full_match(x, '\s*[+-]?0[xX][0-9a-fA-F]+\s*') THEN x
+    WHEN regexp_full_match(x, '\s*-0[xX]0*8000000000000000\s*') THEN '-9223372036854775808'
+    ELSE coalesce(
+        regexp_extract(x, '-') || CAST(TRY_CAST('0x' || regexp_extract(x, '[xX]0*([0-9a-fA-F]+)', 1) AS BIGINT) AS VARCHAR), x
+    )
+END;
+
 -- Text of FLOAT64: 15 digits, or 17 where 15 are another number.
 CREATE MACRO _float_text(x) AS CASE
     WHEN x = 0 THEN '0'

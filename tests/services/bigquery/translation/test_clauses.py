@@ -14,21 +14,15 @@ import pytest
             " CAST(COUNT(*) AS STRING) AS n FROM UNNEST(['a', 'A', 'b']) AS x GROUP BY ROLLUP(x))",
             "A2 B1",
         ),
+        (
+            "SELECT STRING_AGG(x || m, ' ' ORDER BY x) FROM (SELECT * EXCEPT(y, z), CAST(y + z AS STRING) AS m,"
+            " COUNT(*) AS n FROM (SELECT 'a' AS x, 1 AS y, 2 AS z UNION ALL SELECT 'a', 2, 1) GROUP BY x, m)",
+            "a3",
+        ),
         ("SELECT COUNT(*) FROM (SELECT t.x AS x FROM (SELECT 1 AS x UNION ALL SELECT 1) AS t GROUP BY x)", 1),
     ],
 )
 def test_group_by_alias(value, expression, expected):
-    assert value(expression) == expected
-
-
-@pytest.mark.parametrize(
-    ("expression", "expected"),
-    [
-        ("SELECT TO_JSON_STRING(STRUCT(a, t.b, 3 AS c)) FROM (SELECT 1 AS a, 2 AS b) AS t", '{"a":1,"b":2,"c":3}'),
-        ("SELECT STRUCT(a, 2) = STRUCT(1, 2) FROM (SELECT 1 AS a)", True),
-    ],
-)
-def test_struct_names(value, expression, expected):
     assert value(expression) == expected
 
 

@@ -41,6 +41,11 @@ def test_the_server_answers_what_the_engine_lacks(local):
     assert {probe: answer.refusal for probe, answer in answers.items() if answer.refusal} == {}
 
 
+def test_a_failure_of_the_server_is_no_answer():
+    with pytest.raises(AssertionError, match="the server failed"):
+        differential.difference(differential.Answer(refusal="no"), differential.Answer(refusal="Internal error: x"))
+
+
 def test_there_are_enough_probes_and_few_differences():
     """The figures that the page of differences gives."""
     probes, known = differential.probes(), differential.known_differences()
