@@ -14,7 +14,7 @@ from lumbung.catalog.contract import LOADER, Contract
 from lumbung.core.errors import LumbungError
 from lumbung.googlesql import engine
 from lumbung.googlesql.analyzer import Catalogue, Statement
-from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError, UnknownFunctionError
+from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError, NotJudgedError
 
 # What GoogleSQL says of what other dialects have, and what BigQuery has instead.
 REMEDIES = {
@@ -53,6 +53,10 @@ REMEDIES = {
 REMEDY = "write it as BigQuery has it; its reference: GoogleSQL for BigQuery"
 
 
+class UnjudgedError(LumbungError):
+    """SQL that the engine cannot judge and BigQuery may take: told, but not a fault."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a text stands in a file.
@@ -80,16 +84,20 @@ def unavailable() -> str | None:
 def faults(contracts: Mapping[str, Contract]) -> Iterator[LumbungError]:
     """What BigQuery would refuse of the queries and checks, and results that are not as their contracts say.
 
-    Nothing is said of a query that reads a table without a contract, of checks that compare with one, and of what uses
-    a function that BigQuery has and the engine does not.
+    Nothing is said of a query that reads a table without a contract, and of checks that compare with one.
 
     Args:
         contracts: every contract that can be read, by address.
 
+    Yields:
+        Faults; and an UnjudgedError for what uses a function that only BigQuery has, or is too deep for the engine.
+
     Raises:
         MissingEngineError: there is no engine.
     """
-    tables = {address: [(column.name, column.type) for column in it.columns] for address, it in contracts.items()}
+    tables = {
+        address: [(column.name, column.type) for column in contract.columns] for address, contract in contracts.items()
+    }
     with Catalogue(tables) as catalogue:
         for contract in contracts.values():
             if contract.sql_path.exists() and _reads(contract) <= contracts.keys():
@@ -110,10 +118,13 @@ def _query(catalogue: Catalogue, contract: Contract) -> Iterator[LumbungError]:
     try:
         text = contract.sql_path.read_text(encoding="utf-8")
         statement = catalogue.analyse(text, {name: "ARRAY<DATE>" if isinstance(default, list) else "DATE"})
-    except (UnicodeDecodeError, UnknownFunctionError):
-        return  # told already, or not to be judged
+    except UnicodeDecodeError:
+        return  # told already
     except GoogleSqlError as refusal:
         where = f"{path}, line {refusal.line}, column {refusal.column}" if refusal.line else path
+        if isinstance(refusal, NotJudgedError):
+            yield _unjudged(refusal, where)
+            return
         yield LumbungError(f"BigQuery refuses it: {_words(refusal)}", where=where, remedy=_remedy(refusal, name))
         return
     yield from _result(statement, contract)
@@ -150,7 +161,9 @@ def _checks(catalogue: Catalogue, contract: Contract, contracts: Mapping[str, Co
     except GoogleSqlError as refusal:
         expressions = list(_expressions(catalogue, contract))
         yield from expressions
-        if not expressions and not isinstance(refusal, UnknownFunctionError):
+        if not expressions and isinstance(refusal, NotJudgedError):
+            yield _unjudged(refusal, str(contract.path))
+        elif not expressions:
             yield LumbungError(
                 f"BigQuery refuses its audit: {_words(refusal)}",
                 where=str(contract.path),
@@ -165,8 +178,8 @@ def _expressions(catalogue: Catalogue, contract: Contract) -> Iterator[LumbungEr
             continue
         try:
             catalogue.analyse(f"{opening}{check.expression}\n) IS NOT TRUE FROM {contract.address}")
-        except UnknownFunctionError:
-            continue
+        except NotJudgedError as refusal:
+            yield _unjudged(refusal, f"{contract.path}, line {place.line}, column {place.column}")
         except GoogleSqlError as refusal:
             # Inside an expression of many lines the position is where it starts.
             inside = refusal.column - len(opening) - 1 if refusal.line == 1 and place.lines == 1 else 0
@@ -192,6 +205,10 @@ def _places(contract: Contract) -> list[Place | None]:
 def _place(node: yaml.ScalarNode) -> Place:
     start, end = node.start_mark, node.end_mark
     return Place(start.line + 1, start.column + 1 + (node.style in ('"', "'")), end.line - start.line + 1)
+
+
+def _unjudged(refusal: NotJudgedError, where: str) -> UnjudgedError:
+    return UnjudgedError(f"not judged: {_words(refusal)}", where=where, remedy="try it on BigQuery")
 
 
 def _words(refusal: GoogleSqlError) -> str:

@@ -16,6 +16,8 @@ from lumbung.core.errors import LumbungError, UnparsableError
 def faults(systems: Collection[str], root: Path = SQL_ROOT, cases_root: Path = cases.CASES_ROOT) -> list[LumbungError]:
     """Every fault; each names its file and the remedy. Where Google's engine is installed, it analyses all SQL.
 
+    What that cannot judge is among them as an `analysis.UnjudgedError`, which is not a fault.
+
     Args:
         systems: the names of all systems.
         root: the folder of the contracts and queries.

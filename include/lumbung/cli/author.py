@@ -99,10 +99,14 @@ def check(
     path = address and SQL_ROOT / f"{address.replace('.', '/')}"
     if path and not any(path.with_suffix(suffix).exists() for suffix in (".yaml", ".sql")):
         raise LumbungError(f"no table {address}", where=f"{path}.yaml", remedy="correct the name, or add the file")
-    faults = checks.faults([known.name for known in registry.all_systems()])
+    messages = checks.faults([known.name for known in registry.all_systems()])
+    faults = [message for message in messages if not isinstance(message, analysis.UnjudgedError)]
     shown = [fault for fault in faults if address is None or checks.concerns(fault, address)]
     if reason := analysis.unavailable():
         console.err.print(f"SQL is only parsed, not analysed as BigQuery does: {reason}.", markup=False)
+    for message in messages:
+        if message not in faults and (address is None or checks.concerns(message, address)):
+            console.err.print(str(message), markup=False)
     for fault in shown:
         console.err.print(str(fault), style="red", markup=False)
     if len(shown) < len(faults):

@@ -29,8 +29,11 @@ UNKNOWN_FUNCTION = re.compile(r"(?:Aggregate f|Table-valued f|F)unction not foun
 # Functions that only BigQuery has.
 LACKING = {
     *("MAX_BY", "MIN_BY", "CONTAINS_SUBSTR", "SEARCH", "VECTOR_SEARCH"),
-    *("GAP_FILL", "RANGE_SESSIONIZE", "APPENDS", "EXTERNAL_QUERY"),
+    *("GAP_FILL", "RANGE_SESSIONIZE", "APPENDS", "CHANGES", "EXTERNAL_QUERY", "EXTERNAL_OBJECT_TRANSFORM"),
+    *("COLLATE", "TEXT_ANALYZE", "BAG_OF_WORDS", "TF_IDF", "ST_REGIONSTATS"),
+    *("DLP_DETERMINISTIC_ENCRYPT", "DLP_DETERMINISTIC_DECRYPT", "DLP_KEY_CHAIN"),
 }
+SYSTEM_VARIABLE = "Unrecognized name: @@"
 TOO_DEEP = "Out of stack space"
 POSITION = re.compile(r"\s*\[at (\d+):(\d+)\]\s*$")
 
@@ -162,8 +165,9 @@ def _refusal(text: str) -> GoogleSqlError:
     line, column = map(int, position.groups()) if position else (0, 0)
     kind = UnimplementedError if code == str(UNIMPLEMENTED) else GoogleSqlError
     function = UNKNOWN_FUNCTION.match(message)
-    if function and ("." in function[1] or function[1].upper() in LACKING):  # a routine of a data set has a dot
+    # A routine of a data set has a dot.
+    if function and ("." in function[1] or function[1].strip("`").upper() in LACKING):
         kind = UnknownFunctionError
-    if message.startswith(TOO_DEEP):
+    if message.startswith((TOO_DEEP, SYSTEM_VARIABLE)):
         kind = NotJudgedError
     return kind(POSITION.sub("", message), line, column)

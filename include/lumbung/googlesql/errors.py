@@ -20,7 +20,7 @@ class UnimplementedError(GoogleSqlError):
 
 
 class NotJudgedError(GoogleSqlError):
-    """The engine cannot judge SQL that BigQuery may take, as its expressions are too deep: it is not a refusal."""
+    """The engine cannot judge SQL that BigQuery may take: it is too deep, or has what only BigQuery has."""
 
 
 class UnknownFunctionError(NotJudgedError):

@@ -170,13 +170,26 @@ def test_an_audit_that_compares_different_types_is_refused(tree):
     assert "BigQuery refuses its audit: No matching signature for operator =" in fault.what
 
 
-def test_nothing_is_said_of_a_function_that_only_bigquery_has(tree):
+def test_what_uses_a_function_that_only_bigquery_has_is_not_judged(tree):
     unknown = """ "CONTAINS_SUBSTR(CAST(x AS STRING), '1')" """
     tree.contract(expression=unknown)
-    assert tree.faults("SELECT MAX_BY(id, name) AS x FROM dwh.read") == []
+    query, check = tree.faults("SELECT MAX_BY(id, name) AS x FROM dwh.read")
+    assert {type(query), type(check)} == {analysis.UnjudgedError}
+    assert query.what == "not judged: Function not found: MAX_BY; Did you mean max?"
+    assert query.where == f"{tree.root / PATH}, line 2, column 8"
+    assert check.where == f"{tree.root / 'datamart/made.yaml'}, line 9, column 20"
     tree.contract(expression=f"{unknown}}}\n  - {{expression: y > 0")
-    (fault,) = tree.faults("SELECT MAX_BY(id, name) AS x FROM dwh.read")
+    *_, fault = tree.faults("SELECT MAX_BY(id, name) AS x FROM dwh.read")
     assert "check expression(y > 0) is not GoogleSQL" in fault.what
+    assert not isinstance(fault, analysis.UnjudgedError)
+
+
+@pytest.mark.parametrize(("operands", "messages"), [(25, 0), (60, 0), (300, 1)])
+def test_what_is_too_deep_is_not_judged(tree, operands, messages):
+    deep = f"{'+'.join(['x'] * operands)} > 0"
+    tree.contract(deep)
+    said = tree.faults(f"SELECT {'+'.join(['id'] * operands)} AS x FROM dwh.read")
+    assert [type(message) for message in said] == [analysis.UnjudgedError] * 2 * messages
 
 
 def test_nothing_is_said_of_what_reads_a_table_without_a_contract(tree):

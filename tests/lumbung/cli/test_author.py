@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lumbung.catalog import check as checks
+from lumbung.catalog.analysis import UnjudgedError
 from lumbung.catalog.contract import Catalog, Kind
 from lumbung.cli.main import app
 from lumbung.cli.new import source, system, table
@@ -115,6 +116,14 @@ def test_check_prints_every_fault_and_ends_with_1(monkeypatch):
     elsewhere = run("check", "dwh.dim_student")
     assert (elsewhere.exit_code, elsewhere.stdout) == (0, "dwh.dim_student: no fault\n")
     assert elsewhere.stderr == "2 faults of other tables: lumbung check\n"
+
+
+def test_check_says_what_is_not_judged_and_counts_no_fault(monkeypatch):
+    note = UnjudgedError("not judged: Function not found: SEARCH", where="x.sql, line 1", remedy="try it on BigQuery")
+    monkeypatch.setattr(checks, "faults", lambda systems: [note])
+    done = run("check")
+    assert (done.exit_code, done.stdout) == (0, "All tables: no fault\n")
+    assert " ".join(done.stderr.split()) == f"{note}"
 
 
 def test_check_of_everything_is_quick_and_of_an_unknown_table_refused():

@@ -110,9 +110,15 @@ def test_what_bigquery_has_and_the_engine_lacks_is_told_apart_from_a_refusal(cat
         "SELECT max_by(city, student_id) AS x FROM dwh.student",
         "SELECT CONTAINS_SUBSTR(city, 'a') FROM dwh.student",
         "SELECT `other-project.tools.clean`(city) FROM dwh.student",  # a routine
+        "SELECT COLLATE(city, 'und:ci') FROM dwh.student",
+        "SELECT BAG_OF_WORDS(tags) FROM dwh.student",
+        "SELECT * FROM CHANGES(TABLE dwh.student, NULL, CURRENT_TIMESTAMP())",
+        "SELECT ST_REGIONSTATS(ST_GEOGPOINT(1, 2), 'image', 'band')",
     ):
         with pytest.raises(UnknownFunctionError):
             catalogue.analyse(sql)
+    with pytest.raises(NotJudgedError, match="@@project_id"):
+        catalogue.analyse("SELECT @@project_id")
     with pytest.raises(GoogleSqlError, match="Function not found: NOW") as refusal:
         catalogue.analyse("SELECT NOW()")
     assert not isinstance(refusal.value, UnknownFunctionError)

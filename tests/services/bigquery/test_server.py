@@ -1,5 +1,7 @@
+import os
 import signal
 import socket
+import subprocess
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +13,7 @@ import pytest
 from google.api_core.exceptions import ClientError
 from google.cloud import bigquery
 
+from lumbung.local.bigquery import PYTHON, PYTHONPATH
 from support.bigquery_client import connect, ids, load
 from support.bigquery_process import start_and_wait
 
@@ -27,6 +30,27 @@ def test_it_stops_soon_and_keeps_what_was_committed(start_bigquery: Any, tmp_pat
     assert process.wait(timeout=10) == 0
     assert time.monotonic() - started < 15
     assert ids(connect(start_bigquery(tmp_path / "data")[1]), "d.t") == "1:a"
+
+
+NO_HOME = """
+import os, pwd, sys
+from pathlib import Path
+def unknown(number):
+    raise KeyError(number)
+pwd.getpwuid = unknown
+from bigquery import server
+server.link_extensions(Path(sys.argv[1]))
+print(os.environ.get("XDG_CACHE_HOME"))
+"""
+
+
+@pytest.mark.parametrize("cache", ["", "/cache"])
+def test_a_user_without_a_home_can_start_it(tmp_path: Path, cache: str) -> None:
+    environ = {key: value for key, value in os.environ.items() if key not in ("HOME", "XDG_CACHE_HOME")}
+    environ |= {"PYTHONPATH": PYTHONPATH} | ({"XDG_CACHE_HOME": cache} if cache else {})
+    command = [str(PYTHON), "-P", "-c", NO_HOME, str(tmp_path)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{cache or None}\n"
 
 
 def test_a_taken_port_is_one_line(start_bigquery: Any, tmp_path: Path) -> None:
