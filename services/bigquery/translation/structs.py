@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlglot import exp
 
-COMPARISONS = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Nullif, exp.In)
+COMPARISONS = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Nullif, exp.In, exp.Case, exp.Cast)
 # These have one of several values, or hold all.
-BRANCHED = (exp.Array, exp.Case, exp.If, exp.Coalesce, exp.Lag, exp.Lead)
+BRANCHED = (exp.Array, exp.ArrayConcat, exp.Case, exp.If, exp.Coalesce, exp.Lag, exp.Lead)
 # Of what these have as `this`, the value or its elements are the node's own.
 WRAPPERS = (
     exp.Alias,
@@ -79,7 +79,7 @@ def branches(node: exp.Expr) -> list[exp.Expr]:
             return results + [value for value in [node.args.get("default")] if value]
         case exp.If():
             return [value for value in (node.args["true"], node.args.get("false")) if value]
-        case exp.Coalesce():
+        case exp.Coalesce() | exp.ArrayConcat():
             return [node.this, *node.expressions]
         case exp.Lag() | exp.Lead():
             return [value for value in (node.this, node.args.get("default")) if value]
@@ -87,7 +87,9 @@ def branches(node: exp.Expr) -> list[exp.Expr]:
 
 
 def compared(node: exp.Expr) -> list[exp.Expr]:
-    """Return the values that a comparison compares."""
+    """Return the values that a comparison, a CASE of a value or a CAST takes by position."""
+    if isinstance(node, exp.Case):
+        return [node.this, *(branch.this for branch in node.args["ifs"])] if node.this else []
     sides = [node.this, node.args.get("expression"), node.args.get("query"), *node.expressions]
     unnest = node.args.get("unnest")
     return [side for side in [*sides, *(unnest.expressions if unnest else [])] if side]
