@@ -54,7 +54,7 @@ REMEDY = "write it as BigQuery has it; its reference: GoogleSQL for BigQuery"
 
 
 class UnjudgedError(LumbungError):
-    """SQL that the engine cannot judge and BigQuery may take: told, but not a fault."""
+    """SQL that the engine cannot judge and BigQuery may take: reported, but not a fault."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def faults(contracts: Mapping[str, Contract]) -> Iterator[LumbungError]:
 
 
 def _reads(contract: Contract) -> set[str]:
-    """What a query reads; nothing if it cannot be told, as GoogleSQL's analyzer then says more."""
+    """What a query reads; nothing if that cannot be known, as GoogleSQL's analyzer then says more."""
     with contextlib.suppress(LumbungError):
         return query.upstreams(contract)
     return set()
@@ -119,7 +119,7 @@ def _query(catalogue: Catalogue, contract: Contract) -> Iterator[LumbungError]:
         text = contract.sql_path.read_text(encoding="utf-8")
         statement = catalogue.analyse(text, {name: "ARRAY<DATE>" if isinstance(default, list) else "DATE"})
     except UnicodeDecodeError:
-        return  # told already
+        return  # reported already
     except GoogleSqlError as refusal:
         where = f"{path}, line {refusal.line}, column {refusal.column}" if refusal.line else path
         if isinstance(refusal, NotJudgedError):

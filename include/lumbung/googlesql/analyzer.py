@@ -90,7 +90,7 @@ class Catalogue:
             self._engine.call("UnregisterCatalog", request, empty_pb2.Empty)
 
     def _register(self) -> int:
-        """The engine's number of this catalogue, which it gets anew when the engine was started again."""
+        """The engine's number of this catalogue, which changes when the engine was started again."""
         if self._start != self._engine.starts:
             answer = self._engine.call("RegisterCatalog", self._request, self._messages.RegisterResponse)
             self._start, self._id = self._engine.starts, answer.registered_id
