@@ -184,12 +184,10 @@ def test_what_uses_a_function_that_only_bigquery_has_is_not_judged(tree):
     assert not isinstance(fault, analysis.UnjudgedError)
 
 
-@pytest.mark.parametrize(("operands", "messages"), [(25, 0), (60, 0), (300, 1)])
-def test_what_is_too_deep_is_not_judged(tree, operands, messages):
-    deep = f"{'+'.join(['x'] * operands)} > 0"
-    tree.contract(deep)
-    said = tree.faults(f"SELECT {'+'.join(['id'] * operands)} AS x FROM dwh.read")
-    assert [type(message) for message in said] == [analysis.UnjudgedError] * 2 * messages
+@pytest.mark.parametrize("operands", [25, 60])
+def test_deep_expressions_are_judged(tree, operands):
+    tree.contract(f"{'+'.join(['x'] * operands)} > 0")
+    assert tree.faults(f"SELECT {'+'.join(['id'] * operands)} AS x FROM dwh.read") == []
 
 
 def test_nothing_is_said_of_what_reads_a_table_without_a_contract(tree):
