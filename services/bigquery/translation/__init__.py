@@ -9,7 +9,7 @@ from local_bigquery.engine import database
 from local_bigquery.sql import native
 from local_bigquery.sql.rules import NODE_RULES, STATEMENT_RULES, datetime, literals, strings, typing
 
-from bigquery.translation import casts, clauses, dates, formats, json_text, numbers, structs, texts
+from bigquery.translation import arrays, casts, clauses, dates, formats, json_text, numbers, structs, texts
 
 NUMERIC = "DECIMAL(38, 9)"
 
@@ -21,7 +21,7 @@ def install() -> None:
     # sqlglot has decoded the escapes already: decoded once more, '\\\\x41' would be an A.
     NODE_RULES.remove(strings.string_escapes)
     NODE_RULES.remove(strings.format_)
-    modules = (formats, json_text, dates, casts, texts, numbers)
+    modules = (formats, json_text, dates, casts, texts, numbers, arrays)
     NODE_RULES[:0] = [rule for module in modules for rule in module.NODE_RULES]
     STATEMENT_RULES[:0] = [*clauses.STATEMENT_RULES, *structs.STATEMENT_RULES]
     datetime.FORMAT_ELEMENTS, datetime._element = dates.FORMAT_ELEMENTS, dates.element
