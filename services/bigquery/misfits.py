@@ -151,8 +151,8 @@ def fields_as_spelled(cursor: Any, files: str, config: Any, fields: list[Any]) -
     Raises:
         BigQueryError: a row has a field that the schema lacks, or the rows spell a name in several ways.
     """
-    options = "format = 'newline_delimited', records = false, columns = {json: 'JSON'}, hive_partitioning = false"
-    rows = f"read_json({files}, {options})"
+    options = "format = 'newline_delimited', records = false, columns = {json: 'JSON'}"
+    rows = f"read_json({files}, {options}, hive_partitioning = false)"
     ((structure,),) = cursor.execute(f"SELECT json_group_structure(json) FROM {rows}").fetchall()
     try:
         return respell(json.loads(structure or "{}"), fields, config)
