@@ -90,7 +90,7 @@ if ! has_azure; then
   printf '%s' "$azure" >.venv/.installed-azure
 fi
 make_environment .venv-bigquery "$bigquery" bigquery
-# Where there is no engine for this machine, it says so.
+# On a machine that the engine does not support, it says so.
 say "Compiling GoogleSQL's engine into the user's cache (half a minute, if it is not there)"
 PYTHONPATH=include .venv-bigquery/bin/python -P -m lumbung.googlesql
 if wants_spark; then make_environment .venv-spark "$spark" spark; fi

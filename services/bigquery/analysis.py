@@ -5,7 +5,7 @@ routines, some functions), or a temporary table. So do scripts and all that is n
 """
 
 import contextlib
-import functools
+import itertools
 import re
 import threading
 from collections.abc import Sequence
@@ -112,7 +112,7 @@ def table_columns(path: str, context: Any) -> Columns:
         context: the names that the query is read with.
 
     Raises:
-        NotAnalysedError: there is no such table, or it is a temporary one: the query then says why it fails.
+        NotAnalysedError: the table is temporary or does not exist; in that case the query itself says so.
     """
     parts = path.split(".")
     if len(parts) > 3 or (len(parts) == 1 and (not context.dataset_id or path.casefold() in context.temporary)):
@@ -170,14 +170,7 @@ def run_statements(
     if has_bytes_beyond_ascii(config.query or ""):
         raise BigQueryError("invalidQuery", "A BYTES literal with characters beyond ASCII is not supported locally")
     context.result_columns = ANALYSIS.columns(config, context, statements)
-    run = functools.partial(originals.run_statements, cursor, project, job, config, dry_run, isolated)
-    try:
-        return run(context, statements)
-    except duckdb.BinderException as error:
-        if context.result_columns is None or "columns available but" not in str(error):
-            raise
-        context.result_columns = None  # a table got other columns since the query was analysed
-        return run(context, statements)
+    return originals.run_statements(cursor, project, job, config, dry_run, isolated, context, statements)
 
 
 def translate(tree: exp.Expression, context: Any) -> tuple[str, dict[str, Any]]:
@@ -198,22 +191,13 @@ def coerced(sql: str, columns: Columns) -> str:
         sql: DuckDB's SQL of the query.
         columns: the names and types, as GoogleSQL writes them; an empty name: as the query has it.
     """
-    if not all(name for name, _ in columns):  # BigQuery names them f0_ and on
-        columns = tuple((name or f"f{position}_", kind) for position, (name, kind) in unnamed_from_zero(columns))
+    unnamed = itertools.count()  # BigQuery names them f0_ and on
+    columns = tuple((name or f"f{next(unnamed)}_", kind) for name, kind in columns)
     places = [f"c{position}" for position in range(len(columns))]
     casts = ", ".join(
         f"{cast(place, kind)} AS {quote(name)}" for place, (name, kind) in zip(places, columns, strict=True)
     )
     return f"SELECT {casts} FROM ({sql}) AS result({', '.join(places)})"
-
-
-def unnamed_from_zero(columns: Columns) -> list[tuple[int, tuple[str, str]]]:
-    """Return the columns with the number that those without a name get: 0 for the first of them."""
-    numbered, unnamed = [], 0
-    for column in columns:
-        numbered.append((unnamed, column))
-        unnamed += not column[0]
-    return numbered
 
 
 def cast(place: str, kind: str) -> str:

@@ -93,7 +93,7 @@ def faults(contracts: Mapping[str, Contract]) -> Iterator[LumbungError]:
         Faults; and an UnjudgedError for what uses a function that only BigQuery has, or is too deep for the engine.
 
     Raises:
-        MissingEngineError: there is no engine.
+        MissingEngineError: the engine is not installed.
     """
     tables = {
         address: [(column.name, column.type) for column in contract.columns] for address, contract in contracts.items()

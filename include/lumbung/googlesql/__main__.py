@@ -1,6 +1,6 @@
 """Start GoogleSQL's engine once, so that its compiled form is kept: `python -m lumbung.googlesql`.
 
-Where there is no engine it says so and does not fail: an installation or an image goes on without it.
+On a machine that the engine does not support it says so and does not fail: an installation or an image goes on.
 """
 
 from lumbung.googlesql.engine import Engine

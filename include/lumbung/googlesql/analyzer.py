@@ -44,7 +44,7 @@ class Catalogue:
             one pair of backticks.
 
     Raises:
-        MissingEngineError: there is no engine.
+        MissingEngineError: the engine is not installed.
     """
 
     def __init__(

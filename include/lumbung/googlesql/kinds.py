@@ -36,7 +36,7 @@ def type_proto(name: str) -> Any:
         name: the type as SQL writes it: a scalar, ARRAY<type>, RANGE<type> or STRUCT<name type, …>.
 
     Raises:
-        ValueError: there is no such type.
+        ValueError: BigQuery has no type of that name.
     """
     from zetasql.wasi._pb2.zetasql.public import type_pb2
 
