@@ -35,6 +35,7 @@ ORDER = (
     ("dags",),
     ("plugins",),
     ("plugins/lumbung_airflow",),
+    ("plugins/lumbung_airflow/pages",),
     ("include/lumbung",),
     ("include/lumbung/cli",),
     ("include/lumbung/cli/doctor",),

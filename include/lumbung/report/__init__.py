@@ -21,8 +21,12 @@ REJECTS_SHOWN = 100
 RAW_SHOWN = 500
 
 
-def render(data: ReportData) -> str:
-    """The report as an HTML page of its own.
+def render(data: ReportData, *, live: bool = False) -> str:
+    """The report as an HTML page.
+
+    Args:
+        data: what it shows.
+        live: whether it is a page under `/lumbung`, whose style is a file there; else it is a file of its own.
 
     Raises:
         SettingError: `looker_url` is not an https address.
@@ -41,6 +45,7 @@ def render(data: ReportData) -> str:
     environment.globals |= {"bar": charts.bar, "line": charts.line, "bars_shown": BARS_SHOWN}
     return environment.get_template("template.html.j2").render(
         data=data,
+        live=live,
         languages=LANGUAGES,
         rejects_shown=REJECTS_SHOWN,
         raw_shown=RAW_SHOWN,

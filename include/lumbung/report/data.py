@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from lumbung.core.settings import Settings
@@ -41,6 +41,10 @@ class ReportData:
     freshness: list[Freshness]
     accounting: list[Accounting]
     rejects: list[RejectedRow]
+
+    def without_raw_rows(self) -> ReportData:
+        """The same for readers who may not see rejected rows as the source had them: those hold personal data."""
+        return replace(self, rejects=[replace(reject, raw=None) for reject in self.rejects])
 
 
 def collect(warehouse: Warehouse, lake: Lake, settings: Settings) -> ReportData:

@@ -167,11 +167,14 @@ class CleanedDay(Result):
 
 @dataclass(frozen=True)
 class RejectedRow(Result):
-    """A row that was not loaded, as the source had it; `line` is None where a source has no lines."""
+    """A row that was not loaded, as the source had it; `line` is None where a source has no lines.
+
+    `raw` is None for a reader who may not see it: it holds personal data.
+    """
 
     source: str
     line: int | None
-    raw: str
+    raw: str | None
     reason: str
 
 
