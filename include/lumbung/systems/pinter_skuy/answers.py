@@ -38,7 +38,7 @@ def answers(warehouse: Warehouse) -> EnrollmentAnswers:
         students_per_city=dict(students_per_city(warehouse)),
         students_per_category=_by_name((key, name, students) for key, name, students, _ in categories),
         enrollments_per_category=_by_name((key, name, enrollments) for key, name, _, enrollments in categories),
-        enrollments_per_mentor=enrollments_per_mentor(warehouse),
+        enrollments_per_mentor=_by_name(mentor_counts(warehouse)),
         top_mentors=top_mentors(warehouse),
         branches_per_city=branches_per_city(warehouse),
     )
@@ -82,14 +82,14 @@ def branches_per_city(warehouse: Warehouse) -> list[CityCount]:
     return counts if any(count.branches for count in counts) else []
 
 
-def enrollments_per_mentor(warehouse: Warehouse) -> dict[str, int]:
-    """Enrollments in all courses of each mentor, by name, most first."""
+def mentor_counts(warehouse: Warehouse) -> list[tuple[str, str | None, int]]:
+    """(mentor's id, its name, enrollments in all of its courses)."""
     rows = published.rows(
         warehouse,
         "SELECT mentor_id, mentor_name, COUNT(*) AS enrollments FROM {0} GROUP BY mentor_id, mentor_name",
         f"datamart.{SUMMARY}",
     )
-    return _by_name((row["mentor_id"], row["mentor_name"], row["enrollments"]) for row in rows)
+    return [(row["mentor_id"], row["mentor_name"], row["enrollments"]) for row in rows]
 
 
 def enrollments_per_day(warehouse: Warehouse) -> list[tuple[date, str, int]]:
