@@ -9,12 +9,18 @@ from urllib.parse import urlencode
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.serving import published
+from lumbung.serving.drill import Drill
 from lumbung.serving.schema import CityCount, EnrollmentAnswers, TopMentor
 from lumbung.storage.warehouse import Warehouse
 
 SYSTEM = "pinter_skuy"
 UNKNOWN = "(unknown)"
 SUMMARY = "course_enrollment_summary"
+DRILL = Drill(
+    f"datamart.{SUMMARY}",
+    columns=("student_name", "city", "course_title", "course_type", "mentor_name", "student_id", "course_id"),
+    by=("city", "course_category_id", "mentor_id"),
+)
 
 NamedCount = tuple[str, str | None, int]
 
