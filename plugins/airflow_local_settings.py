@@ -3,12 +3,16 @@
 In the scheduler it loads what tasks will need: LocalExecutor forks their processes from it, and each would otherwise
 import the same modules and parse the same queries again, which takes longer than most tasks' work. The processes that
 watch over tasks are forked from it, too: they are made to notice at once that a task has ended.
+
+In every process that makes runs it gives them their business day.
 """
 
 import contextlib
 import importlib
 import sys
 from typing import Any
+
+from lumbung_airflow import creation
 
 TASK_MODULES = (
     "airflow.providers.standard.operators.empty",
@@ -48,6 +52,7 @@ def notice_exits() -> None:
     WatchedSubprocess._service_subprocess = service_briefly
 
 
+creation.listen()
 if "scheduler" in sys.argv:
     notice_exits()
     for module in TASK_MODULES:

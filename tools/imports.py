@@ -42,6 +42,7 @@ ORDER = (
     ("include/lumbung/cli/new/system",),
     ("include/lumbung/cli/new/source", "include/lumbung/cli/new/table"),
     ("include/lumbung/cli/new",),
+    ("include/lumbung/catalogue",),
     ("include/lumbung/report",),
     ("include/lumbung/systems",),
     ("include/lumbung/systems/*",),

@@ -90,6 +90,23 @@ class Language:
         """
         return self.say(f"{{n}} {indonesian}", f"{{n}} {one if value == 1 else many}", n=self.number(value))
 
+    def units(self, value: int, indonesian: str, one: str, many: str) -> Markup:
+        """As `count`, for values in charts: the noun is smaller.
+
+        Args:
+            value: how many.
+            indonesian: the noun in Indonesian.
+            one: the noun in English, singular.
+            many: the noun in English, plural.
+        """
+        noun = indonesian if self.code == "id" else one if value == 1 else many
+        return Markup("{} <small>{}</small>").format(self.number(value), noun)
+
+    def share(self, part: int, total: int) -> str:
+        """A part as a percentage: 12,5 % or 12.5 %."""
+        percent = f"{100 * part / total:.1f} %"
+        return percent.replace(".", ",") if self.code == "id" else percent
+
     def day(self, value: date) -> str:
         """21 November 2026."""
         return f"{value.day} {MONTHS[self.code][value.month - 1]} {value.year}"

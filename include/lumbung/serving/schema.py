@@ -6,8 +6,11 @@ They hold values and no sentences: each reader has its own words. `to_json()` gi
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from lumbung.serving.page_table import PageTable
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ def _plain(value: Any) -> Any:
 class CategoryCount(Result):
     """A course category with its distinct students and its enrollments."""
 
+    category_id: str
     name: str
     students: int
     enrollments: int
@@ -360,9 +364,11 @@ class Section:
         heading: what the page is called where this part leads it, in Indonesian and in English.
         template: the Jinja template of the part, by its path under `lumbung/systems`; it reads `section.data`.
         data: what the template shows.
+        tables: its tables, by a name that the template knows.
     """
 
     label: str
     heading: tuple[str, str]
     template: str
     data: object
+    tables: Mapping[str, PageTable] = field(default_factory=dict)

@@ -211,7 +211,7 @@ class Warehouse:
             contract: the table.
             sql: its query, rendered.
             target: full name of the build table.
-            parameters: the query's parameters by name: DATE, STRING or ARRAY<DATE>.
+            parameters: the query's parameters by name: DATE, STRING, INT64 or ARRAY<DATE>.
             labels: the job's labels.
         """
         config = self._query_config(parameters, labels)

@@ -41,7 +41,7 @@ for name, start in {starts}.items():
 # Days in the past and a day in the future, whenever a test runs. The day it is then may be a later one than at import.
 IMPORTED = today()
 FUTURE = IMPORTED + timedelta(days=1000)
-BACKFILLED = ("span", "single", "future", "done", "again")
+BACKFILLED = ("span", "single", "future", "done", "again", "refused")
 
 
 def ago(days):
@@ -174,6 +174,20 @@ def test_a_run_posted_to_the_api_is_for_the_day_it_names(stack):
     assert {run_id: days(stack).get(run_id) for run_id in expected} == expected
 
 
+def test_every_run_has_its_day_as_partition_and_in_its_note(stack):
+    """Whichever of the tests above made it: on schedule, by the API or the form."""
+    seen = days(stack)
+    told = {run["dag_run_id"]: (run["partition_key"], run["note"]) for run in finished(stack, "routes")}
+    assert told == {run_id: (seen[run_id], f"Business day: {seen[run_id]}") for run_id in told}
+
+
+def test_a_note_of_the_one_who_starts_a_run_stays(stack):
+    run_id = post(stack, "routes", {"logical_date": None, "conf": {"day": str(ago(3))}, "note": "after the repair"})
+    note = stack.api("GET", f"/dags/routes/dagRuns/{run_id}").json()["note"]
+    assert note == f"Business day: {ago(3)}\n\nafter the repair"
+    finished(stack, "routes")
+
+
 def test_a_future_day_fails_at_once_and_says_why(stack):
     now = Today()
     refused = [
@@ -219,6 +233,8 @@ def test_dags_test_is_for_the_day_on_its_command_line(stack):
     before = set(days(stack))
     stack.run("dags", "test", "tested", str(ago(12)))
     assert [day for run_id, day in days(stack).items() if run_id not in before] == [str(ago(12))]
+    (run,) = runs(stack, "tested")
+    assert (run["partition_key"], run["note"]) == (str(ago(12)), f"Business day: {ago(12)}")
 
 
 def test_dags_test_of_today_works_at_any_hour(stack):
@@ -239,6 +255,19 @@ def test_dags_test_refuses_a_future_day(stack):
 def test_a_backfill_is_for_its_days_both_included(stack):
     backfill(stack, "span", ago(12), ago(10))
     assert sorted(seen(stack, "span")) == [str(ago(n)) for n in (12, 11, 10)]
+
+
+def test_a_backfill_is_not_given_one_day_for_all_its_runs(stack):
+    conf = {"day": str(ago(11))}
+    span = {"from_date": at(ago(12), 0), "to_date": at(ago(10), 0)}
+    answer = stack.api("POST", "/backfills", json={"dag_id": "refused", **span, "dag_run_conf": conf})
+    assert answer.status_code == 422
+    assert f"day: {ago(11)} would be the business day of every run of this backfill" in answer.text
+    done = backfill(stack, "refused", ago(12), ago(10), "--dag-run-conf", json.dumps(conf), check=False)
+    assert done.returncode != 0
+    assert "Leave it empty: each run is for a day of the range." in done.stdout + done.stderr
+    assert stack.api("GET", "/backfills", params={"dag_id": "refused"}).json()["backfills"] == []
+    assert runs(stack, "refused") == []
 
 
 def test_a_backfill_of_one_day_makes_one_run(stack):
