@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lumbung.report.run_data import RunData
     from lumbung.storage.warehouse import Warehouse
 
-HTML, JSON = "text/html; charset=utf-8", "application/json"
+HTML, JSON, CSV = "text/html; charset=utf-8", "application/json", "text/csv; charset=utf-8"
 TIMES = ("started_at", "ended_at")
 # Should the API server be killed, this ends by itself.
 LIFE_SECONDS = 60
@@ -126,6 +126,41 @@ def report_data(place: Place, *, raw: bool) -> Made:
     return Made(json.dumps(content, ensure_ascii=False), JSON, _facts(data))
 
 
+def table(place: Place, *, table: str, offset: int) -> Made:
+    """Rows of one of the report's tables, of which the page has the first: a page of them, as JSON.
+
+    Args:
+        place: where it is made from.
+        table: its name.
+        offset: the first row, from 0.
+    """
+    from lumbung.report import rows
+
+    return Made(json.dumps(rows(_report_data(place, raw=False), table, offset), ensure_ascii=False), JSON)
+
+
+def drill(place: Place, *, system: str, by: str, value: str, offset: int, csv: bool) -> Made:
+    """The rows behind a number of the report: a page of them as JSON, or all as CSV.
+
+    Args:
+        place: where it is made from.
+        system: the system's name.
+        by: the column by whose value they are found.
+        value: the value.
+        offset: the first row, from 0.
+        csv: whether as CSV.
+    """
+    from lumbung.serving import drill
+    from lumbung.serving.spreadsheet import csv_text
+    from lumbung.systems import registry
+
+    limit = drill.ROWS_AT_MOST if csv else drill.ROWS_OF_PAGE
+    found = drill.rows(place.warehouse, registry.system(system), by, value, limit, 0 if csv else offset)
+    if csv:
+        return Made(csv_text(found.columns, found.rows), CSV)
+    return Made(json.dumps(found.to_json(), ensure_ascii=False), JSON)
+
+
 def _report_data(place: Place, *, raw: bool) -> ReportData:
     from lumbung.report.data import collect
 
@@ -180,6 +215,8 @@ def _facts(data: ReportData) -> dict[str, Any]:
 MAKERS = {
     "report": Maker(report, published_state),
     "report_data": Maker(report_data, published_state),
+    "table": Maker(table, published_state),
+    "drill": Maker(drill, published_state),
     "run": Maker(run, run_signature),
     "run_data": Maker(run_data, run_signature),
 }
