@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -90,6 +91,44 @@ def test_the_schedule_runs_yesterday(up) -> None:
     assert {run["state"] for run in runs} == {"success"}
     published = home.json("answers", "--json")["day"]
     assert max(run["partition_key"] for run in runs) <= published <= f"{today() - timedelta(days=1)}"
+
+
+def test_airflows_own_pages_say_what_a_run_did(up) -> None:
+    """Its query, its tables and their rows, and the way to its page."""
+    home, api = up
+    run = scheduled(api)[0]
+    day, path = run["partition_key"], f"/dags/enrollment/dagRuns/{quote(run['dag_run_id'], safe='')}"
+    assert run["note"] == f"Business day: {day}"
+    task = f"{path}/taskInstances/build.datamart.top_mentor"
+    rendered = api._call("GET", task)["rendered_fields"]
+    assert re.search(r"FROM `local\.build\.\w+__dwh__fact_course_enrollment`", rendered["sql"])
+    assert rendered["parameters"] == {"snapshot_date": day}
+    page = f"{api.url}/lumbung/run/enrollment/{quote(run['dag_run_id'], safe='')}"
+    assert api._call("GET", f"{task}/links")["extra_links"] == {"Lumbung: this run": page}
+    log = api._call("GET", f"{path}/taskInstances/publish/logs/1", headers={"Accept": "application/json"})
+    assert "13 tables published" in [line["event"] for line in log["content"]]
+
+    assets = {asset["name"]: asset for asset in api._call("GET", "/assets", params={"limit": 100})["assets"]}
+    mart = assets["datamart.top_mentor"]
+    assert mart["group"] == "datamart"
+    assert {task["task_id"] for task in mart["producing_tasks"]} == {"build.datamart.top_mentor", "publish"}
+    events = api._call("GET", "/assets/events", params={"source_run_id": run["dag_run_id"], "limit": 100})
+    rows = {event["uri"]: (event["source_task_id"], event["extra"]) for event in events["asset_events"]}
+    assert len(rows) == events["total_entries"]  # nothing is said of a build, only of what is published
+    for table in ("datamart.top_mentor", "dwh.dim_student"):
+        (counted,) = home.query(f"SELECT COUNT(*) AS n FROM {table}")
+        assert rows[table] == ("publish", {"rows": counted["n"], "day": day})
+    assert rows["staging.student"][1]["rows"] > 0
+    parameters = {"node_id": f"asset:{mart['id']}", "dependency_type": "data"}
+    lineage = api._session.get(f"{api.url}/ui/dependencies", params=parameters, timeout=30).json()
+    build = "task:enrollment__SEPARATOR__build.datamart.top_mentor"
+    sources = {edge["source_id"] for edge in lineage["edges"] if edge["target_id"] == build}
+    read = {f"asset:{assets[table]['id']}" for table in ("dwh.dim_mentor", "dwh.fact_course_enrollment")}
+    assert sources == read
+
+    dag = api._call("GET", "/dags/enrollment/details")
+    assert dag["timetable_description"] == "At 00:30 Asia/Jakarta, for the day that just ended"
+    assert dag["owners"] == ["pinter-skuy"]
 
 
 def test_all_servers_listen_on_loopback_only(up) -> None:

@@ -6,6 +6,7 @@ are counted, chosen or grouped by the other. Letters have one width, so that box
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -42,9 +43,9 @@ class Box:
     address: str
     columns: list[str]
     kind: str = "other"
-    x: float = 0
-    y: float = 0
-    width: float = 0
+    x: int = 0
+    y: int = 0
+    width: int = 0
 
     @property
     def dataset(self) -> str:
@@ -57,15 +58,15 @@ class Box:
         return self.address if self.kind == "source" else self.address.partition(".")[2]
 
     @property
-    def height(self) -> float:
+    def height(self) -> int:
         """Of the head and the rows."""
-        return HEAD + ROW * len(self.columns) + (PADDING / 2 if self.columns else 0)
+        return HEAD + ROW * len(self.columns) + (PADDING // 2 if self.columns else 0)
 
-    def middle(self, column: str) -> float:
+    def middle(self, column: str) -> int:
         """The height at which a line meets a column, or the head."""
         if column == HEADER:
-            return self.y + HEAD / 2
-        return self.y + HEAD + ROW * (self.columns.index(column) + 0.5)
+            return self.y + HEAD // 2
+        return self.y + HEAD + ROW * self.columns.index(column) + ROW // 2
 
 
 @dataclass
@@ -106,9 +107,7 @@ def lineage(entries: Entries, address: str, link: Link) -> Markup:
     lines = [_line(boxes[end.table], end.column, own, column) for end, column in left.ends]
     lines += [_line(own, column, boxes[end.table], end.column) for end, column in right.ends]
     drawn = [_box(box, link) for side in sides for box in side]
-    return SVG.format(
-        width=round(width), height=round(height), lines=Markup("").join(lines), boxes=Markup("").join(drawn)
-    )
+    return SVG.format(width=width, height=height, lines=Markup("").join(lines), boxes=Markup("").join(drawn))
 
 
 def _upstream(table: TableEntry) -> _Side:
@@ -139,14 +138,14 @@ def _downstream(entries: Entries, table: TableEntry) -> _Side:
     return side
 
 
-def _place(sides: list[list[Box]]) -> tuple[float, float]:
+def _place(sides: list[list[Box]]) -> tuple[int, int]:
     """Give each box its place and size; returns those of the drawing."""
     heights = [sum(box.height + GAP for box in side) - GAP for side in sides if side]
-    height, x = max(heights) + 2, 1.0
+    height, x = max(heights) + 2, 1
     for side in filter(None, sides):
         letters = max(len(text) for box in side for text in (box.name, *box.columns))
-        width = max(LETTER * letters + 2 * PADDING, 120)
-        y = 1 + (height - 2 - (sum(box.height + GAP for box in side) - GAP)) / 2
+        width = max(math.ceil(LETTER * letters) + 2 * PADDING, 120)
+        y = 1 + (height - 2 - (sum(box.height + GAP for box in side) - GAP)) // 2
         for box in side:
             box.x, box.y, box.width = x, y, width
             y += box.height + GAP
@@ -158,22 +157,22 @@ def _line(start: Box, start_column: str, end: Box, end_column: str) -> Markup:
     x1, x2 = start.x + start.width, end.x
     return LINE.format(
         kind="rows" if HEADER in (start_column, end_column) else "value",
-        x1=round(x1, 1),
-        y1=round(start.middle(start_column), 1),
-        x2=round(x2, 1),
-        y2=round(end.middle(end_column), 1),
-        middle=round((x1 + x2) / 2, 1),
+        x1=x1,
+        y1=start.middle(start_column),
+        x2=x2,
+        y2=end.middle(end_column),
+        middle=(x1 + x2) // 2,
         ends=f"{start.address}.{start_column} {end.address}.{end_column}",
     )
 
 
 def _box(box: Box, link: Link) -> Markup:
-    x = round(box.x + PADDING, 1)
-    head = HEAD_TEXT.format(x=x, above=round(box.y + 15, 1), y=round(box.y + 32, 1), dataset=box.dataset, name=box.name)
+    x = box.x + PADDING
+    head = HEAD_TEXT.format(x=x, above=box.y + 15, y=box.y + 32, dataset=box.dataset, name=box.name)
     rows: Iterable[tuple[str, Markup]] = [
         (
             column,
-            ROW_TEXT.format(x=x, y=round(box.middle(column) + 4, 1), column=f"{box.address}.{column}", name=column),
+            ROW_TEXT.format(x=x, y=box.middle(column) + 4, column=f"{box.address}.{column}", name=column),
         )
         for column in box.columns
     ]
@@ -184,9 +183,9 @@ def _box(box: Box, link: Link) -> Markup:
         texts += [ANCHOR.format(href=link(box.address, column), content=text) for column, text in rows]
     return BOX.format(
         kind=box.kind,
-        x=round(box.x, 1),
-        y=round(box.y, 1),
-        width=round(box.width, 1),
-        height=round(box.height, 1),
+        x=box.x,
+        y=box.y,
+        width=box.width,
+        height=box.height,
         texts=Markup("").join(texts),
     )

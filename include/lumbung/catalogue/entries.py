@@ -13,7 +13,6 @@ from typing import Any, Literal
 from lumbung.catalog import audit, lineage, query
 from lumbung.catalog.contract import OWN_SYSTEM, Catalog, Contract, Severity
 from lumbung.catalog.lineage import ColumnAddress, TableLineage
-from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.pipeline.operations import AUDIT
@@ -23,7 +22,7 @@ from lumbung.storage.warehouse import Warehouse
 from lumbung.systems.registry import all_systems
 
 DAYS = 30
-"""How many days back runs are shown."""
+"""How many days back from the newest that is published runs are shown."""
 FAILED = "failed: "
 """How the note of a step that failed begins."""
 Outcome = Literal["passed", "warning", "failed"]
@@ -201,7 +200,8 @@ def collect(warehouse: Warehouse | None, settings: Settings, catalog: Catalog | 
     absent = "no warehouse was asked"
     if warehouse:
         try:
-            freshness, runs, absent = published.freshness(warehouse), _runs(warehouse), ""
+            freshness = published.freshness(warehouse)
+            runs, absent = _runs(warehouse, max(row.published_day for row in freshness)), ""
         except LumbungError as error:
             absent = str(error)
     lineages = lineage.of_catalog(catalog)
@@ -219,7 +219,7 @@ def collect(warehouse: Warehouse | None, settings: Settings, catalog: Catalog | 
             upstream=upstream[contract.address],
             downstream=sorted(downstream[contract.address]),
             runs=runs.get(contract.address, []),
-            checks=_results(contract, runs.get(contract.address, [])),
+            checks=results(contract, runs.get(contract.address, [])),
         )
         for contract in contracts
     }
@@ -236,9 +236,14 @@ def _systems(contracts: Iterable[Contract], freshness: Iterable[Freshness]) -> l
     return [SystemEntry(name, labels.get(name) or own.get(name, name), by_name.get(name)) for name in order]
 
 
-def _runs(warehouse: Warehouse) -> dict[str, list[TableRun]]:
-    """Of each table the last task of each day that said something of its rows, the newest day first."""
-    first = business_day.today() - timedelta(days=DAYS)
+def _runs(warehouse: Warehouse, newest: date) -> dict[str, list[TableRun]]:
+    """Of each table the last task of each day that said something of its rows, the newest day first.
+
+    Args:
+        warehouse: where the records are.
+        newest: the newest day that is published; later ones may have failed.
+    """
+    first = newest - timedelta(days=DAYS - 1)
     rows = published.rows(
         warehouse,
         "SELECT table_name, day, run_id, task, rows_out, rows_rejected, seconds, checks, note, started_at FROM {0}"
@@ -261,7 +266,13 @@ def _runs(warehouse: Warehouse) -> dict[str, list[TableRun]]:
     return {table: list(days.values()) for table, days in runs.items()}
 
 
-def _results(contract: Contract, runs: list[TableRun]) -> list[CheckResult]:
+def results(contract: Contract, runs: list[TableRun]) -> list[CheckResult]:
+    """The checks of a table, each with what came of it in the newest run that looked.
+
+    Args:
+        contract: the table.
+        runs: its runs, the newest first.
+    """
     checks = audit.checks(contract) if contract.sql_path.exists() else {}  # of a source, bad rows are rejected
     last = next((run for run in runs if run.checks or run.failed), None)
     return [_result(name, check.severity, last) for name, check in checks.items()]

@@ -61,6 +61,7 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
             _running(settings, prepare(settings, addresses, _port())) as stack,
             announced(settings.home, stack.address),
         ):
+            stack.launch("triggerer")  # nothing waits for it
             say(f"Airflow: {stack.address.url}  user: {stack.address.user}  password: {stack.address.password}")
             passwords = airflow_passwords.passwords(settings.home)
             for user, role in settings.airflow_roles.items():
