@@ -18,11 +18,12 @@ passed nothing is sent; after that nothing is lost, and nothing comes twice: run
 tasks.
 """
 
-from airflow.sdk import Asset, Param, TriggerRule
+from airflow.sdk import Param, TriggerRule
 
 from lumbung.core import settings
 from lumbung_airflow.dag import daily_dag
 from lumbung_airflow.operators import OwnStepOperator
+from lumbung_airflow.tables import assets
 
 SETTINGS = settings.load()
 TEXT = ["null", "string"]
@@ -56,7 +57,9 @@ with daily_dag(
     daily.load((*(source.table for source in daily.sources), "contract", "contract_party", "contract_event"))
     send = OwnStepOperator(task_id="send", after_decision=True)
     record = OwnStepOperator(
-        task_id="contract_event_run", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("ops.contract_event_run")]
+        task_id="contract_event_run",
+        trigger_rule=TriggerRule.ALL_DONE,
+        outlets=assets(SETTINGS, ["ops.contract_event_run"]),
     )
     # Nothing is sent before every table is built and checked.
     list(daily.builds.values()) >> send >> daily.publish

@@ -17,11 +17,12 @@ published or served then, nothing is lost, and nothing comes twice: run the day 
 that are trained are not trained again.
 """
 
-from airflow.sdk import Asset, Param, TriggerRule
+from airflow.sdk import Param, TriggerRule
 
 from lumbung.core import settings
 from lumbung_airflow.dag import daily_dag
 from lumbung_airflow.operators import ListOperator, MappedStepOperator, OwnStepOperator
+from lumbung_airflow.tables import assets
 
 SETTINGS = settings.load()
 # Each holds a Spark of its own: 275 MB and its rows.
@@ -69,7 +70,9 @@ with daily_dag(
     # Nothing to train is not a failure; without a batch there is nothing to do.
     rule = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
     evaluate = OwnStepOperator(task_id="evaluate", trigger_rule=rule)
-    record = OwnStepOperator(task_id="model_run", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("ops.model_run")])
+    record = OwnStepOperator(
+        task_id="model_run", trigger_rule=TriggerRule.ALL_DONE, outlets=assets(SETTINGS, ["ops.model_run"])
+    )
     daily.load(("activity", "model", "model_metric"))
     activate = OwnStepOperator(task_id="activate", after_decision=True)
     daily.start >> replay >> land >> batch

@@ -15,11 +15,12 @@ collect and ship; default: `LUMBUNG_TWEET_SOURCE`. Kafka is that of `LUMBUNG_KAF
 published then, nothing is lost, and nothing comes twice: run the day again, or clear the failed tasks.
 """
 
-from airflow.sdk import Asset, Param, TriggerRule
+from airflow.sdk import Param, TriggerRule
 
 from lumbung.core import settings
 from lumbung_airflow.dag import daily_dag
 from lumbung_airflow.operators import LoadOperator, OwnStepOperator
+from lumbung_airflow.tables import assets
 
 SETTINGS = settings.load()
 SOURCES = [None, *settings.TWEET_SOURCES, settings.NO_SOURCE]
@@ -49,7 +50,7 @@ with daily_dag(
         first = clean = last = OwnStepOperator(task_id="clean", after_decision=True)
     # Dataproc is not asked where there is nothing to clean: then `clean` is skipped, and the version is not.
     rule = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
-    load = LoadOperator(task_id="load", entity="tweet", trigger_rule=rule, outlets=[Asset("staging.tweet")])
+    load = LoadOperator(task_id="load", entity="tweet", trigger_rule=rule, outlets=assets(SETTINGS, ["staging.tweet"]))
     daily.start >> collect >> ship >> land >> daily.version >> [daily.rejected, first]
     [daily.version, clean] >> load >> list(daily.builds.values())
     # After the rejects: from what is published the next run sees which days have new ones.

@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Asset, BaseOperator, Param, TaskGroup, TriggerRule
+from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
 
 from lumbung.catalog import query
 from lumbung.catalog.contract import Catalog, Contract
 from lumbung.core import settings
 from lumbung.core.day import JAKARTA
+from lumbung.core.settings import Settings
 from lumbung.systems.registry import by_dag
+from lumbung_airflow.links import JobLink, TableLink
 from lumbung_airflow.notify import failure_notifiers
 from lumbung_airflow.operators import (
     START,
@@ -27,6 +29,7 @@ from lumbung_airflow.operators import (
     StartOperator,
     VersionOperator,
 )
+from lumbung_airflow.tables import assets, declare
 from lumbung_airflow.timetable import DailyTimetable
 
 
@@ -43,13 +46,13 @@ class DailyDag:
         publish: publishes all tables; wired after all builds.
     """
 
-    def __init__(self, system: str, decision_task: str) -> None:
-        catalog, self.system = Catalog(), system
+    def __init__(self, system: str, decision_task: str, loaded: Settings) -> None:
+        catalog, self.system, self.settings = Catalog(), system, loaded
         self.sources: list[Contract] = catalog.sources(system)
         self.start = StartOperator(task_id=START)
         self.version = VersionOperator(task_id=decision_task)
         self.rejected = RejectedOperator(
-            task_id="rejected_row", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("staging.rejected_row")]
+            task_id="rejected_row", trigger_rule=TriggerRule.ALL_DONE, outlets=assets(loaded, ["staging.rejected_row"])
         )
         tables = query.tables(catalog, system)
         with TaskGroup("build"):
@@ -57,9 +60,14 @@ class DailyDag:
                 table.address: BuildOperator(task_id=table.address, address=table.address) for table in tables
             }
         for table in tables:
-            upstream = [self.builds[address] for address in sorted(query.dependencies(table) & self.builds.keys())]
-            upstream >> self.builds[table.address]
-        self.publish = PublishOperator(task_id="publish", outlets=[Asset(address) for address in self.builds])
+            build = self.builds[table.address]
+            [self.builds[address] for address in sorted(query.dependencies(table) & self.builds.keys())] >> build
+            declare(
+                build,
+                inlets=assets(loaded, sorted(query.upstreams(table))),
+                outlets=assets(loaded, [table.address]),
+            )
+        self.publish = PublishOperator(task_id="publish", outlets=assets(loaded, self.builds))
         list(self.builds.values()) >> self.publish
 
     def take_snapshots(self) -> None:
@@ -86,7 +94,10 @@ class DailyDag:
             tables: their names, without the data set.
         """
         with TaskGroup("load"):
-            loads = [LoadOperator(task_id=table, entity=table, outlets=[Asset(f"staging.{table}")]) for table in tables]
+            loads = [
+                LoadOperator(task_id=table, entity=table, outlets=assets(self.settings, [f"staging.{table}"]))
+                for table in tables
+            ]
         self.version >> loads
         for build in self.builds.values():
             loads >> build
@@ -98,7 +109,9 @@ class DailyDag:
             ends: the tasks by which the run succeeds or fails, beside the rejects and the audit.
         """
         writers = [task for task in self.start.dag.tasks if task is not self.start]
-        audit = AuditOperator(task_id="audit", trigger_rule=TriggerRule.ALL_DONE, outlets=[Asset("ops.run_audit")])
+        audit = AuditOperator(
+            task_id="audit", trigger_rule=TriggerRule.ALL_DONE, outlets=assets(self.settings, ["ops.run_audit"])
+        )
         writers >> audit
         # `audit` runs whatever failed, so the run's own state must not be read from it.
         complete = EmptyOperator(task_id="complete", trigger_rule=TriggerRule.NONE_FAILED)
@@ -129,7 +142,7 @@ def daily_dag(
         tags: more tags than the system's name.
         max_active_runs: runs that Airflow does at the same time.
     """
-    system = by_dag(dag_id)
+    system, loaded = by_dag(dag_id), settings.load()
     common = {
         "day": Param(
             None,
@@ -147,6 +160,7 @@ def daily_dag(
         ),
     }
     default_args: dict[str, Any] = {
+        "owner": system.label,
         "system": system.name,
         "retries": 2,
         "retry_delay": timedelta(seconds=5),
@@ -166,6 +180,11 @@ def daily_dag(
         tags=[system.label.lower(), "daily", *tags],
         params={**common, **(params or {})},
         default_args=default_args,
-        on_failure_callback=failure_notifiers(settings.load()),
+        on_failure_callback=failure_notifiers(loaded),
     ):
-        yield DailyDag(system.name, system.decision_task)
+        daily = DailyDag(system.name, system.decision_task, loaded)
+        yield daily
+        if loaded.project:
+            for task in daily.start.dag.tasks:
+                if isinstance(task, LoadOperator | BuildOperator):
+                    task.operator_extra_links = (TableLink(), JobLink())

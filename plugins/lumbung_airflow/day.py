@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import date
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowFailException
 
 from lumbung.core.day import resolve
 from lumbung.core.errors import LumbungError
+from lumbung_airflow.failures import failure
 
 
 def run_day(context: Context) -> date:
     """The business day of the run a task belongs to.
 
     Raises:
-        AirflowFailException: the run is for no day or for one in the future; a retry would not fix that.
+        StepFailedError: the run is for no day or for one in the future; a retry would not fix that.
     """
     run = context["dag_run"]
     try:
@@ -26,4 +26,4 @@ def run_day(context: Context) -> date:
             run_after=run.run_after,
         )
     except LumbungError as error:
-        raise AirflowFailException(str(error)) from None
+        raise failure(error) from None

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import (
-    AirflowException,
-    AirflowFailException,
-    AirflowNotFoundException,
-    AirflowSkipException,
-)
+from airflow.sdk.exceptions import AirflowSkipException
 
 from lumbung.core.errors import LumbungError
 from lumbung.systems.registry import rejects, system
+from lumbung_airflow.connections import dsn, warehouse
 from lumbung_airflow.day import run_day
+from lumbung_airflow.failures import failure
+from lumbung_airflow.tables import tell
 
 if TYPE_CHECKING:
-    from lumbung.core.settings import Settings
     from lumbung.pipeline.run import Run, Step
     from lumbung.pipeline.target import Target
-    from lumbung.storage.warehouse import Warehouse
 
 START = "start"
 # What the decision passes on to later tasks as an XCom: the versions of the run's own day and of the whole tables.
@@ -35,18 +30,22 @@ class StepOperator(BaseOperator):
 
     Attributes:
         after_decision: whether it comes after the task that decides the versions.
+        table_url: the table that it makes, in the BigQuery console; None before it has, and on a local server.
+        job_url: its job there.
 
     Args:
         system: whose tables the run makes.
 
     Raises:
         AirflowSkipException: there was nothing to do.
-        AirflowFailException: the step cannot succeed by being tried again.
-        AirflowException: what failed may pass; Airflow tries again.
+        StepFailedError: the step cannot succeed by being tried again.
+        StepInterruptedError: what failed may pass; Airflow tries again.
     """
 
     template_fields: Sequence[str] = ()
     after_decision = False
+    table_url: str | None = None
+    job_url: str | None = None
 
     def __init__(self, *, system: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -60,6 +59,7 @@ class StepOperator(BaseOperator):
         """Do the step and keep what it did."""
         from lumbung.pipeline.operations import record
         from lumbung.pipeline.run import Step
+        from lumbung.storage import console
 
         began = datetime.now(UTC)
         try:
@@ -70,9 +70,14 @@ class StepOperator(BaseOperator):
                 record(run, self._name(context), began, Step(table=self.table, note=f"failed: {error}"))
                 raise
             record(run, self._name(context), began, step)
+            if self.outlets:
+                tell(context, self.outlets, self.rows(run, step), day=f"{run.day}")
+            if step.job_id:
+                self.table_url = console.table_url(run.settings, step.table)
+                self.job_url = console.job_url(run.settings, step.job_id)
         except LumbungError as error:  # also of a setting, the credentials, or a lake that cannot be written
-            raise _airflow_error(error) from None
-        self.log.info("%s", _sentence(step))
+            raise failure(error) from None
+        self.log.info("%s", self.sentence(step))
         if step.skipped:
             raise AirflowSkipException(step.note)
 
@@ -85,6 +90,14 @@ class StepOperator(BaseOperator):
         from lumbung.pipeline.target import Target
 
         return Target.from_xcom(self.passed.get(key), run.lake)
+
+    def rows(self, run: Run, step: Step) -> dict[str, int | None]:  # noqa: ARG002
+        """How many rows tables have now, by their addresses, for the events of the task's assets."""
+        return {step.table: step.rows_out}
+
+    def sentence(self, step: Step) -> str:
+        """What the step did, for the log."""
+        return _sentence(step)
 
     @property
     def table(self) -> str:
@@ -114,7 +127,7 @@ class StepOperator(BaseOperator):
         loaded, first = settings.load(), started["refresh_from"]
         return Run(
             settings=loaded,
-            warehouse=_warehouse(loaded),
+            warehouse=warehouse(loaded),
             system=self.system,
             run_id=context["dag_run"].run_id,
             day=date.fromisoformat(started["day"]),
@@ -145,7 +158,7 @@ class StartOperator(BaseOperator):
             loaded = settings.load()
             run = runs.Run(
                 settings=loaded,
-                warehouse=_warehouse(loaded),
+                warehouse=warehouse(loaded),
                 system=self.system,
                 run_id=context["dag_run"].run_id,
                 day=day,
@@ -154,7 +167,7 @@ class StartOperator(BaseOperator):
             )
             identity = runs.start(run)
         except LumbungError as error:
-            raise _airflow_error(error) from None
+            raise failure(error) from None
         self.log.info("The run is for %s.", day)
         return {
             "day": f"{day}",
@@ -196,7 +209,7 @@ class ExtractOperator(SourceOperator):
             run.day,
             lake=run.lake,
             data_source=system(self.system).source_folder(run),
-            dsn=_dsn(source.connection) if source.connection else None,
+            dsn=dsn(source.connection) if source.connection else None,
             started_at=run.started_at,
             refresh=run.refresh,
         )
@@ -293,9 +306,15 @@ class LoadOperator(SourceOperator):
 
 
 class BuildOperator(StepOperator):
-    """Build one table privately and check it."""
+    """Build one table privately and check it; Airflow's page "Rendered Templates" shows the query as it ran.
+
+    Attributes:
+        sql: the query.
+        parameters: its parameters by name.
+    """
 
     after_decision = True
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "parameters": "json"}
 
     def __init__(self, *, address: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -308,7 +327,12 @@ class BuildOperator(StepOperator):
     def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
         from lumbung.pipeline.build import build
 
-        return build(run, run.catalog[self.address], self.target(run))
+        return build(run, run.catalog[self.address], self.target(run), self._show)
+
+    def _show(self, sql: str, parameters: Mapping[str, str]) -> None:
+        """Have Airflow store the query when the task is over; named in the class, it would be asked to at the start."""
+        self.sql, self.parameters = sql, dict(parameters)
+        self.template_fields, self.overwrite_rtif_after_execution = ("sql", "parameters"), True
 
 
 class PublishOperator(StepOperator):
@@ -320,6 +344,14 @@ class PublishOperator(StepOperator):
         from lumbung.pipeline.publish import publish
 
         return publish(run, self.target(run, OWN), self.target(run))
+
+    def rows(self, run: Run, step: Step) -> dict[str, int | None]:  # noqa: ARG002, D102
+        published = filter(None, [run.state.published(), run.state.published_day(run.day)])
+        return {address: build.rows for version in published for address, build in version.builds.items()}
+
+    def sentence(self, step: Step) -> str:  # noqa: D102
+        tables = "1 table" if step.rows_out == 1 else f"{step.rows_out} tables"
+        return f"{tables} published{f' ({step.note})' if step.note else ''}"
 
 
 class RejectedOperator(StepOperator):
@@ -340,38 +372,6 @@ class AuditOperator(StepOperator):
 
         drop_builds(run)
         return load_audit(run)
-
-
-def _warehouse(settings: Settings) -> Warehouse:
-    from lumbung.storage.warehouse import Warehouse
-
-    if settings.warehouse != "bigquery":
-        return Warehouse(settings)
-    from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
-
-    return Warehouse(settings, lambda: GoogleBaseHook(gcp_conn_id="google_cloud_default").get_credentials())
-
-
-def _dsn(connection: str) -> str | None:
-    """A connection's address as it was set, see `lumbung.sources.address`; None: there is none."""
-    from airflow.sdk import Connection
-    from airflow.sdk.log import mask_secret
-
-    from lumbung.sources.address import parameters, secrets, variable
-
-    address = os.environ.get(variable(connection))
-    if not address:
-        try:
-            address = str(Connection.get(connection).as_json())
-        except AirflowNotFoundException:
-            return None
-    mask_secret(secrets(parameters(connection, address)))
-    return address
-
-
-def _airflow_error(error: LumbungError) -> AirflowException:
-    """What Airflow does next is decided by the class: it tries again, or fails the task at once."""
-    return AirflowException(str(error)) if error.transient else AirflowFailException(str(error))
 
 
 def _sentence(step: Step) -> str:

@@ -25,6 +25,12 @@ class DailyTimetable(CronPartitionTimetable):
 
     def __init__(self) -> None:
         super().__init__("30 0 * * *", timezone=JAKARTA.key, run_offset=-1, key_format="%Y-%m-%d")
+        self.description = f"At 00:30 {JAKARTA.key}, for the day that just ended"
+
+    @property
+    def summary(self) -> str:
+        """What Airflow's lists of DAGs show."""
+        return f"00:30 {JAKARTA.key}"
 
     def serialize(self) -> dict[str, Any]:
         """Nothing to store: all timetables of this class are alike."""

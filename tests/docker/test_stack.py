@@ -16,7 +16,7 @@ from lumbung.orchestrator.api import Api
 from support.docker_engine import say
 from support.docker_services import SCHEDULER, crash
 
-SERVICES = ("postgres", "bigquery", "airflow-apiserver", SCHEDULER, "airflow-dag-processor")
+SERVICES = ("postgres", "bigquery", "airflow-apiserver", SCHEDULER, "airflow-dag-processor", "airflow-triggerer")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -19,12 +19,19 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from lumbung.core.settings import Settings, variable
 from support.airflow_stack import ROOT, AirflowStack
-from support.pipeline import PipelineHarness
+from support.pipeline import PipelineHarness, sources
 
 # A user without a role has no permission at all.
 USERS = {"admin": "admin", "viewer": "viewer", "nobody": ""}
 DAY = date(2026, 11, 20)
 SECONDS = 120
+# A row of each is rejected, and holds personal data.
+TAKEN = sources()
+SOURCES = {
+    **TAKEN,
+    "mentor": [*TAKEN["mentor"], TAKEN["mentor"][0]],
+    "course_enrollment": [*TAKEN["course_enrollment"], {"student_id": "s0", "course_id": "c1"}],
+}
 
 
 def environ(settings: Settings) -> dict[str, str]:
@@ -63,7 +70,8 @@ class Pages:
         """What the API server answers; `user` None: somebody who is not logged in."""
         headers = {"Authorization": f"Bearer {self.stack.token(user)}"} if user else {}
         headers |= options.pop("headers", {})
-        return httpx.get(f"{self.stack.url}{path}", headers=headers, timeout=60, **options)
+        method = options.pop("method", "GET")
+        return httpx.request(method, f"{self.stack.url}{path}", headers=headers, timeout=60, **options)
 
     def page(self, path: str, user: str = "viewer") -> str:
         """A page, once it is there: a busy machine may need more than the time that one reader waits."""
@@ -86,6 +94,15 @@ class Pages:
             assert time.monotonic() < deadline, state
             time.sleep(0.3)
         return state
+
+    @contextmanager
+    def sources(self, **tables: list[dict[str, str | None]]) -> Iterator[None]:
+        """Other rows of some sources, for a time."""
+        self.harness.fill(tables)
+        try:
+            yield
+        finally:
+            self.harness.fill({name: SOURCES[name] for name in tables})
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

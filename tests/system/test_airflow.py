@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from lumbung.core.day import today
+from lumbung.core.errors import LumbungError
 from lumbung.orchestrator.api import Api
 from support import listening
 from support.hook import posts
@@ -34,7 +36,7 @@ def notifications() -> Iterator[tuple[str, list[dict[str, str]]]]:
 @pytest.fixture(scope="module")
 def up(make_home: Make, notifications: tuple[str, list[dict[str, str]]]) -> Iterator[tuple[Any, Api]]:
     """A home with `lumbung up`."""
-    home = make_home(environ={"LUMBUNG_NOTIFY_WEBHOOK": notifications[0]})
+    home = make_home(environ={"LUMBUNG_NOTIFY_WEBHOOK": notifications[0], "LUMBUNG_AIRFLOW_USERS": "rani:viewer"})
     process = subprocess.Popen(home.command("up"), env=home.env(), stdout=subprocess.PIPE, text=True)
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")), daemon=True)
@@ -44,6 +46,7 @@ def up(make_home: Make, notifications: tuple[str, list[dict[str, str]]]) -> Iter
         assert process.poll() is None, "".join(lines)
         assert time.monotonic() < until, "".join(lines)
         time.sleep(0.5)
+    home.lines = lines
     yield home, Api(*match.groups())
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
@@ -73,12 +76,59 @@ def days(home: Any) -> set[str]:
     return {row["d"] for row in home.query("SELECT DISTINCT CAST(snapshot_date AS STRING) d FROM staging.student")}
 
 
+def test_a_viewer_reads_and_does_not_trigger(up) -> None:
+    home, api = up
+    (password,) = re.findall(r"Also user: rani \(viewer\)  password: (\S+)", "".join(home.lines))
+    viewer = Api(api.url, "rani", password)
+    assert "enrollment" in viewer.dag_ids()
+    with pytest.raises(LumbungError, match="403"):
+        viewer.trigger("enrollment", {"day": f"{PAST}"})
+
+
 def test_the_schedule_runs_yesterday(up) -> None:
     home, api = up
     runs = scheduled(api)
     assert {run["state"] for run in runs} == {"success"}
     published = home.json("answers", "--json")["day"]
     assert max(run["partition_key"] for run in runs) <= published <= f"{today() - timedelta(days=1)}"
+
+
+def test_airflows_own_pages_say_what_a_run_did(up) -> None:
+    """Its query, its tables and their rows, and the way to its page."""
+    home, api = up
+    run = scheduled(api)[0]
+    day, path = run["partition_key"], f"/dags/enrollment/dagRuns/{quote(run['dag_run_id'], safe='')}"
+    assert run["note"] == f"Business day: {day}"
+    task = f"{path}/taskInstances/build.datamart.top_mentor"
+    rendered = api._call("GET", task)["rendered_fields"]
+    assert re.search(r"FROM `local\.build\.\w+__dwh__fact_course_enrollment`", rendered["sql"])
+    assert rendered["parameters"] == {"snapshot_date": day}
+    page = f"{api.url}/lumbung/run/enrollment/{quote(run['dag_run_id'], safe='')}"
+    assert api._call("GET", f"{task}/links")["extra_links"] == {"Lumbung: this run": page}
+    log = api._call("GET", f"{path}/taskInstances/publish/logs/1", headers={"Accept": "application/json"})
+    assert "13 tables published" in [line["event"] for line in log["content"]]
+
+    assets = {asset["name"]: asset for asset in api._call("GET", "/assets", params={"limit": 100})["assets"]}
+    mart = assets["datamart.top_mentor"]
+    assert mart["group"] == "datamart"
+    assert {task["task_id"] for task in mart["producing_tasks"]} == {"build.datamart.top_mentor", "publish"}
+    events = api._call("GET", "/assets/events", params={"source_run_id": run["dag_run_id"], "limit": 100})
+    rows = {event["uri"]: (event["source_task_id"], event["extra"]) for event in events["asset_events"]}
+    assert len(rows) == events["total_entries"]  # nothing is said of a build, only of what is published
+    for table in ("datamart.top_mentor", "dwh.dim_student"):
+        (counted,) = home.query(f"SELECT COUNT(*) AS n FROM {table}")
+        assert rows[table] == ("publish", {"rows": counted["n"], "day": day})
+    assert rows["staging.student"][1]["rows"] > 0
+    parameters = {"node_id": f"asset:{mart['id']}", "dependency_type": "data"}
+    lineage = api._session.get(f"{api.url}/ui/dependencies", params=parameters, timeout=30).json()
+    build = "task:enrollment__SEPARATOR__build.datamart.top_mentor"
+    sources = {edge["source_id"] for edge in lineage["edges"] if edge["target_id"] == build}
+    read = {f"asset:{assets[table]['id']}" for table in ("dwh.dim_mentor", "dwh.fact_course_enrollment")}
+    assert sources == read
+
+    dag = api._call("GET", "/dags/enrollment/details")
+    assert dag["timetable_description"] == "At 00:30 Asia/Jakarta, for the day that just ended"
+    assert dag["owners"] == ["pinter-skuy"]
 
 
 def test_all_servers_listen_on_loopback_only(up) -> None:

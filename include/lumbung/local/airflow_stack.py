@@ -1,4 +1,4 @@
-"""Airflow's API server, scheduler and DAG processor on a laptop: started, watched, ended, and found by other commands.
+"""Airflow's components on a laptop: started, watched, ended, and found by other commands.
 
 `airflow/stack.json` in the home folder names the processes, for the next command to end them if this one is killed.
 `up.json` names the address of `lumbung up`. A command with a scheduler holds `up.lock` alone for as long as it runs,
@@ -28,6 +28,8 @@ COMPONENTS = {
     # Its log server would need a port of its own; the API server reads the same folder.
     "scheduler": ["scheduler", "--skip-serve-logs"],
     "dag-processor": ["dag-processor"],
+    # No task defers; but without one, Airflow's home page shows a red triggerer.
+    "triggerer": ["triggerer", "--skip-serve-logs"],
 }
 TASK_SECONDS = 6.0
 STOP_SECONDS = 2.0

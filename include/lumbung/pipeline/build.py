@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from datetime import date
 
 from lumbung.catalog import audit, query
 from lumbung.catalog.contract import Contract
@@ -15,9 +15,13 @@ from lumbung.storage.state import Build
 from lumbung.storage.warehouse import Warehouse, short
 
 UNCHANGED = "unchanged, not built again"
+NOT_RUN = f"-- {UNCHANGED}: this is the query of what is published."
+
+Show = Callable[[str, Mapping[str, str]], None]
+"""Is given a table's query before it is run, and its parameters by name."""
 
 
-def build(run: Run, contract: Contract, target: Target) -> Step:
+def build(run: Run, contract: Contract, target: Target, show: Show = lambda *_: None) -> Step:
     """Build a table and check it, unless what is published is what the run would build.
 
     A daily table is built from the run's own day, every other one from the target's. Of an incremental one the days
@@ -27,6 +31,7 @@ def build(run: Run, contract: Contract, target: Target) -> Step:
         run: the run.
         contract: the table.
         target: the version that the whole tables are built from.
+        show: is given the query.
 
     Returns:
         What was built; of a table that is not built again the rows that it has, and the checks of its build.
@@ -37,9 +42,10 @@ def build(run: Run, contract: Contract, target: Target) -> Step:
     complete_own(run)
     if published := unchanged.published(run, contract, target):
         run.state.delete_build(short(run.run_id), run.day, contract.address)  # of an earlier try of the run
+        show(f"{NOT_RUN}\n{query.render(contract, run.warehouse.table)}", _texts(_parameters(run, contract, target)))
         note = "; ".join([UNCHANGED, *_warnings(published.checks)])
         return Step(contract.address, rows_out=published.rows, checks=published.checks, note=note)
-    return _build(run, contract, target)
+    return _build(run, contract, target, show)
 
 
 def check(
@@ -64,7 +70,7 @@ def check(
     return audit.outcomes(contract, list(violations.values()), where)
 
 
-def _build(run: Run, contract: Contract, target: Target) -> Step:
+def _build(run: Run, contract: Contract, target: Target, show: Show = lambda *_: None) -> Step:
     private = {contract.address}
     for table in run.tables:
         if table.address not in query.dependencies(contract):
@@ -80,12 +86,10 @@ def _build(run: Run, contract: Contract, target: Target) -> Step:
 
     labels = {**run.labels, "table": contract.table}
     day = run.day if contract.is_daily else target.day
-    statement = query.render(contract, name)
-    parameters: dict[str, Any] = {query.SNAPSHOT_DATE: day}
-    if contract.incremental:
-        parameters = {contract.days_parameter: target.changed}
-        if not target.is_whole:
-            statement = query.with_other_days(contract, statement, run.warehouse.table(contract.address))
+    statement, parameters = query.render(contract, name), _parameters(run, contract, target)
+    if contract.incremental and not target.is_whole:
+        statement = query.with_other_days(contract, statement, run.warehouse.table(contract.address))
+    show(statement, _texts(parameters))
     key, staged = unchanged.key(run, contract, target), unchanged.staged(run, contract, target)
     job = run.warehouse.build(contract, statement, name(contract.address), parameters, labels)
     checks = check(run.warehouse, contract, name, f"{contract.address}, day {day}", labels)
@@ -105,7 +109,23 @@ def _build(run: Run, contract: Contract, target: Target) -> Step:
         job_id=job.job_id,
         checks=checks,
         note="; ".join(_warnings(checks)),
+        sql=statement,
+        parameters=_texts(parameters),
     )
+
+
+def _parameters(run: Run, contract: Contract, target: Target) -> dict[str, date | list[date]]:
+    """The parameters of a table's query."""
+    if contract.incremental:
+        return {contract.days_parameter: target.changed}
+    return {query.SNAPSHOT_DATE: run.day if contract.is_daily else target.day}
+
+
+def _texts(parameters: Mapping[str, date | list[date]]) -> dict[str, str]:
+    return {
+        name: ", ".join(map(str, value)) if isinstance(value, list) else f"{value}"
+        for name, value in parameters.items()
+    }
 
 
 def _read_what_was_loaded(run: Run, builds: Collection[str], staged: Mapping[str, str]) -> bool:

@@ -37,6 +37,8 @@ class Step:
         create_disposition: of the job.
         checks: what came of each check, by its name.
         note: what else a person should know.
+        sql: the query that made the table, as it ran.
+        parameters: its parameters by name.
         skipped: whether there was nothing to do, so that the steps after it are skipped too.
     """
 
@@ -51,6 +53,8 @@ class Step:
     create_disposition: str | None = None
     checks: dict[str, str] = field(default_factory=dict)
     note: str = ""
+    sql: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
     skipped: bool = False
 
     @classmethod

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from lumbung.core.settings import Settings
 from lumbung.pipeline.system import System
 from lumbung.serving import published
+from lumbung.serving.reasons import without_values
 from lumbung.serving.schema import Accounting, Freshness, RejectedRow, Section
 from lumbung.storage.lake import Lake
 from lumbung.storage.warehouse import Warehouse
@@ -44,7 +45,8 @@ class ReportData:
 
     def without_raw_rows(self) -> ReportData:
         """The same for readers who may not see rejected rows as the source had them: those hold personal data."""
-        return replace(self, rejects=[replace(reject, raw=None) for reject in self.rejects])
+        rejects = [replace(row, raw=None, reason=without_values(row.reason)) for row in self.rejects]
+        return replace(self, rejects=rejects)
 
 
 def collect(warehouse: Warehouse, lake: Lake, settings: Settings) -> ReportData:

@@ -42,6 +42,7 @@ MONTHS = {
         "December",
     ],
 }
+STATES = {"success": "berhasil", "failed": "gagal", "running": "sedang berjalan", "queued": "menunggu"}
 JOINERS = "\u200c\u200d"  # seen only in what they join, as in many emoji and in Persian
 
 
@@ -69,6 +70,14 @@ class Language:
     def number(self, value: int) -> str:
         """1234567 as 1.234.567 or 1,234,567."""
         return f"{value:,}".replace(",", "." if self.code == "id" else ",")
+
+    def seconds(self, value: float) -> str:
+        """12.345 seconds as 12,3 or 12.3."""
+        return f"{value:.1f}".replace(".", "," if self.code == "id" else ".")
+
+    def state(self, state: str) -> str:
+        """The state of a run of Airflow."""
+        return STATES.get(state, state) if self.code == "id" else state
 
     def count(self, value: int, indonesian: str, one: str, many: str) -> Markup:
         """A number and its noun; Indonesian has one form, English two.

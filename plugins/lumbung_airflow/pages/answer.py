@@ -13,19 +13,23 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lumbung.core import settings
 from lumbung.core.errors import LumbungError
+from lumbung.core.run_name import short
 from lumbung.storage.lake import Lake, open_lake
 
 if TYPE_CHECKING:
     from lumbung.core.settings import Settings
     from lumbung.report.data import ReportData
+    from lumbung.report.run_data import RunData
     from lumbung.storage.warehouse import Warehouse
 
 HTML, JSON = "text/html; charset=utf-8", "application/json"
+TIMES = ("started_at", "ended_at")
 # Should the API server be killed, this ends by itself.
 LIFE_SECONDS = 60
 
@@ -129,6 +133,41 @@ def _report_data(place: Place, *, raw: bool) -> ReportData:
     return data if raw else data.without_raw_rows()
 
 
+def run_signature(place: Place, **options: Any) -> str:
+    """Names what the run's tasks have recorded, what Airflow knows of it, and what is published."""
+    folder = f"audit/dt={options['day']}/{short(options['run_id'])}"
+    files = [f"{file.path} {file.bytes} {file.modified}" for file in place.lake.files(folder)]
+    return _sum([f"{options}", *files, *(f"{path} {content!r}" for path, content in _published_documents(place.lake))])
+
+
+def run(place: Place, *, raw: bool, **known: Any) -> Made:
+    """The page of a run.
+
+    Args:
+        place: where it is made from.
+        raw: whether rejected rows are shown as the source had them.
+        known: what Airflow knows of the run, see `AirflowRun`.
+    """
+    from lumbung.report import run_page
+
+    # Its address is /lumbung/run/DAG/RUN.
+    return Made(run_page.render(_run_data(place, raw, known), root="../../"), HTML)
+
+
+def run_data(place: Place, *, raw: bool, **known: Any) -> Made:
+    """What the page of a run shows, as JSON."""
+    content = _run_data(place, raw, known).to_json()
+    return Made(json.dumps(content, ensure_ascii=False), JSON)
+
+
+def _run_data(place: Place, raw: bool, known: Mapping[str, Any]) -> RunData:
+    from lumbung.report.run_data import AirflowRun, collect
+
+    times = {name: datetime.fromisoformat(text) if (text := known[name]) else None for name in TIMES}
+    run = AirflowRun(**{**known, **times, "day": date.fromisoformat(known["day"])})
+    return collect(place.lake, place.settings, run, raw=raw)
+
+
 def _facts(data: ReportData) -> dict[str, Any]:
     leading = data.freshness[0]
     return {
@@ -141,6 +180,8 @@ def _facts(data: ReportData) -> dict[str, Any]:
 MAKERS = {
     "report": Maker(report, published_state),
     "report_data": Maker(report_data, published_state),
+    "run": Maker(run, run_signature),
+    "run_data": Maker(run_data, run_signature),
 }
 
 

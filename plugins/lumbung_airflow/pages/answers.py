@@ -11,7 +11,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import sys
 import time
 from collections import OrderedDict, defaultdict
@@ -73,19 +72,19 @@ class Answer:
     problem: Problem | None = None
 
 
-@dataclass(frozen=True)
-class Problem(Exception):  # noqa: N818 - it is shown to a reader, as what `LumbungError` says
-    """Why there is no answer: what happened, where, and what to do."""
+class Problem(Exception):  # noqa: N818 - it is what a reader is told, as of a `LumbungError`
+    """Why there is no answer.
 
-    what: str
-    where: str = ""
-    remedy: str = ""
+    Args:
+        what: what happened.
+        where: where.
+        remedy: what to do.
+        is_late: whether the answer is still being made.
+    """
 
-
-LATE = Problem(
-    f"there is no answer within {READER_SECONDS:.0f} seconds",
-    remedy="see that the warehouse runs, then reload the page",
-)
+    def __init__(self, what: str, where: str = "", remedy: str = "", *, is_late: bool = False) -> None:
+        super().__init__(what)
+        self.what, self.where, self.remedy, self.is_late = what, where, remedy, is_late
 
 
 @dataclass
@@ -118,14 +117,19 @@ class Answers:
             flight = self._queued[question] = asyncio.create_task(self._make(question, volatile or {}))
             flight.add_done_callback(_mark_as_seen)
         await asyncio.wait([flight], timeout=READER_SECONDS)
-        try:
-            if flight.done():
-                return flight.result()
-            raise LATE
-        except Problem as problem:
-            if kept := self._kept.get(question):
-                return replace(kept, problem=problem)
-            raise
+        if not flight.done():
+            problem: BaseException = Problem(
+                f"the answer is not there after {READER_SECONDS:.0f} seconds",
+                remedy="see that the warehouse runs, if it does not come",
+                is_late=True,
+            )
+        elif (error := flight.exception()) is None:
+            return flight.result()
+        else:
+            problem = error
+        if isinstance(problem, Problem) and (kept := self._kept.get(question)):
+            return replace(kept, problem=problem)
+        raise problem
 
     async def _make(self, question: Question, volatile: Mapping[str, Any]) -> Answer:
         async with self._locks[question], self._slots:
@@ -164,7 +168,6 @@ class Answers:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
         )
         try:
             output, errors = await asyncio.wait_for(process.communicate(), PROCESS_SECONDS)
@@ -176,7 +179,7 @@ class Answers:
             ) from None
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                process.kill()
         line, _, body = output.partition(b"\n")
         if process.returncode or not line:
             log.error("The page %s failed:\n%s", question.name, errors.decode(errors="replace")[-5000:])

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from lumbung.systems.registry import all_systems
 from lumbung_airflow.pages import access, frame
 from lumbung_airflow.pages.answers import INCLUDE, Answer, Answers, Problem, Question
+from lumbung_airflow.pages.runs import KnownRun
 
 PREFIX = "/lumbung"
 STATIC = (INCLUDE / "lumbung" / "report", INCLUDE / "lumbung" / "catalogue")
@@ -57,7 +58,8 @@ async def refuse(request: Request, error: HTTPException) -> Response:
 async def explain(request: Request, problem: Problem) -> Response:
     """Say why there is no answer."""
     if _is_page(request):
-        return Response(frame.problem_page(problem), 503, media_type="text/html; charset=utf-8")
+        page = frame.problem_page(problem, f"{request.scope.get('root_path', '')}/static")
+        return Response(page, 503, media_type="text/html; charset=utf-8")
     detail = {"detail": problem.what, "where": problem.where, "remedy": problem.remedy}
     return JSONResponse(detail, 503, headers={"Retry-After": "10"})
 
@@ -78,6 +80,23 @@ async def report(user: GetUserDep, download: str | None = None) -> Response:
 async def report_data(user: GetUserDep) -> Response:
     """What the report says, as JSON."""
     return _data(await answers.get(Question.of("report_data", raw=_sees_raw_rows(user))))
+
+
+@app.get("/run/{dag_id}/{run_id}", dependencies=[Depends(access.may_read_run)])
+async def run(user: GetUserDep, run: KnownRun) -> Response:
+    """The page of a run."""
+    return _page(await _answer_of_run("run", user, run))
+
+
+@app.get("/api/run/{dag_id}/{run_id}", dependencies=[Depends(access.may_read_run)])
+async def run_data(user: GetUserDep, run: KnownRun) -> Response:
+    """What the page of a run shows, as JSON."""
+    return _data(await _answer_of_run("run_data", user, run))
+
+
+async def _answer_of_run(name: str, user: GetUserDep, run: KnownRun) -> Answer:
+    raw, identity = access.may_trigger(user, run["dag_id"]), {key: run[key] for key in ("dag_id", "run_id")}
+    return await answers.get(Question.of(name, raw=raw, **identity), run)
 
 
 @app.get("/static/{name}", dependencies=[Depends(access.may_read_dag)])
@@ -103,7 +122,7 @@ def _is_page(request: Request) -> bool:
 
 
 def _page(answer: Answer, **links: str) -> Response:
-    body = frame.with_status(answer, datetime.now(UTC), **links)
+    body = frame.with_notes(answer, datetime.now(UTC), **links)
     return Response(body, media_type=answer.media_type)
 
 

@@ -1,4 +1,4 @@
-"""What the API server itself puts into pages: how old an answer is, and why there is none."""
+"""What the API server itself puts into pages: that an answer is the last good one, and why there is none."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from lumbung.core.day import JAKARTA
 from lumbung_airflow.pages.answers import Answer, Problem
 
 MAIN = b"<main>"
-RELOAD_SECONDS = 10
-BAR = Markup(
-    '<div class="status" role="status"><p>{problem}<span>Data {day}, generation {generation}; '
-    '<span lang="id">terbit {when} WIB ({age_id})</span> · published {age}</span> {links}</p></div>\n'
-)
+LATE_SECONDS, RELOAD_SECONDS = 2, 10
 PROBLEM = Markup(
-    '<b class="warn"><span lang="id">Jawaban terakhir, {age_id}</span> · last good answer, {age}: {what}</b> '
+    '<p class="stale warn" role="status"><span lang="id" data-language="id">Ini jawaban terakhir, {age_id}:</span>'
+    ' <span lang="en" data-language="en">This is the last good answer, {age}:</span>'
+    ' <span lang="en">{what}</span></p>\n'
 )
-LINK = Markup('<a href="{href}"><span lang="id">Simpan sebagai berkas</span> · Save as file</a>')
+SAVE = Markup(
+    '<p class="save"><a href="{href}"><span lang="id" data-language="id">Simpan sebagai berkas</span>'
+    ' <span lang="en" data-language="en">Save as file</span></a></p>\n'
+)
 PROBLEM_PAGE = Markup(
     """<!DOCTYPE html>
 <html lang="en">
@@ -27,17 +27,17 @@ PROBLEM_PAGE = Markup(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="refresh" content="{seconds}">
-<title>Lumbung: no answer</title>
+<title>Lumbung: {title}</title>
 <link rel="icon" href="data:,">
+<link rel="stylesheet" href="{static}/style.css">
 </head>
 <body>
 <main>
-<h1>No answer / <span lang="id">Belum ada jawaban</span></h1>
-<p>{what}.</p>
-<p>{where}</p>
-<p>{remedy}.</p>
-<p>This page asks again every {seconds} seconds. /
-<span lang="id">Halaman ini mencoba lagi tiap {seconds} detik.</span></p>
+<h1>{title} <small lang="id">/ {title_id}</small></h1>
+<section>
+<p class="answer">{message}</p>
+<p class="note">This page asks again by itself. <span lang="id">/ Halaman ini mencoba lagi sendiri.</span></p>
+</section>
 </main>
 </body>
 </html>
@@ -45,37 +45,37 @@ PROBLEM_PAGE = Markup(
 )
 
 
-def with_status(answer: Answer, now: datetime, save: str = "") -> bytes:
-    """The page with a line that says its day, generation and age, and whether there should be a newer one.
+def with_notes(answer: Answer, now: datetime, save: str = "") -> bytes:
+    """The page, and above it whether there should be a newer one, and where it can be had as a file.
 
     Args:
         answer: the page.
         now: the time it is.
-        save: where the page can be had as a file; empty: nowhere.
+        save: address of the file; empty: there is none.
     """
-    facts = answer.facts
-    published = datetime.fromisoformat(facts["published_at"])
-    age, age_id = _age(published, now)
-    problem = Markup("")
+    notes = SAVE.format(href=save) if save else Markup("")
     if answer.problem:
-        made, made_id = _age(datetime.fromtimestamp(answer.made_at, UTC), now)
-        problem = PROBLEM.format(age=made, age_id=made_id, what=answer.problem.what)
-    bar = BAR.format(
-        problem=problem,
-        day=facts["day"],
-        generation=facts["generation"],
-        when=f"{published.astimezone(JAKARTA):%Y-%m-%d %H:%M}",
-        age=age,
-        age_id=age_id,
-        links=LINK.format(href=save) if save else "",
-    )
-    return answer.body.replace(MAIN, bar.encode() + MAIN, 1)
+        age, age_id = _age(datetime.fromtimestamp(answer.made_at, UTC), now)
+        notes = PROBLEM.format(age=age, age_id=age_id, what=answer.problem.what) + notes
+    return answer.body.replace(MAIN, notes.encode() + MAIN, 1)
 
 
-def problem_page(problem: Problem) -> str:
-    """A page that says why there is none, and asks again."""
+def problem_page(problem: Problem, static: str) -> str:
+    """A page that says why there is none, and asks again.
+
+    Args:
+        problem: why.
+        static: address of the folder of styles.
+    """
+    title, title_id = ("Just a moment", "Sebentar") if problem.is_late else ("No answer", "Belum ada jawaban")
+    message = f"{problem.where}: {problem.what}." if problem.where else f"{problem.what[:1].upper()}{problem.what[1:]}."
+    remedy = problem.remedy or "reload the page"
     return PROBLEM_PAGE.format(
-        seconds=RELOAD_SECONDS, what=problem.what, where=problem.where, remedy=problem.remedy or "reload the page"
+        seconds=LATE_SECONDS if problem.is_late else RELOAD_SECONDS,
+        title=title,
+        title_id=title_id,
+        message=f"{message} {remedy[:1].upper()}{remedy[1:]}.",
+        static=static,
     )
 
 

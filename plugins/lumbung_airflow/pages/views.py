@@ -11,6 +11,12 @@ from lumbung.systems.registry import all_systems
 PAGES: list[dict[str, Any]] = [
     {"name": "Laporan", "href": "lumbung/report", "destination": "nav", "url_route": "laporan", "nav_top_level": True},
     {"name": "Laporan", "href": "lumbung/report", "destination": "dag", "url_route": "laporan-dag"},
+    {
+        "name": "Hasil",
+        "href": "lumbung/run/{DAG_ID}/{RUN_ID}",
+        "destination": "dag_run",
+        "url_route": "hasil",
+    },
 ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from lumbung.catalog.contract import Catalog
 from lumbung.local.postgres import Postgres
 from support.airflow_stack import ROOT, AirflowStack
-from support.pages import DAY, USERS, Pages, environ
+from support.pages import DAY, SOURCES, USERS, Pages, environ
 from support.pipeline import PipelineHarness
 
 
@@ -20,6 +20,7 @@ def pages(
     home = tmp_path_factory.mktemp("pages")
     server, address = start_bigquery(home / "bigquery")
     with contextlib.closing(PipelineHarness(home, address, source_server, Catalog())) as harness:
+        harness.fill(SOURCES)
         stack = AirflowStack(home / "airflow", ROOT / "dags", environ(harness.settings), USERS)
         try:
             stack.start()

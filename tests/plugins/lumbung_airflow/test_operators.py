@@ -5,20 +5,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk import Connection, TriggerRule
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk import TriggerRule
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from lumbung.core.errors import SourceError, SourceUnavailableError
-from lumbung.sources.address import parameters
-from lumbung.storage.client_errors import RefusedError, UnavailableError
 from lumbung_airflow.operators import (
     AuditOperator,
     ListOperator,
     LoadOperator,
     RejectedOperator,
     StepOperator,
-    _airflow_error,
-    _dsn,
 )
 
 FILE = Path(__file__).parents[3] / "dags" / "enrollment.py"
@@ -88,56 +83,3 @@ def test_a_list_is_no_longer_than_airflow_maps_and_the_log_says_what_is_left(mon
     task.items = [*task.items, "b-1"]
     assert task.execute({}) == ["a-1", "a-2", "a-3"]
     assert "3 of 4 are done now" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("error", "again"),
-    [
-        (SourceError("no such table"), False),
-        (RefusedError("no"), False),
-        (SourceUnavailableError("away"), True),
-        (UnavailableError("away"), True),
-    ],
-)
-def test_only_what_may_help_is_tried_again(error, again):
-    raised = _airflow_error(error)
-    assert isinstance(raised, AirflowException)
-    assert isinstance(raised, AirflowFailException) is not again
-    assert str(raised) == str(error)
-
-
-ADDRESSES = [
-    "postgresql://u:secret%40%2F@db.example:5433/shop",
-    "postgresql://u:secret@db.example:5433/shop?sslmode=verify-full&options=-csearch_path%3Done%20two",
-    "postgresql:///shop?host=/run/pg",
-    "postgresql://%2Frun%2Fpg/shop",
-    "postgresql://a%20b:c%20d@h/my%20shop",
-    "postgresql://[2001:db8::1]:5433/shop",
-    "postgresql://a,b/shop?target_session_attrs=any",
-    "postgresql://u@/shop",
-    "postgresql:///?user=u&password=p&dbname=shop&host=h",
-]
-ONLY_LIBPQ = [
-    "postgresql://a:1,b:2/shop",
-    "postgresql://h/shop?application_name=a+b",
-    "postgresql://H.Example/shop",
-    "host=h dbname=shop",
-]
-
-
-@pytest.mark.parametrize("address", [*ADDRESSES, *ONLY_LIBPQ])
-def test_a_connection_reaches_the_reader_whole(monkeypatch, address):
-    monkeypatch.setenv("AIRFLOW_CONN_SOME_SHOP", address)
-    assert _dsn("some_shop") == address
-
-
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_a_connection_that_airflow_keeps_says_the_same_as_its_address(monkeypatch, address):
-    kept = Connection(conn_id="some_shop", uri=address)
-    monkeypatch.setattr(Connection, "get", classmethod(lambda _, conn_id: {"some_shop": kept}[conn_id]))
-    expected = {name: value for name, value in parameters("some_shop", address).items() if value != ","}
-    assert parameters("some_shop", _dsn("some_shop")) == expected
-
-
-def test_a_connection_that_is_not_there_is_for_the_reader_to_say():
-    assert _dsn("no_such_connection") is None
