@@ -1,6 +1,6 @@
 # Lumbung. `make help` lists the targets; settings can be given after them: make run DAY=2026-11-10.
 .DEFAULT_GOAL := help
-.PHONY: help install install-azure run run-tweets run-models run-contracts up answers report backfill doctor erd budget env reseed test test-midnight test-docker test-yarn faults bench audit lint lint-ci tools package release deploy check-schema format lock clean
+.PHONY: help install install-azure run run-tweets run-models run-contracts up answers report docs backfill doctor erd budget env reseed test test-midnight test-docker test-yarn faults bench audit lint lint-ci tools package release deploy check-schema format lock clean
 
 lumbung := .venv/bin/lumbung
 code := include plugins dags services tools benchmarks tests
@@ -35,6 +35,9 @@ answers: install ## Print the answers from what is published
 
 report: install ## Write the report page
 	@$(lumbung) report
+
+docs: install ## Write the catalogue of all tables as files (OUT=build/catalogue)
+	@$(lumbung) docs --out "$(if $(OUT),$(OUT),build/catalogue)"
 
 backfill: install ## Run every day FROM=YYYY-MM-DD TO=YYYY-MM-DD
 	@$(lumbung) backfill $(FROM) $(TO)

@@ -50,7 +50,7 @@ def agrees_with(case, contract, columns, rows, violations):
             audits.outcomes(contract, violations, case.address)
         assert case.refused.read_text().strip() in str(refusal.value)
     else:
-        assert list(audits.outcomes(contract, violations, case.address)) == audits.check_names(contract)
+        assert list(audits.outcomes(contract, violations, case.address)) == list(audits.checks(contract))
     return True
 
 

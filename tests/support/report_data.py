@@ -48,7 +48,7 @@ def courses(**fields: Any) -> Section:
 def with_courses(data: ReportData, **fields: Any) -> ReportData:
     """The data with other courses; what is not given stays."""
     section, *others = data.sections
-    return replace(data, sections=[replace(section, data=replace(section.data, **fields)), *others])
+    return replace(data, sections=[pinter_skuy.section(replace(section.data, **fields), section.label), *others])
 
 
 def with_tweets(data: ReportData, answers: TweetAnswers | None) -> ReportData:
@@ -77,9 +77,9 @@ def clean() -> ReportData:
             courses(
                 students_per_city=[("Manado", 1), ("Bandung", 1200), ("", 1), ("Jakarta Selatan", 1200)],
                 category_counts=[
-                    CategoryCount("desain", 0, 0),
-                    CategoryCount("data", 31, 46),
-                    CategoryCount("akuntansi", 24, 28),
+                    CategoryCount("k-1", "desain", 0, 0),
+                    CategoryCount("k-2", "data", 31, 46),
+                    CategoryCount("k-3", "akuntansi", 24, 28),
                 ],
                 top_mentors=[
                     TopMentor(1, "B-1", "Aurélie", 20),
@@ -87,7 +87,13 @@ def clean() -> ReportData:
                     TopMentor(3, "11111111-A", "Sekar", 17),
                     TopMentor(3, "22222222-A", "Sekar", 17),
                 ],
-                enrollments_per_mentor=[("Aurélie", 20), ("Wira", 20), ("Sekar", 17), ("Sekar", 17), ("Teuku", 0)],
+                enrollments_per_mentor=[
+                    ("B-1", "Aurélie", 20),
+                    ("B-2", "Wira", 20),
+                    ("11111111-A", "Sekar", 17),
+                    ("22222222-A", "Sekar", 17),
+                    ("B-3", "Teuku", 0),
+                ],
                 enrollments_per_day=[
                     (DAY - timedelta(days=n), name, 46 - n) for n in range(3) for name in ("data", "akuntansi")
                 ],
@@ -144,9 +150,9 @@ def hostile() -> ReportData:
         sections=[
             courses(
                 students_per_city=[*cities, *((text, 9000) for text in HOSTILE)],
-                category_counts=[CategoryCount(text, 12, 30) for text in HOSTILE],
+                category_counts=[CategoryCount(text, text, 12, 30) for text in HOSTILE],
                 top_mentors=[TopMentor(1, text, text, 20) for text in HOSTILE for _ in range(2)],
-                enrollments_per_mentor=[(text, 20) for text in HOSTILE],
+                enrollments_per_mentor=[(text, text, 20) for text in HOSTILE],
                 enrollments_per_day=[(DAY - timedelta(days=n), text, n) for n in range(30) for text in HOSTILE],
                 branches_per_city=[CityCount(text, 9000, 2, 80) for text in HOSTILE],
             ),

@@ -27,12 +27,13 @@ CAPSTONE = ROOT.parent / "shared" / "reference" / "capstone"
 
 @dataclass
 class Home:
-    """A LUMBUNG_HOME and the sources it reads."""
+    """A LUMBUNG_HOME and the sources it reads; `lines` are what its `lumbung up` has printed."""
 
     folder: Path
     data: Path
     root: Path = ROOT
     environ: dict[str, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
 
     def env(self, **more: str) -> dict[str, str]:
         """The environment of a command."""

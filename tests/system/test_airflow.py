@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from lumbung.core.day import today
+from lumbung.core.errors import LumbungError
 from lumbung.orchestrator.api import Api
 from support import listening
 from support.hook import posts
@@ -35,7 +36,13 @@ def notifications() -> Iterator[tuple[str, list[dict[str, str]]]]:
 @pytest.fixture(scope="module")
 def up(make_home: Make, notifications: tuple[str, list[dict[str, str]]]) -> Iterator[tuple[Any, Api]]:
     """A home with `lumbung up`."""
-    home = make_home(environ={"LUMBUNG_NOTIFY_WEBHOOK": notifications[0], "LUMBUNG_NOTIFY_DEADLINE": "00:31"})
+    home = make_home(
+        environ={
+            "LUMBUNG_NOTIFY_WEBHOOK": notifications[0],
+            "LUMBUNG_NOTIFY_DEADLINE": "00:31",
+            "LUMBUNG_AIRFLOW_USERS": "rani:viewer",
+        }
+    )
     process = subprocess.Popen(home.command("up"), env=home.env(), stdout=subprocess.PIPE, text=True)
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")), daemon=True)
@@ -45,6 +52,7 @@ def up(make_home: Make, notifications: tuple[str, list[dict[str, str]]]) -> Iter
         assert process.poll() is None, "".join(lines)
         assert time.monotonic() < until, "".join(lines)
         time.sleep(0.5)
+    home.lines = lines
     yield home, Api(*match.groups())
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
@@ -76,6 +84,15 @@ def ended(run: dict[str, Any]) -> datetime:
 
 def days(home: Any) -> set[str]:
     return {row["d"] for row in home.query("SELECT DISTINCT CAST(snapshot_date AS STRING) d FROM staging.student")}
+
+
+def test_a_viewer_reads_and_does_not_trigger(up) -> None:
+    home, api = up
+    (password,) = re.findall(r"Also user: rani \(viewer\)  password: (\S+)", "".join(home.lines))
+    viewer = Api(api.url, "rani", password)
+    assert "enrollment" in viewer.dag_ids()
+    with pytest.raises(LumbungError, match="403"):
+        viewer.trigger("enrollment", {"day": f"{PAST}"})
 
 
 def test_the_schedule_runs_yesterday(up) -> None:

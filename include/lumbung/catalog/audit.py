@@ -11,13 +11,19 @@ from lumbung.core.errors import CheckError
 PASSED = "passed"
 
 
-def check_names(contract: Contract) -> list[str]:
+def checks(contract: Contract) -> dict[str, Check]:
     """All checks of a table by name, those that follow from its key and its required columns first."""
-    return list(_checks(contract))
+    required = [column.name for column in contract.columns if column.required or column.name in contract.key]
+    implied = [Check(unique=contract.key)] if contract.key else []
+    implied += [Check(not_null=required)] if required else []
+    named = {_name(check): check for check in implied}
+    for check in contract.checks:
+        named.setdefault(_name(check), check)  # a warning does not soften what the key implies
+    return named
 
 
 def query(contract: Contract, names: Names) -> str | None:
-    """A query for one row: the violations of each check, in the order of `check_names`.
+    """A query for one row: the violations of each check, in the order of `checks`.
 
     All checks that look at single rows, or count them, share one scan of the table. What is compared is computed below
     the aggregation, as BigQuery takes no sub-query inside an aggregate function.
@@ -31,19 +37,26 @@ def query(contract: Contract, names: Names) -> str | None:
     Returns:
         GoogleSQL; None if there is nothing to check.
     """
-    checks = _checks(contract)
-    if not checks:
-        return None
+    wanted = list(checks(contract).values())
+    return _counting(contract, wanted, names) if wanted else None
+
+
+def count(contract: Contract, check: Check, names: Names) -> str:
+    """A query for the number of violations of one check; its arguments are those of `query`."""
+    return _counting(contract, [check], names)
+
+
+def _counting(contract: Contract, wanted: Sequence[Check], names: Names) -> str:
     table = quoted(names(contract.address))
     counts, flags, totals = [], [], []
-    for number, check in enumerate(checks.values()):
-        count = f"c{number}"
+    for number, check in enumerate(wanted):
+        name = f"c{number}"
         if condition := _row_condition(check):
-            flags.append(f"{condition} AS {count}")
-            totals.append(f"COUNTIF({count}) AS {count}")
-            counts.append(f"scan.{count}")
+            flags.append(f"{condition} AS {name}")
+            totals.append(f"COUNTIF({name}) AS {name}")
+            counts.append(f"scan.{name}")
         else:
-            counts.append(f"{_violations(contract, check, names)} AS {count}")
+            counts.append(f"{_violations(contract, check, names)} AS {name}")
     flags = flags or ["1 AS one"]
     inner = f"SELECT {',\n    '.join(flags)}\n  FROM {table}"
     scan = f"SELECT {', '.join(['COUNT(*) AS total', *totals])}\n  FROM (\n  {inner}\n  )"
@@ -61,8 +74,7 @@ def outcomes(contract: Contract, violations: Sequence[int], where: str) -> dict[
     Raises:
         CheckError: checks of severity `fail` do not hold; the message names each with its count.
     """
-    checks = _checks(contract)
-    counted = list(zip(checks.items(), violations, strict=True))
+    counted = list(zip(checks(contract).items(), violations, strict=True))
     if failed := [
         f"check {name} failed ({count:,} violation{'' if count == 1 else 's'})"
         for (name, check), count in counted
@@ -74,16 +86,6 @@ def outcomes(contract: Contract, violations: Sequence[int], where: str) -> dict[
             remedy="fix the source or the query; nothing of this run is published, what was published stays",
         )
     return {name: f"warning: {count}" if count else PASSED for (name, _), count in counted}
-
-
-def _checks(contract: Contract) -> dict[str, Check]:
-    required = [column.name for column in contract.columns if column.required or column.name in contract.key]
-    implied = [Check(unique=contract.key)] if contract.key else []
-    implied += [Check(not_null=required)] if required else []
-    checks = {_name(check): check for check in implied}
-    for check in contract.checks:
-        checks.setdefault(_name(check), check)  # a warning does not soften what the key implies
-    return checks
 
 
 def _name(check: Check) -> str:

@@ -127,6 +127,25 @@ def report() -> None:
 
 
 @app.command()
+def docs(
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    no_warehouse: Annotated[
+        bool, typer.Option("--no-warehouse", help="Only what contracts and queries say; ask no warehouse.")
+    ] = False,
+) -> None:
+    """Write the catalogue: a page for each table, which opens without a server, and contracts for programs."""
+    from lumbung import catalogue
+
+    settings = settings_module.load()
+    with contextlib.ExitStack() as stack:
+        warehouse = None if no_warehouse else stack.enter_context(reading(settings))
+        entries = catalogue.write(out, warehouse, settings)
+    console.out.print(f"Catalogue: {out / 'index.html'}, {len(entries.tables)} tables", soft_wrap=True)
+    if entries.absent:
+        console.err.print(f"Without figures of the warehouse: {entries.absent}", soft_wrap=True, markup=False)
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Check what Lumbung needs, and say what is missing and what to do."""
     from lumbung.cli.doctor.checks import checks

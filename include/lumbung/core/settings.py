@@ -44,6 +44,9 @@ EMULATOR_VARIABLE = "BIGQUERY_EMULATOR_HOST"
 TweetSource = Literal["synthetic", "archive", "x"]
 TWEET_SOURCES: tuple[TweetSource, ...] = get_args(TweetSource)
 NO_SOURCE: Final = "none"
+# Who logs in to Airflow: this user, by whom commands do, and those that a setting names.
+AIRFLOW_ADMIN = "admin"
+AIRFLOW_ROLES = ("admin", "viewer")
 # Of a container on Azure; its account may be that of a national cloud.
 AZ_URI = re.compile(r"az://[a-z0-9](-?[a-z0-9]){2,62}(/[^?#]*)?")
 ABFSS_URI = re.compile(r"abfss://[a-z0-9](-?[a-z0-9]){2,62}@(?P<account>[a-z0-9]{3,24})\.dfs\.[a-z0-9.]+(/[^?#]*)?")
@@ -74,6 +77,29 @@ def _with_login(url: SecretStr) -> SecretStr:
     return url
 
 
+def _users(text: str) -> str:
+    roles_of_users(text)
+    return text
+
+
+def roles_of_users(text: str) -> dict[str, str]:
+    """The role of each user in a text such as `rani:viewer,budi:admin`.
+
+    Raises:
+        ValueError: it is malformed, or a user is named twice.
+    """
+    roles: dict[str, str] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, _, role = entry.partition(":")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]*", name) or role not in AIRFLOW_ROLES:
+            raise ValueError(f"{entry!r} is not name:role; roles are {' and '.join(AIRFLOW_ROLES)}")
+        if name in (AIRFLOW_ADMIN, *roles):
+            always = " without being named" if name == AIRFLOW_ADMIN else ""
+            raise ValueError(f"{name} is there already{always}: name each user once")
+        roles[name] = role
+    return roles
+
+
 class Settings(Group):
     """The settings of one process; relative paths start at the checkout.
 
@@ -89,6 +115,7 @@ class Settings(Group):
         consistent_views: whether views show one version of all tables at any time, see `pipeline/consistent.py`.
         emulator_host: address of a running local BigQuery server; None: the embedded one.
         airflow_url: a running Airflow, with user and password; None: one is started when it is needed.
+        airflow_users: users of the Airflow that is started, beside `admin`: `name:role,…`.
         spool: folder that collected tweets wait in; default: `spool` under `home`.
         tweet_source: where the DAG `tweets` collects from by default; `none`: services collect and ship.
         kibana: address of a Kibana.
@@ -116,6 +143,7 @@ class Settings(Group):
     consistent_views: bool = False
     emulator_host: HttpUrl | None = None
     airflow_url: Annotated[SecretStr, AfterValidator(_with_login)] | None = None
+    airflow_users: Annotated[str, AfterValidator(_users)] = ""
     spool: AbsolutePath = Field(default_factory=lambda data: data["home"] / "spool")
     tweet_source: Annotated[Literal[TweetSource, "none"], AfterValidator(_without_path)] = "synthetic"
     kibana: Annotated[str, AfterValidator(server_url)] | None = None
@@ -203,6 +231,11 @@ class Settings(Group):
     def project_id(self) -> str:
         """The project whose tables are written; the local server's is `local`."""
         return self.project or LOCAL_PROJECT
+
+    @property
+    def airflow_roles(self) -> dict[str, str]:
+        """The role of each user of the Airflow that is started."""
+        return {AIRFLOW_ADMIN: "admin", **roles_of_users(self.airflow_users)}
 
     @property
     def lake_folder(self) -> Path | None:

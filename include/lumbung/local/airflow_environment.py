@@ -19,12 +19,12 @@ from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from lumbung.core.locks import locked
-from lumbung.core.settings import EMULATOR_VARIABLE, LOCAL_PROJECT, NAMES, ROOT, Settings, variable
+from lumbung.core.settings import AIRFLOW_ADMIN, EMULATOR_VARIABLE, LOCAL_PROJECT, NAMES, ROOT, Settings, variable
 from lumbung.core.settings import environment as own_environment
-from lumbung.local import processes
+from lumbung.local import airflow_passwords, processes
 from lumbung.local.services import METADATA_VARIABLE, Services
 
-USER = "admin"
+USER = AIRFLOW_ADMIN
 HOST = "127.0.0.1"
 PORT = 8080
 PORT_VARIABLE = "AIRFLOW__API__PORT"
@@ -42,6 +42,7 @@ def environment(settings: Settings, services: Services, port: int = PORT) -> dic
     """
     home = settings.home / "airflow"
     keys = airflow_secrets(settings.home)
+    airflow_passwords.write(settings.home, settings.airflow_roles)
     address = f"http://{HOST}:{port}"
     # Defaults, which a user's environment may override; what stands in `fixed` would not work with other values.
     shared = {name: value for name, value in dotenv_values(SHARED_SETTINGS).items() if value}
@@ -54,8 +55,8 @@ def environment(settings: Settings, services: Services, port: int = PORT) -> dic
         "AIRFLOW__CORE__AUTH_MANAGER": (
             "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
         ),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{u}:{r}" for u, r in settings.airflow_roles.items()),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(airflow_passwords.file(settings.home)),
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet_key"],
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "AIRFLOW__API__HOST": HOST,
@@ -107,7 +108,7 @@ def airflow_secrets(home: Path) -> dict[str, Any]:
         if not path.exists():
             password = secrets.token_urlsafe(12)
             # This file first: once secrets.json exists, nothing here is written again.
-            processes.write_json(folder / "passwords.json", {USER: password})
+            airflow_passwords.write(home, [USER], {USER: password})
             keys = {
                 "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
                 "secret_key": secrets.token_hex(32),

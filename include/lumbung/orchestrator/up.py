@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings, environment, variable
-from lumbung.local import processes, services
+from lumbung.local import airflow_passwords, processes, services
 from lumbung.local.airflow_database import fail_unfinished, prepare
 from lumbung.local.airflow_environment import DAGS_VARIABLE, PORT, PORT_VARIABLE
 from lumbung.local.airflow_stack import Address, Stack, address_of_up, announced, end_leftovers, exclusive
@@ -63,6 +63,10 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
         ):
             stack.launch("triggerer")  # nothing waits for it
             say(f"Airflow: {stack.address.url}  user: {stack.address.user}  password: {stack.address.password}")
+            passwords = airflow_passwords.passwords(settings.home)
+            for user, role in settings.airflow_roles.items():
+                if user != stack.address.user:
+                    say(f"Also user: {user} ({role})  password: {passwords[user]}")
             say("Ctrl-C stops it.")
             while True:
                 time.sleep(1)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lumbung.pipeline.run import Run, Step
     from lumbung.pipeline.target import Target
     from lumbung.search.index import Indexed
+    from lumbung.serving.drill import Drill
     from lumbung.serving.schema import Accounting, CleanedDay, Result, Section
     from lumbung.storage.lake import Lake
     from lumbung.storage.warehouse import Warehouse
@@ -150,6 +151,10 @@ class System(ABC):
     def status(self, settings: Settings) -> Result:
         """Where its rows are on their way to the warehouse."""
         raise NotImplementedError
+
+    def drill(self) -> Drill | None:
+        """What of it can be looked at row by row; None: nothing."""
+        return None
 
     def looker_url(self, settings: Settings) -> str | None:
         """A link that opens a Looker Studio report on its marts; None: there is none."""

@@ -3,8 +3,9 @@
 Their labels stand beside them in the page, as text that wraps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import count
 
 from markupsafe import Markup
 
@@ -37,8 +38,32 @@ def line(points: Sequence[tuple[date, int]], days: tuple[date, date], most: int)
     """
     span = (days[1] - days[0]).days
     xy = [
-        (round(100 * (day - days[0]).days / span, 2), round(100 - 100 * value / (most or 1), 2))
+        (round(100 * (day - days[0]).days / span, 1), round(100 - 100 * value / (most or 1), 1))
         for day, value in points
     ]
     path = "L".join(f"{x} {y}" for x, y in xy)
     return LINE.format(f"M{xy[0][0]} 100L{path}V100Z", f"M{path}", *xy[-1])
+
+
+def distribution(counts: Sequence[int]) -> list[tuple[int, int, int]]:
+    """How counts are spread: (lowest, highest, how many are between) by steps of 1, 2, 5, 10, 20 and so on.
+
+    Args:
+        counts: at least one, none negative.
+
+    Returns:
+        From the step of the least count to that of the largest; empty steps between them too.
+    """
+    limits = [0]
+    while limits[-1] < max(counts):
+        limits.append(next(step for step in _steps() if step > limits[-1]))
+    bins = [
+        (low + 1 if high else 0, high, sum(low < value <= high for value in counts))
+        for low, high in zip([-1, *limits], limits, strict=False)
+    ]
+    first = next(index for index, (_, _, inside) in enumerate(bins) if inside)
+    return bins[first:]
+
+
+def _steps() -> Iterator[int]:
+    return (step * 10**power for power in count() for step in (1, 2, 5))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from lumbung.core.settings import Settings
 from lumbung.pipeline.system import System
 from lumbung.serving import published
+from lumbung.serving.reasons import without_values
 from lumbung.serving.schema import Accounting, Freshness, RejectedRow, Section
 from lumbung.storage.lake import Lake
 from lumbung.storage.warehouse import Warehouse
@@ -41,6 +42,11 @@ class ReportData:
     freshness: list[Freshness]
     accounting: list[Accounting]
     rejects: list[RejectedRow]
+
+    def without_raw_rows(self) -> ReportData:
+        """The same for readers who may not see rejected rows as the source had them: those hold personal data."""
+        rejects = [replace(row, raw=None, reason=without_values(row.reason)) for row in self.rejects]
+        return replace(self, rejects=rejects)
 
 
 def collect(warehouse: Warehouse, lake: Lake, settings: Settings) -> ReportData:

@@ -42,6 +42,7 @@ MONTHS = {
         "December",
     ],
 }
+STATES = {"success": "berhasil", "failed": "gagal", "running": "sedang berjalan", "queued": "menunggu"}
 JOINERS = "\u200c\u200d"  # seen only in what they join, as in many emoji and in Persian
 
 
@@ -70,6 +71,14 @@ class Language:
         """1234567 as 1.234.567 or 1,234,567."""
         return f"{value:,}".replace(",", "." if self.code == "id" else ",")
 
+    def seconds(self, value: float) -> str:
+        """12.345 seconds as 12,3 or 12.3."""
+        return f"{value:.1f}".replace(".", "," if self.code == "id" else ".")
+
+    def state(self, state: str) -> str:
+        """The state of a run of Airflow."""
+        return STATES.get(state, state) if self.code == "id" else state
+
     def count(self, value: int, indonesian: str, one: str, many: str) -> Markup:
         """A number and its noun; Indonesian has one form, English two.
 
@@ -80,6 +89,23 @@ class Language:
             many: the noun in English, plural.
         """
         return self.say(f"{{n}} {indonesian}", f"{{n}} {one if value == 1 else many}", n=self.number(value))
+
+    def units(self, value: int, indonesian: str, one: str, many: str) -> Markup:
+        """As `count`, for values in charts: the noun is smaller.
+
+        Args:
+            value: how many.
+            indonesian: the noun in Indonesian.
+            one: the noun in English, singular.
+            many: the noun in English, plural.
+        """
+        noun = indonesian if self.code == "id" else one if value == 1 else many
+        return Markup("{} <small>{}</small>").format(self.number(value), noun)
+
+    def share(self, part: int, total: int) -> str:
+        """A part as a percentage: 12,5 % or 12.5 %."""
+        percent = f"{100 * part / total:.1f} %"
+        return percent.replace(".", ",") if self.code == "id" else percent
 
     def day(self, value: date) -> str:
         """21 November 2026."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -15,7 +16,13 @@ NOTHING = "nothing is published yet"
 
 
 def rows(
-    warehouse: Warehouse, sql: str, address: str, *, missing: str = NOTHING, command: str = "lumbung run"
+    warehouse: Warehouse,
+    sql: str,
+    address: str,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    missing: str = NOTHING,
+    command: str = "lumbung run",
 ) -> list[dict[str, Any]]:
     """The rows of a query on one published table.
 
@@ -23,6 +30,7 @@ def rows(
         warehouse: where it is.
         sql: the query; `{0}` stands for the table.
         address: the table, `<dataset>.<table>`.
+        parameters: the query's parameters by name.
         missing: what a missing table means.
         command: what publishes it.
 
@@ -30,7 +38,9 @@ def rows(
         LumbungError: there is no such table yet.
     """
     try:
-        records: list[dict[str, Any]] = warehouse.rows(sql.format(f"`{warehouse.table(address)}`")).to_pylist()
+        table = warehouse.table(address)
+        given = [parameters] if parameters else []  # without any, `ReadOnce` remembers what a query gave
+        records: list[dict[str, Any]] = warehouse.rows(sql.format(f"`{table}`"), *given).to_pylist()
     except MissingError as error:
         where = warehouse.dataset(address.partition(".")[0])
         raise LumbungError(missing, where=where, remedy=f"run a day first: {command}") from error

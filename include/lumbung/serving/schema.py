@@ -6,8 +6,11 @@ They hold values and no sentences: each reader has its own words. `to_json()` gi
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from lumbung.serving.page_table import PageTable
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ def _plain(value: Any) -> Any:
 class CategoryCount(Result):
     """A course category with its distinct students and its enrollments."""
 
+    category_id: str
     name: str
     students: int
     enrollments: int
@@ -167,11 +171,14 @@ class CleanedDay(Result):
 
 @dataclass(frozen=True)
 class RejectedRow(Result):
-    """A row that was not loaded, as the source had it; `line` is None where a source has no lines."""
+    """A row that was not loaded, as the source had it; `line` is None where a source has no lines.
+
+    `raw` is None for a reader who may not see it: it holds personal data.
+    """
 
     source: str
     line: int | None
-    raw: str
+    raw: str | None
     reason: str
 
 
@@ -357,9 +364,11 @@ class Section:
         heading: what the page is called where this part leads it, in Indonesian and in English.
         template: the Jinja template of the part, by its path under `lumbung/systems`; it reads `section.data`.
         data: what the template shows.
+        tables: its tables, by a name that the template knows.
     """
 
     label: str
     heading: tuple[str, str]
     template: str
     data: object
+    tables: Mapping[str, PageTable] = field(default_factory=dict)

@@ -11,10 +11,11 @@ from typing import Any
 from google.cloud import bigquery
 
 
-def parameter(name: str, value: date | str | Sequence[date]) -> Any:
-    """A query parameter: DATE, STRING or ARRAY<DATE>."""
-    if isinstance(value, str | date):
-        return bigquery.ScalarQueryParameter(name, "DATE" if isinstance(value, date) else "STRING", value)
+def parameter(name: str, value: date | str | int | Sequence[date]) -> Any:
+    """A query parameter: DATE, STRING, INT64 or ARRAY<DATE>."""
+    if isinstance(value, str | date | int):
+        kind = "DATE" if isinstance(value, date) else "INT64" if isinstance(value, int) else "STRING"
+        return bigquery.ScalarQueryParameter(name, kind, value)
     return bigquery.ArrayQueryParameter(name, "DATE", list(value))
 
 

@@ -6,7 +6,6 @@ Every load, query-to-table and copy job carries WRITE_TRUNCATE and CREATE_IF_NEE
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 from lumbung.catalog.contract import Contract
 from lumbung.core.errors import LumbungError, SettingError
+from lumbung.core.run_name import short as short
 from lumbung.core.settings import EMULATOR_VARIABLE, Settings
 from lumbung.storage import columns, job_config
 from lumbung.storage.client_errors import JobFailedError, MissingError, translated
@@ -40,11 +40,6 @@ CREATE = bigquery.CreateDisposition.CREATE_IF_NEEDED
 PARTITION_KEY = "%Y%m%d"
 PAGE_ROWS = 500_000  # of a result; more than fit into one of BigQuery's answers, which are limited by their size
 JOB_WAITS = (1.0, 5.0)  # seconds before another query job is tried, where one failed by BigQuery's own fault
-
-
-def short(run_id: str) -> str:
-    """A short name for a run id, safe in table names and paths."""
-    return hashlib.sha256(run_id.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -216,7 +211,7 @@ class Warehouse:
             contract: the table.
             sql: its query, rendered.
             target: full name of the build table.
-            parameters: the query's parameters by name: DATE, STRING or ARRAY<DATE>.
+            parameters: the query's parameters by name: DATE, STRING, INT64 or ARRAY<DATE>.
             labels: the job's labels.
         """
         config = self._query_config(parameters, labels)

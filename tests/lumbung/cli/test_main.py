@@ -54,3 +54,17 @@ def test_a_query_that_is_refused_says_so_in_the_words_of_google(bigquery_server:
     )
     assert done.returncode == 1
     assert " ".join(done.stderr.split()) == "query: Unrecognized name: nam at [1:8]. Fix the query or the data."
+
+
+def test_the_catalogue_is_written_without_a_warehouse(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lumbung", "docs", "--out", str(tmp_path / "site"), "--no-warehouse"],
+        env={**os.environ, "LUMBUNG_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT / "include")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(f"Catalogue: {tmp_path}/site/index.html, ")
+    assert done.stderr == "Without figures of the warehouse: no warehouse was asked\n"
+    assert (tmp_path / "site/odcs/dwh.dim_student.odcs.yaml").exists()
+    assert not (tmp_path / "home").exists()

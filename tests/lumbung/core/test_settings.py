@@ -1,4 +1,4 @@
-"""Where the lake may be, and what BigQuery and Spark make of it."""
+"""Where the lake may be, what BigQuery and Spark make of it, and who logs in to Airflow."""
 
 import re
 
@@ -65,3 +65,26 @@ def test_bigquery_reads_only_its_own_clouds_lake(tmp_path):
     assert Settings.of(lake_uri="gs://granary").bigquery_reads_lake
     assert not Settings.of(lake_uri=tmp_path.as_uri()).bigquery_reads_lake
     assert not Settings.of(home=tmp_path).bigquery_reads_lake
+
+
+def test_who_logs_in_to_airflow():
+    assert load({}).airflow_roles == {"admin": "admin"}
+    users = load({"LUMBUNG_AIRFLOW_USERS": "rani:viewer, budi.s@desa:admin,"}).airflow_roles
+    assert users == {"admin": "admin", "rani": "viewer", "budi.s@desa": "admin"}
+
+
+@pytest.mark.parametrize(
+    ("users", "message"),
+    [
+        ("rani", "'rani' is not name:role"),
+        (":viewer", "':viewer' is not name:role"),
+        ("rani:boss", "roles are admin and viewer"),
+        ("rani:viewer:team", "'rani:viewer:team' is not name:role"),
+        ("ra ni:viewer", "'ra ni:viewer' is not name:role"),
+        ("rani:viewer,rani:admin", "rani is there already: name each user once"),
+        ("admin:viewer", "admin is there already without being named"),
+    ],
+)
+def test_users_that_are_malformed_are_refused(users, message):
+    with pytest.raises(SettingError, match=f"LUMBUNG_AIRFLOW_USERS: .*{re.escape(message)}"):
+        load({"LUMBUNG_AIRFLOW_USERS": users})

@@ -1,15 +1,17 @@
 """The report page as text: what it says, and that data never become markup."""
 
+import json
 import re
 from collections import Counter
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
 from lumbung.core.errors import LumbungError, SettingError
-from lumbung.report import charts, render
+from lumbung.report import charts, render, rows
 from lumbung.report.data import ReportData
 from lumbung.report.language import Language, shown
 from lumbung.serving.schema import Accounting, CategoryCount, RejectedRow, TopMentor, TweetAnswers
@@ -38,6 +40,7 @@ class Page(HTMLParser):
         self.elements: Counter[str] = Counter()
         self.attributes: list[tuple[str, str, str]] = []
         self.open: list[str] = []
+        self.tables: dict[str, Any] = {}
         self.texts = {"id": "", "en": ""}
         self.language = ""
         self.feed(html)
@@ -62,6 +65,8 @@ class Page(HTMLParser):
             self.language = ""
 
     def handle_data(self, data: str) -> None:
+        if self.open[-1:] == ["script"] and data.startswith("{"):
+            self.tables = json.loads(data)
         if self.language:
             self.texts[self.language] += data
 
@@ -87,7 +92,9 @@ def test_hostile_values_add_no_element_and_no_attribute() -> None:
         with_courses(
             with_contracts(bad, contracts(*(names[text] for text in HOSTILE))),
             students_per_city=[clean_row(row) for row in courses.students_per_city],
-            category_counts=[replace(c, name=names[c.name]) for c in courses.category_counts],
+            category_counts=[
+                replace(c, category_id=names[c.category_id], name=names[c.name]) for c in courses.category_counts
+            ],
             top_mentors=[
                 replace(m, mentor_id=names[m.mentor_id], mentor_name=names[m.mentor_name]) for m in courses.top_mentors
             ],
@@ -108,7 +115,8 @@ def test_hostile_values_add_no_element_and_no_attribute() -> None:
     # The order of rows follows the names, so the drawn numbers are compared as a bag.
     assert Counter(page.attributes) == Counter(expected.attributes)
     assert not page.open
-    assert not {"script", "img", "iframe", "object", "embed"} & set(page.elements)
+    assert page.elements["script"] == 2, "the tables as JSON, and the page's own script"
+    assert not {"img", "iframe", "object", "embed"} & set(page.elements)
     for text in ("<script>document.title = 'ran'</script>", "{{ 7 * 7 }} {x} %s"):
         assert text in page.texts["id"]
 
@@ -133,8 +141,9 @@ def test_page_loads_nothing(make: type) -> None:
     style = html[html.index("<style>") : html.index("</style>")]
     assert "@import" not in style
     assert "url(" not in style
-    assert [
-        value for _, name, value in page.attributes if name == "content" and value.startswith("default-src 'none';")
+    policies = [value for _, name, value in page.attributes if name == "content" and "-src" in value]
+    assert [re.sub("sha256-[^']*", "hash", policy) for policy in policies] == [
+        "default-src 'none'; script-src 'hash'; style-src 'hash'; img-src data:; base-uri 'none'; form-action 'none'"
     ]
     ids = [value for _, name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
@@ -167,10 +176,10 @@ def test_both_languages_answer_the_three_questions() -> None:
 
 def test_many_ties_are_counted_in_the_sentence_and_listed_below() -> None:
     ties = [TopMentor(1, f"id-{n}", f"Mentor {n}", 7) for n in range(30)]
-    page = texts(with_courses(clean(), top_mentors=ties))
-    assert "30 mentors (7 enrollments each)." in page["en"]
-    assert "The chart shows 20 of 30; the table has them all." in page["en"]
-    assert all(f"id-{n}" in page["en"] for n in range(30))
+    page = Page(render(with_courses(clean(), top_mentors=ties)))
+    assert "30 mentors (7 enrollments each)." in page.texts["en"]
+    assert "… and 10 more mentors." in page.texts["en"]
+    assert {row[3] for row in page.tables["pinter_skuy-top-mentor"]["rows"]} == {f"id-{n}" for n in range(30)}
 
 
 def test_mentors_of_the_same_name_are_distinguished_in_the_chart() -> None:
@@ -180,14 +189,54 @@ def test_mentors_of_the_same_name_are_distinguished_in_the_chart() -> None:
     assert '<small class="id">B-1' not in html
 
 
-def test_chart_shows_the_20_largest_cities_and_the_table_all() -> None:
+def test_chart_and_table_show_the_20_largest_cities_and_the_data_have_all():
     html = render(with_courses(clean(), students_per_city=[(f"Kota {n}", n) for n in range(1, 201)]))
     section = html[html.index('id="city-en"') : html.index('id="category-en"')]
-    chart, table = section.split("<details", 1)
+    chart, rest = section.split("</ul>", 1)
     assert chart.count("<svg") == 20
     assert "Kota 200<" in chart
     assert "Kota 180<" not in chart
-    assert table.count("<tr>") == 202  # head, 200 cities, total
+    assert "… and 180 more cities." in section
+    assert rest.split("<details")[1].count("<tr>") == 22  # head, 20 cities, total
+    assert "and 180 more: <code>lumbung query --csv" in rest
+    assert len(Page(html).tables["pinter_skuy-city"]["rows"]) == 200
+
+
+def test_a_cut_among_equal_counts_is_said_and_how_counts_are_spread():
+    counts = [5] * 15 + [3] * 20 + [1] * 4
+    page = texts(with_courses(clean(), students_per_city=[(f"Kota {n}", count) for n, count in enumerate(counts)]))
+    assert "… and 19 more cities, 15 of them with as many as the last one above." in page["en"]
+    assert "… dan 19 kota lagi, 15 di antaranya sama banyaknya dengan yang terakhir di atas." in page["id"]
+    assert "How they are spread 1 student4 cities 2 students0 cities 3–5 students35 cities" in page["en"]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_rejected_rows_are_shown_without_their_content_to_whom_it_is_not_given(live):
+    data = replace(clean(), rejects=[RejectedRow("student.json", 3, "the row of a person", "no id")])
+    assert "the row of a person" in render(data, live=live)
+    html = render(data.without_raw_rows(), live=live)
+    assert "the row of a person" not in html
+    assert "no id" in html
+
+
+def test_a_live_page_has_no_inline_script_or_style():
+    html = render(clean(), live=True)
+    assert "<style" not in html
+    assert "style=" not in html
+    assert re.findall("<script[^>]*>", html) == [
+        '<script src="static/page.js" defer>',
+        '<script type="application/json" id="tables">',
+    ]
+    assert "script-src &#39;self&#39;; style-src &#39;self&#39;" in html
+
+
+def test_rows_of_a_table_are_given_in_pages():
+    data = with_courses(clean(), students_per_city=[(f"Kota {n}", 200 - n) for n in range(200)])
+    page = rows(data, "pinter_skuy-city", offset=190, limit=50)
+    assert (page["total"], page["kinds"]) == (200, ["name", "number"])
+    assert page["rows"] == [[f"Kota {n}", 200 - n] for n in range(190, 200)]
+    with pytest.raises(LumbungError, match="no table 'rejects'"):
+        rows(data, "rejects")
 
 
 def test_no_rows_say_so() -> None:
@@ -207,7 +256,7 @@ def test_no_rows_say_so() -> None:
 
 
 def test_categories_without_students() -> None:
-    nobody = with_courses(clean(), category_counts=[CategoryCount("foto", 0, 0)])
+    nobody = with_courses(clean(), category_counts=[CategoryCount("k", "foto", 0, 0)])
     assert "No category has students yet." in texts(nobody)["en"]
 
 
@@ -225,15 +274,15 @@ def test_row_accounting_shows_rejects_and_what_does_not_add_up() -> None:
 
 
 def test_rejects_are_cut_at_100_rows_and_500_characters() -> None:
-    rejects = [RejectedRow("s", n, f"row-{n};" + "y" * 600, "why") for n in range(1, 251)]
-    page = texts(replace(clean(), rejects=rejects))["en"]
-    assert "250 rows rejected; the first 100 are below." in page
-    rows = [Accounting("s", DAY, 90_000, 87_000, 3000)]
-    page = texts(replace(clean(), accounting=rows, rejects=rejects))["en"]
-    assert "3,000 rows rejected; the first 100 are below." in page
-    assert "row-100;" in page
-    assert "row-101;" not in page
-    assert f"row-1;{'y' * 494} … and 106 more characters" in page
+    data = replace(clean(), rejects=[RejectedRow("s", n, f"row-{n};" + "y" * 600, "why") for n in range(1, 251)])
+    page = Page(render(data))
+    assert "250 rows rejected; the first 100 are below." in page.texts["en"]
+    assert "row-20;" in page.texts["en"]
+    assert "row-21;" not in page.texts["en"]
+    assert [row[1] for row in page.tables["rejects"]["rows"]] == [*range(1, 101)]
+    assert f"row-1;{'y' * 494} 606" in spaced(data)["en"]
+    more = replace(data, accounting=[Accounting("s", DAY, 90_000, 87_000, 3000)])
+    assert "3,000 rows rejected; the first 100 are below." in texts(more)["en"]
 
 
 def test_provisional_data_are_announced() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 
+from lumbung.serving.page_table import Column, PageTable
 from lumbung.serving.schema import Section, TweetAnswers
 
 HEADING = ("Laporan permintaan", "Demand report")
@@ -43,4 +44,30 @@ class Demand:
 
 def section(answers: TweetAnswers, label: str) -> Section:
     """The part of the page; `label` is what people call the system."""
-    return Section(label, HEADING, "cilvest/report.html.j2", Demand(answers))
+    demand = Demand(answers)
+    return Section(label, HEADING, "cilvest/report.html.j2", demand, _tables(demand))
+
+
+def _tables(demand: Demand) -> dict[str, PageTable]:
+    tweets = Column(("Cuitan", "Tweets"))
+    return {
+        "daily": PageTable(
+            "cilvest-daily",
+            ("Cuitan per hari dan instrumen", "Tweets by day and instrument"),
+            ("hari", "day", "days"),
+            [Column(("Hari", "Day"), "day"), *(Column((name, name)) for name, _ in demand.daily)],
+            [
+                (day, *(points[at][1] for _, points in demand.daily))
+                for at, day in reversed(list(enumerate(demand.days)))
+            ],
+            query="datamart.tweet_daily_by_instrument",
+        ),
+        "author": PageTable(
+            "cilvest-author",
+            ("Penulis paling aktif", "Most active authors"),
+            ("penulis", "author", "authors"),
+            [Column(("Peringkat", "Rank")), Column(("Penulis", "Author"), "name"), tweets],
+            [(row.rank, row.user_name, row.tweets) for row in demand.answers.most_active_authors],
+            query="datamart.most_active_author",
+        ),
+    }

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from functools import cached_property
 
 from lumbung.serving.contract_schema import ContractAnswers, ContractCount
+from lumbung.serving.page_table import Column, PageTable
 from lumbung.serving.schema import Section
 from lumbung.systems.contract_events.answers import OPERATIONS
 
@@ -51,4 +52,44 @@ class Contracts:
 
 def section(answers: ContractAnswers, label: str) -> Section:
     """The part of the page; `label` is what people call the system."""
-    return Section(label, HEADING, "contract_events/report.html.j2", Contracts(answers))
+    contracts = Contracts(answers)
+    return Section(label, HEADING, "contract_events/report.html.j2", contracts, _tables(contracts))
+
+
+def _tables(contracts: Contracts) -> dict[str, PageTable]:
+    counts = [
+        (row.contract_count, row.held_count, row.without_party_count, row.relation_count, row.party_count)
+        for _, row in contracts.countries
+    ]
+    sums = [sum(column) for column in zip(*counts, strict=True)]
+    titles = [
+        ("Kontrak", "Contracts"),
+        ("Ditahan", "Held"),
+        ("Tanpa pihak", "Without a party"),
+        ("Hubungan", "Relations"),
+        ("Pihak", "Parties"),
+    ]
+    return {
+        "country": PageTable(
+            "contract_events-country",
+            ("Kontrak per negara", "Contracts per country"),
+            ("negara", "country", "countries"),
+            [Column(("Negara", "Country"), "name"), *(Column(title) for title in titles)],
+            [(name, *row) for (name, _), row in zip(contracts.countries, counts, strict=True)],
+            query="datamart.contract_by_country",
+            total=["", *sums[:-1], None],  # a party may be in two countries
+            blank=("tanpa negara", "no country given"),
+        ),
+        "daily": PageTable(
+            "contract_events-daily",
+            ("Peristiwa per hari dan operasi", "Events by day and operation"),
+            ("hari", "day", "days"),
+            [Column(("Hari", "Day"), "day"), *(Column((name, name)) for name, _ in contracts.daily)],
+            [
+                (day, *(points[at][1] for _, points in contracts.daily))
+                for at, day in reversed(list(enumerate(contracts.days)))
+            ],
+            query="datamart.contract_event_daily",
+            total=[None, *contracts.answers.events_by_operation.values()],
+        ),
+    }

@@ -9,12 +9,18 @@ from urllib.parse import urlencode
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.serving import published
+from lumbung.serving.drill import Drill
 from lumbung.serving.schema import CityCount, EnrollmentAnswers, TopMentor
 from lumbung.storage.warehouse import Warehouse
 
 SYSTEM = "pinter_skuy"
 UNKNOWN = "(unknown)"
 SUMMARY = "course_enrollment_summary"
+DRILL = Drill(
+    f"datamart.{SUMMARY}",
+    columns=("student_name", "city", "course_title", "course_type", "mentor_name", "student_id", "course_id"),
+    by=("city", "course_category_id", "mentor_id"),
+)
 
 NamedCount = tuple[str, str | None, int]
 
@@ -38,7 +44,7 @@ def answers(warehouse: Warehouse) -> EnrollmentAnswers:
         students_per_city=dict(students_per_city(warehouse)),
         students_per_category=_by_name((key, name, students) for key, name, students, _ in categories),
         enrollments_per_category=_by_name((key, name, enrollments) for key, name, _, enrollments in categories),
-        enrollments_per_mentor=enrollments_per_mentor(warehouse),
+        enrollments_per_mentor=_by_name(mentor_counts(warehouse)),
         top_mentors=top_mentors(warehouse),
         branches_per_city=branches_per_city(warehouse),
     )
@@ -82,14 +88,14 @@ def branches_per_city(warehouse: Warehouse) -> list[CityCount]:
     return counts if any(count.branches for count in counts) else []
 
 
-def enrollments_per_mentor(warehouse: Warehouse) -> dict[str, int]:
-    """Enrollments in all courses of each mentor, by name, most first."""
+def mentor_counts(warehouse: Warehouse) -> list[tuple[str, str | None, int]]:
+    """(mentor's id, its name, enrollments in all of its courses)."""
     rows = published.rows(
         warehouse,
         "SELECT mentor_id, mentor_name, COUNT(*) AS enrollments FROM {0} GROUP BY mentor_id, mentor_name",
         f"datamart.{SUMMARY}",
     )
-    return _by_name((row["mentor_id"], row["mentor_name"], row["enrollments"]) for row in rows)
+    return [(row["mentor_id"], row["mentor_name"], row["enrollments"]) for row in rows]
 
 
 def enrollments_per_day(warehouse: Warehouse) -> list[tuple[date, str, int]]:

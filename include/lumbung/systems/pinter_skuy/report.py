@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property
 from itertools import groupby
 
+from lumbung.serving.page_table import Column, PageTable
 from lumbung.serving.schema import CategoryCount, CityCount, Section, TopMentor
 from lumbung.storage.warehouse import Warehouse
 from lumbung.systems.pinter_skuy import answers
@@ -23,7 +24,7 @@ class Courses:
         students_per_city: (city, distinct students with at least one course).
         category_counts: one for each course category.
         top_mentors: mentors with RANK <= 3, all ties kept.
-        enrollments_per_mentor: (mentor's name, enrollments), one for each mentor.
+        enrollments_per_mentor: (mentor's id, its name, enrollments), one for each mentor.
         enrollments_per_day: (snapshot day, category, enrollments).
         branches_per_city: one for each city that has students or branches; empty where no city has a branch.
     """
@@ -31,7 +32,7 @@ class Courses:
     students_per_city: list[tuple[str, int]]
     category_counts: list[CategoryCount]
     top_mentors: list[TopMentor]
-    enrollments_per_mentor: list[tuple[str, int]]
+    enrollments_per_mentor: list[tuple[str, str, int]]
     enrollments_per_day: list[tuple[date, str, int]]
     branches_per_city: list[CityCount]
 
@@ -82,10 +83,10 @@ class Courses:
         names = Counter(row.mentor_name for row in self.top_mentors)
         return {name for name, times in names.items() if times > 1}
 
-    @property
-    def mentor_totals(self) -> list[tuple[str, int]]:
-        """(mentor's name, enrollments), most first."""
-        return _ranked(self.enrollments_per_mentor)
+    @cached_property
+    def mentor_totals(self) -> list[tuple[str, str, int]]:
+        """(mentor's id, its name, enrollments), most first."""
+        return sorted(self.enrollments_per_mentor, key=lambda row: (-row[2], row[1], row[0]))
 
     @cached_property
     def campuses(self) -> list[CityCount]:
@@ -108,17 +109,9 @@ class Courses:
         return sorted({day for day, _, _ in self.enrollments_per_day})
 
     @cached_property
-    def by_day_and_category(self) -> dict[tuple[date, str], int]:
-        """Enrollments of each snapshot day and category."""
-        return {(day, name): count for day, name, count in self.enrollments_per_day}
-
-    @cached_property
     def series(self) -> list[tuple[str, list[tuple[date, int]]]]:
         """Each category's (day, enrollments) in order; the category that is largest on its last day comes first."""
-        series: dict[str, list[tuple[date, int]]] = {}
-        for day, name, count in sorted(self.enrollments_per_day):
-            series.setdefault(name, []).append((day, count))
-        return sorted(series.items(), key=lambda item: (-item[1][-1][1], item[0]))
+        return _series(self.enrollments_per_day)
 
 
 def read(warehouse: Warehouse) -> Courses:
@@ -134,11 +127,13 @@ def read(warehouse: Warehouse) -> Courses:
             for city, students in answers.students_per_city(warehouse)
         ],
         category_counts=[
-            CategoryCount(name or "", students, enrollments)
-            for _, name, students, enrollments in answers.category_counts(warehouse)
+            CategoryCount(identity, name or "", students, enrollments)
+            for identity, name, students, enrollments in answers.category_counts(warehouse)
         ],
         top_mentors=answers.top_mentors(warehouse),
-        enrollments_per_mentor=list(answers.enrollments_per_mentor(warehouse).items()),
+        enrollments_per_mentor=[
+            (identity, name or "", enrollments) for identity, name, enrollments in answers.mentor_counts(warehouse)
+        ],
         enrollments_per_day=answers.enrollments_per_day(warehouse),
         branches_per_city=[
             replace(row, city="" if row.city == answers.UNKNOWN else row.city)
@@ -149,8 +144,87 @@ def read(warehouse: Warehouse) -> Courses:
 
 def section(courses: Courses, label: str) -> Section:
     """The part of the page; `label` is what people call the system."""
-    return Section(label, HEADING, f"{answers.SYSTEM}/report.html.j2", courses)
+    return Section(label, HEADING, f"{answers.SYSTEM}/report.html.j2", courses, _tables(courses))
+
+
+def _tables(courses: Courses) -> dict[str, PageTable]:
+    city, mentor, category = Column(("Kota", "City"), "name"), Column(("Mentor", "Mentor"), "name"), "Kategori"
+    students, enrollments = Column(("Siswa", "Students")), Column(("Pendaftaran", "Enrollments"))
+    identity = Column(("Id", "Id"), "id")
+    no_city = ("tanpa kota", "no city given")
+    return {
+        "city": PageTable(
+            f"{answers.SYSTEM}-city",
+            ("Siswa per kota", "Students per city"),
+            ("kota", "city", "cities"),
+            [city, students],
+            courses.cities,
+            query="datamart.student_count_by_city",
+            total=["", sum(count for _, count in courses.cities)],
+            blank=no_city,
+            by="city",
+        ),
+        "category": PageTable(
+            f"{answers.SYSTEM}-category",
+            ("Siswa per kategori", "Students per category"),
+            ("kategori", "category", "categories"),
+            [Column((category, "Category"), "name"), students, enrollments, identity],
+            [(row.name, row.students, row.enrollments, row.category_id) for row in courses.categories],
+            query="datamart.student_count_by_category",
+            by="course_category_id",
+            at=3,
+        ),
+        "top_mentor": PageTable(
+            f"{answers.SYSTEM}-top-mentor",
+            ("Mentor teratas", "Top mentors"),
+            ("mentor teratas", "top mentor", "top mentors"),
+            [Column(("Peringkat", "Rank")), mentor, enrollments, identity],
+            [(row.rank, row.mentor_name, row.enrollments, row.mentor_id) for row in courses.mentors],
+            query="datamart.top_mentor",
+            by="mentor_id",
+            at=3,
+        ),
+        "mentor": PageTable(
+            f"{answers.SYSTEM}-mentor",
+            ("Pendaftaran per mentor", "Enrollments per mentor"),
+            ("mentor", "mentor", "mentors"),
+            [mentor, enrollments, identity],
+            [(name, count, mentor_id) for mentor_id, name, count in courses.mentor_totals],
+            query="datamart.course_enrollment_summary",
+            by="mentor_id",
+            at=2,
+        ),
+        "campus": PageTable(
+            f"{answers.SYSTEM}-campus",
+            ("Cabang per kota", "Branches per city"),
+            ("kota", "city", "cities"),
+            [city, Column(("Cabang", "Branches")), Column(("Kursi", "Seats")), students],
+            [(row.city, row.branches, row.seats, row.students) for row in courses.campuses],
+            query="datamart.student_and_branch_count_by_city",
+            blank=no_city,
+        ),
+        "daily": PageTable(
+            f"{answers.SYSTEM}-daily",
+            ("Pendaftaran per hari dan kategori", "Enrollments by day and category"),
+            ("baris", "row", "rows"),
+            [Column(("Hari", "Day"), "day"), Column((category, "Category"), "name"), enrollments],
+            _newest_first(courses.enrollments_per_day),
+            query="datamart.course_enrollment_daily",
+        ),
+    }
 
 
 def _ranked(counts: list[tuple[str, int]]) -> list[tuple[str, int]]:
     return sorted(counts, key=lambda count: (-count[1], count[0]))
+
+
+def _newest_first(counts: list[tuple[date, str, int]]) -> list[tuple[date, str, int]]:
+    return sorted(counts, key=lambda count: (-count[0].toordinal(), -count[2], count[1]))
+
+
+def _series(counts: list[tuple[date, str, int]]) -> list[tuple[str, list[tuple[date, int]]]]:
+    """(name, its (day, count) in order); what is largest on its last day comes first."""
+    series: dict[str, list[tuple[date, int]]] = {}
+    for day, name, count in sorted(counts):
+        series.setdefault(name, []).append((day, count))
+    return sorted(series.items(), key=lambda item: (-item[1][-1][1], item[0]))

@@ -10,6 +10,7 @@ from lumbung.pipeline.system import SnapshotSystem
 
 if TYPE_CHECKING:
     from lumbung.core.settings import Settings
+    from lumbung.serving.drill import Drill
     from lumbung.serving.schema import EnrollmentAnswers, Section
     from lumbung.storage.lake import Lake
     from lumbung.storage.warehouse import Warehouse
@@ -38,6 +39,12 @@ class PinterSkuy(SnapshotSystem):
         from lumbung.systems.pinter_skuy.report import read, section
 
         return section(read(warehouse), self.label)
+
+    def drill(self) -> Drill:
+        """The enrollments of a city, a category or a mentor."""
+        from lumbung.systems.pinter_skuy.answers import DRILL
+
+        return DRILL
 
     def looker_url(self, settings: Settings) -> str | None:
         """A link that opens a Looker Studio report on the summary; None: the warehouse is local."""

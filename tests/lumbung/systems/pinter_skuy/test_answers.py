@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from lumbung.core.errors import LumbungError
+from lumbung.serving import drill
 from lumbung.systems.pinter_skuy.answers import answers
 from lumbung.systems.pinter_skuy.system import SYSTEM
+from lumbung.systems.registry import system
 from support.pipeline import sources
 
 ROOT = Path(__file__).parents[4]
@@ -163,3 +165,37 @@ def test_eleven_mentors_are_in_the_first_three_ranks(capstone):
     assert len(top) == 11
     assert [mentor["rank"] for mentor in top] == [1, 1, *[3] * 9]
     assert [mentor["mentor_name"] for mentor in top[2:]] == sorted(mentor["mentor_name"] for mentor in top[2:])
+
+
+@pytest.mark.parametrize(
+    ("by", "value", "enrollments"),
+    [
+        ("city", "Bandung", [("s1", "c1"), ("s1", "c2")]),
+        ("city", " Bandung", [("s3", "c2")]),
+        ("city", "", [("s4", "c3"), ("s5", "c1"), ("s6", "c2")]),
+        ("course_category_id", "k4", [("s4", "c3")]),
+        ("mentor_id", "m1", [("s1", "c2"), ("s3", "c2"), ("s6", "c2"), ("s7", "c5")]),
+        ("mentor_id", "' OR TRUE --", []),
+    ],
+)
+def test_the_rows_behind_a_number_are_found_by_a_value(shop, by, value, enrollments):
+    found = drill.rows(shop.warehouse, SYSTEM, by, value)
+    student, course = found.columns.index("student_id"), found.columns.index("course_id")
+    assert sorted((row[student], row[course]) for row in found.rows) == enrollments
+    assert found.total == len(enrollments)
+
+
+def test_the_rows_behind_a_number_come_in_pages_of_one_order(shop):
+    whole = drill.rows(shop.warehouse, SYSTEM, "mentor_id", "m1")
+    pages = [drill.rows(shop.warehouse, SYSTEM, "mentor_id", "m1", limit=3, offset=offset) for offset in (0, 3)]
+    assert [len(page.rows) for page in pages] == [3, 1]
+    assert [page.total for page in pages] == [4, 4]
+    assert [*pages[0].rows, *pages[1].rows] == whole.rows
+
+
+def test_rows_are_found_by_no_other_column_and_of_no_other_system(shop):
+    for by in ("student_id", "1=1 OR city", ""):
+        with pytest.raises(LumbungError, match=r"no rows by .*Ask by city, course_category_id, mentor_id"):
+            drill.rows(shop.warehouse, SYSTEM, by, "x")
+    with pytest.raises(LumbungError, match=r"cilvest.*this one shows no single rows"):
+        drill.rows(shop.warehouse, system("cilvest"), "city", "x")

@@ -1,0 +1,323 @@
+"""What the page of a run shows: what its tasks have recorded in the lake, also while it goes on and where it failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow.parquet as pq
+
+from lumbung.catalog import query
+from lumbung.catalog.audit import PASSED
+from lumbung.catalog.contract import Catalog, Contract
+from lumbung.core.settings import Settings
+from lumbung.pipeline import operations, snapshot
+from lumbung.pipeline.system import System
+from lumbung.serving.reasons import without_values
+from lumbung.serving.schema import RejectedRow, Result
+from lumbung.storage import state
+from lumbung.storage.lake import Lake
+from lumbung.systems.registry import by_dag
+
+FAILED = "failed: "
+RAW_ROWS = 100
+
+
+@dataclass(frozen=True)
+class AirflowRun:
+    """What Airflow knows of a run.
+
+    Attributes:
+        dag_id: its DAG.
+        run_id: its id.
+        day: the business day.
+        state: such as `running`, `success` or `failed`.
+        started_at: None: it waits.
+        ended_at: None: it has not ended.
+    """
+
+    dag_id: str
+    run_id: str
+    day: date
+    state: str
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class SourceRows(Result):
+    """Where the rows of one source went in the run.
+
+    Attributes:
+        source: what people call it.
+        table: the staging table, or what else rows came to.
+        task: who counted them last.
+        rows_read: rows read.
+        rows_loaded: rows kept, or loaded once the run has come that far.
+        rows_rejected: rows rejected.
+        note: what else is known.
+    """
+
+    source: str
+    table: str
+    task: str
+    rows_read: int
+    rows_loaded: int
+    rows_rejected: int
+    note: str
+
+    @property
+    def balanced(self) -> bool:
+        """Whether rows read = rows loaded + rows rejected."""
+        return self.rows_read == self.rows_loaded + self.rows_rejected
+
+
+@dataclass(frozen=True)
+class ReasonCount(Result):
+    """How many rows of a source were rejected for one kind of reason."""
+
+    source: str
+    reason: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class CheckResult(Result):
+    """What came of a check of a table."""
+
+    name: str
+    outcome: str
+    passed: bool
+
+
+@dataclass(frozen=True)
+class TaskStep(Result):
+    """What one task recorded.
+
+    Attributes:
+        task: its id, with the map index of a mapped one.
+        table: what it is about.
+        failed: why it failed; empty: it did not.
+        note: what else is known.
+        rows: rows written.
+        bytes: bytes written or processed.
+        seconds: how long its last job took.
+        job_id: that job.
+        job_url: the job in the console of BigQuery; None: the warehouse is a local one.
+        checks: what came of each check.
+    """
+
+    task: str
+    table: str
+    failed: str
+    note: str
+    rows: int | None
+    bytes: int | None
+    seconds: float | None
+    job_id: str | None
+    job_url: str | None
+    checks: list[CheckResult]
+
+
+@dataclass(frozen=True)
+class BuiltTable(Result):
+    """A table that the run makes by a query.
+
+    Attributes:
+        address: the table.
+        description: what it holds.
+        sql: its query.
+        step: what its task recorded; None: it has not run.
+    """
+
+    address: str
+    description: str
+    sql: str
+    step: TaskStep | None
+
+
+@dataclass(frozen=True)
+class PublishedVersion(Result):
+    """What is published of the system now, and by which run."""
+
+    day: date
+    generation: int
+    run_id: str
+    published_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RunData(Result):
+    """All that the page of a run shows.
+
+    Attributes:
+        dag_id: its DAG.
+        run_id: its id.
+        system: what people call its system.
+        day: the business day.
+        state: Airflow's.
+        started_at: None: it waits.
+        ended_at: None: it has not ended.
+        sources: where the rows of each source went.
+        reasons: rejects of the day by source and reason.
+        rejects: the first rejected rows of the day; None: the reader may not see them.
+        version: what the task that decides the versions recorded.
+        publish: what the task `publish` recorded.
+        published: what is published now.
+        tables: the tables that the run makes.
+        steps: what all tasks recorded, in the order they started.
+    """
+
+    dag_id: str
+    run_id: str
+    system: str
+    day: date
+    state: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    sources: list[SourceRows]
+    reasons: list[ReasonCount]
+    rejects: list[RejectedRow] | None
+    version: TaskStep | None
+    publish: TaskStep | None
+    published: PublishedVersion | None
+    tables: list[BuiltTable]
+    steps: list[TaskStep]
+
+    @property
+    def failures(self) -> list[TaskStep]:
+        """The tasks that failed."""
+        return [step for step in self.steps if step.failed]
+
+    @property
+    def checks(self) -> list[CheckResult]:
+        """The checks of all tables."""
+        return [check for table in self.tables if table.step for check in table.step.checks]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more is going to come."""
+        return self.state in ("success", "failed")
+
+    @property
+    def is_published(self) -> bool:
+        """Whether what is published now is of this run."""
+        return self.published is not None and self.published.run_id == self.run_id
+
+
+def collect(lake: Lake, settings: Settings, run: AirflowRun, *, raw: bool) -> RunData:
+    """Read all that the page shows, from the lake alone.
+
+    Args:
+        lake: the lake.
+        settings: where jobs can be looked at.
+        run: the run.
+        raw: whether the reader may see rejected rows.
+
+    Raises:
+        LumbungError: no system has the DAG.
+    """
+    system, catalog = by_dag(run.dag_id), Catalog()
+    records = operations.records(lake, run.day, run.run_id)
+    steps = [_step(record, settings) for record in records]
+    by_task = {step.task: step for step in steps}
+    reasons, rejects = _rejects(system, lake, run.day)
+    return RunData(
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        system=system.label,
+        day=run.day,
+        state=run.state,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        sources=_sources(records, system, catalog, lake, run.day),
+        reasons=reasons,
+        rejects=rejects if raw else None,
+        version=by_task.get(system.decision_task),
+        publish=by_task.get("publish"),
+        published=_published(lake, system),
+        tables=[
+            BuiltTable(table.address, table.description, _sql(table), by_task.get(f"build.{table.address}"))
+            for table in query.tables(catalog, system.name)
+        ],
+        steps=steps,
+    )
+
+
+def _step(record: Mapping[str, Any], settings: Settings) -> TaskStep:
+    note = record["note"]
+    failed = note.removeprefix(FAILED) if note.startswith(FAILED) else ""
+    for name, outcome in reversed(record["checks"].items()):  # a build's note repeats those that warn
+        note = note.removesuffix(f"{name}: {outcome}").removesuffix("; ")
+    return TaskStep(
+        task=record["task"],
+        table=record["table"],
+        failed=failed,
+        note="" if failed else note,
+        rows=record["rows_out"],
+        bytes=record["bytes"],
+        seconds=record["seconds"],
+        job_id=record["job_id"],
+        job_url=_job_url(settings, record["job_id"]),
+        checks=[CheckResult(name, outcome, outcome == PASSED) for name, outcome in record["checks"].items()],
+    )
+
+
+def _job_url(settings: Settings, job_id: str | None) -> str | None:
+    if job_id is None or settings.project is None:
+        return None
+    job = quote(f"bq:{settings.location}:{job_id}", safe=":")
+    return f"https://console.cloud.google.com/bigquery?project={quote(settings.project)}&j={job}&page=queryresults"
+
+
+def _sources(
+    records: Sequence[Mapping[str, Any]], system: System, catalog: Catalog, lake: Lake, day: date
+) -> list[SourceRows]:
+    """The last count of each source: a load counts what references between sources rejected, too."""
+    labels = {contract.address: contract.source.label for contract in catalog.sources(system.name) if contract.source}
+    counted: dict[str, SourceRows] = {}
+    for record in records:
+        table, note = record["table"], record["note"]
+        read, kept, rejected = record["rows_in"], record["rows_out"], record["rows_rejected"]
+        if note.startswith(FAILED) and table in labels:
+            # Of a source that was refused the record has no counts, but its manifest has.
+            attempt = snapshot.attempted(lake, system.name, table.partition(".")[2], day)
+            if attempt and attempt.state == "refused":
+                read, kept, rejected, note = attempt.rows_read, attempt.rows_kept, attempt.rows_rejected, "refused"
+        if read is not None and rejected is not None and table != system.name:
+            counted[table] = SourceRows(
+                labels.get(table, table), table, record["task"], read, kept or 0, rejected, note
+            )
+    return list(counted.values())
+
+
+def _rejects(system: System, lake: Lake, day: date) -> tuple[list[ReasonCount], list[RejectedRow]]:
+    """The day's rejects, as `staging.rejected_row` is made from them: counted, and the first of them."""
+    counts: Counter[tuple[str, str]] = Counter()
+    rows: list[RejectedRow] = []
+    for rejected in system.rejects(lake, day):
+        with lake.local(rejected.file.path) as path, pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(columns=["line", "raw", "reason"]):
+                reasons = batch.column("reason").to_pylist()
+                counts.update((rejected.entity, without_values(reason)) for reason in reasons)
+                rows += [
+                    RejectedRow(rejected.entity, row["line"], row["raw"] or "", row["reason"])
+                    for row in batch.slice(0, max(0, RAW_ROWS - len(rows))).to_pylist()
+                ]
+    return [ReasonCount(entity, reason, count) for (entity, reason), count in counts.most_common()], rows
+
+
+def _published(lake: Lake, system: System) -> PublishedVersion | None:
+    documents = [document for one in state.of_system(lake, system.name) if (document := one.published())]
+    newest = max(documents, key=lambda document: document.published_at or document.extracted_at, default=None)
+    if newest is None:
+        return None
+    return PublishedVersion(newest.day, newest.generation, newest.run_id, newest.published_at)
+
+
+def _sql(table: Contract) -> str:
+    return table.path.with_suffix(".sql").read_text(encoding="utf-8")

@@ -1,0 +1,132 @@
+"""The app that the API server mounts at `/lumbung`. Nothing here may block: it shares Airflow's event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlencode
+
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from lumbung.systems.registry import all_systems
+from lumbung_airflow.pages import access, frame
+from lumbung_airflow.pages.answers import INCLUDE, Answer, Answers, Problem, Question
+from lumbung_airflow.pages.runs import KnownRun
+
+PREFIX = "/lumbung"
+STATIC = (INCLUDE / "lumbung" / "report", INCLUDE / "lumbung" / "catalogue")
+MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+app = FastAPI(title="Lumbung", docs_url=None, redoc_url=None, openapi_url=None)
+answers = Answers()
+
+
+@app.middleware("http")
+async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """No page loads anything from elsewhere, and none is kept by a browser or a proxy."""
+    response = await call_next(request)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+@app.exception_handler(StarletteHTTPException)
+async def refuse(request: Request, error: HTTPException) -> Response:
+    """Let a person log in and come back; tell all others what Airflow said."""
+    root = request.scope.get("root_path", "")
+    if error.status_code == 401 and "text/html" in request.headers.get("accept", "") and _is_page(request):
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        login = root.removesuffix(PREFIX) + "/api/v2/auth/login"
+        return RedirectResponse(f"{login}?{urlencode({'next': target})}", 307)
+    return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
+
+
+@app.exception_handler(Problem)
+async def explain(request: Request, problem: Problem) -> Response:
+    """Say why there is no answer."""
+    if _is_page(request):
+        page = frame.problem_page(problem, f"{request.scope.get('root_path', '')}/static")
+        return Response(page, 503, media_type="text/html; charset=utf-8")
+    detail = {"detail": problem.what, "where": problem.where, "remedy": problem.remedy}
+    return JSONResponse(detail, 503, headers={"Retry-After": "10"})
+
+
+@app.get("/report", dependencies=[Depends(access.may_read_all)])
+async def report(user: GetUserDep, download: str | None = None) -> Response:
+    """The report page, or the file that holds all of it."""
+    live = download is None
+    answer = await answers.get(Question.of("report", raw=_sees_raw_rows(user), live=live))
+    if live:
+        return _page(answer, save="report?download")
+    name = f"lumbung-{answer.facts['day']}-{answer.facts['generation']}.html"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(answer.body, media_type=answer.media_type, headers=headers)
+
+
+@app.get("/api/report", dependencies=[Depends(access.may_read_all)])
+async def report_data(user: GetUserDep) -> Response:
+    """What the report says, as JSON."""
+    return _data(await answers.get(Question.of("report_data", raw=_sees_raw_rows(user))))
+
+
+@app.get("/run/{dag_id}/{run_id}", dependencies=[Depends(access.may_read_run)])
+async def run(user: GetUserDep, run: KnownRun) -> Response:
+    """The page of a run."""
+    return _page(await _answer_of_run("run", user, run))
+
+
+@app.get("/api/run/{dag_id}/{run_id}", dependencies=[Depends(access.may_read_run)])
+async def run_data(user: GetUserDep, run: KnownRun) -> Response:
+    """What the page of a run shows, as JSON."""
+    return _data(await _answer_of_run("run_data", user, run))
+
+
+async def _answer_of_run(name: str, user: GetUserDep, run: KnownRun) -> Answer:
+    raw, identity = access.may_trigger(user, run["dag_id"]), {key: run[key] for key in ("dag_id", "run_id")}
+    return await answers.get(Question.of(name, raw=raw, **identity), run)
+
+
+@app.get("/static/{name}", dependencies=[Depends(access.may_read_dag)])
+async def static(name: str) -> Response:
+    """A script or style of the pages."""
+    for folder in STATIC:
+        if name in _files(folder):
+            headers = {"Cache-Control": "private, max-age=60"}
+            return Response((folder / name).read_bytes(), media_type=MEDIA_TYPES[Path(name).suffix], headers=headers)
+    raise HTTPException(404, "Not Found")
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*") if path.suffix in MEDIA_TYPES}
+
+
+def _sees_raw_rows(user: GetUserDep) -> bool:
+    return access.may_trigger(user, *(system.dag_id for system in all_systems()))
+
+
+def _is_page(request: Request) -> bool:
+    return not request.url.path.startswith((f"{request.scope.get('root_path', '')}/api/", f"{PREFIX}/static/"))
+
+
+def _page(answer: Answer, **links: str) -> Response:
+    body = frame.with_notes(answer, datetime.now(UTC), **links)
+    return Response(body, media_type=answer.media_type)
+
+
+def _data(answer: Answer) -> Response:
+    headers = {"X-Lumbung-Problem": "last good answer"} if answer.problem else {}
+    age = {"Age": f"{max(0, round(datetime.now(UTC).timestamp() - answer.made_at))}"}
+    return Response(answer.body, media_type=answer.media_type, headers={**headers, **age})

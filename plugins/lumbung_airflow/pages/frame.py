@@ -1,0 +1,89 @@
+"""What the API server itself puts into pages: that an answer is the last good one, and why there is none."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from markupsafe import Markup
+
+from lumbung_airflow.pages.answers import Answer, Problem
+
+MAIN = b"<main>"
+LATE_SECONDS, RELOAD_SECONDS = 2, 10
+PROBLEM = Markup(
+    '<p class="stale warn" role="status"><span lang="id" data-language="id">Ini jawaban terakhir, {age_id}:</span>'
+    ' <span lang="en" data-language="en">This is the last good answer, {age}:</span>'
+    ' <span lang="en">{what}</span></p>\n'
+)
+SAVE = Markup(
+    '<p class="save"><a href="{href}"><span lang="id" data-language="id">Simpan sebagai berkas</span>'
+    ' <span lang="en" data-language="en">Save as file</span></a></p>\n'
+)
+PROBLEM_PAGE = Markup(
+    """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="refresh" content="{seconds}">
+<title>Lumbung: {title}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{static}/style.css">
+</head>
+<body>
+<main>
+<h1>{title} <small lang="id">/ {title_id}</small></h1>
+<section>
+<p class="answer">{message}</p>
+<p class="note">This page asks again by itself. <span lang="id">/ Halaman ini mencoba lagi sendiri.</span></p>
+</section>
+</main>
+</body>
+</html>
+"""
+)
+
+
+def with_notes(answer: Answer, now: datetime, save: str = "") -> bytes:
+    """The page, and above it whether there should be a newer one, and where it can be had as a file.
+
+    Args:
+        answer: the page.
+        now: the time it is.
+        save: address of the file; empty: there is none.
+    """
+    notes = SAVE.format(href=save) if save else Markup("")
+    if answer.problem:
+        age, age_id = _age(datetime.fromtimestamp(answer.made_at, UTC), now)
+        notes = PROBLEM.format(age=age, age_id=age_id, what=answer.problem.what) + notes
+    return answer.body.replace(MAIN, notes.encode() + MAIN, 1)
+
+
+def problem_page(problem: Problem, static: str) -> str:
+    """A page that says why there is none, and asks again.
+
+    Args:
+        problem: why.
+        static: address of the folder of styles.
+    """
+    title, title_id = ("Just a moment", "Sebentar") if problem.is_late else ("No answer", "Belum ada jawaban")
+    message = f"{problem.where}: {problem.what}." if problem.where else f"{problem.what[:1].upper()}{problem.what[1:]}."
+    remedy = problem.remedy or "reload the page"
+    return PROBLEM_PAGE.format(
+        seconds=LATE_SECONDS if problem.is_late else RELOAD_SECONDS,
+        title=title,
+        title_id=title_id,
+        message=f"{message} {remedy[:1].upper()}{remedy[1:]}.",
+        static=static,
+    )
+
+
+def _age(then: datetime, now: datetime) -> tuple[str, str]:
+    """How long ago something was, in English and in Indonesian."""
+    seconds = max(0, round((now - then).total_seconds()))
+    for size, english, indonesian in ((86400, "day", "hari"), (3600, "hour", "jam"), (60, "minute", "menit")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {english}{'' if count == 1 else 's'} ago", f"{count} {indonesian} lalu"
+    return "just now", "baru saja"

@@ -1,0 +1,125 @@
+"""What the page of a run shows: while it goes on, when it has ended, and where it failed."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from lumbung.core.errors import LumbungError
+from lumbung.pipeline import operations
+from lumbung.pipeline.run import Step
+from lumbung.report import run_page
+from lumbung.report.run_data import AirflowRun, RunData, collect
+from support.pipeline import Day, PipelineHarness, sources
+
+DAY, NEXT = "2026-11-20", "2026-11-21"
+NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
+HOSTILE = "<script>document.title = 'ran'</script>"
+
+
+def shown(run: Day, state: str = "running", *, raw: bool = False, **settings: str) -> RunData:
+    """What the page of a run shows."""
+    known = AirflowRun("enrollment", run.run.run_id, run.run.day, state, NOW, None if state == "running" else NOW)
+    return collect(run.run.lake, run.harness.settings.replace(**settings), known, raw=raw)
+
+
+def record(run: Day, task: str, step: Step) -> None:
+    operations.record(run.run, task, datetime.now(UTC), step)
+
+
+def test_a_run_that_has_not_begun_shows_what_it_will_make(harness: PipelineHarness) -> None:
+    data = shown(harness.run(DAY))
+    assert (data.steps, data.sources, data.publish, data.published) == ([], [], None, None)
+    assert {table.step for table in data.tables} == {None}
+    assert all("SELECT" in table.sql and table.description for table in data.tables)
+    page = run_page.render(data, "../../")
+    assert "Nothing is published yet." in page
+    assert "not yet" in page
+    assert "This run published nothing." in run_page.render(dataclasses.replace(data, state="failed"), "../../")
+
+
+def test_every_row_is_accounted_for_with_its_reason(harness: PipelineHarness) -> None:
+    tables = sources()
+    tables["mentor"].append(tables["mentor"][0])
+    tables["course_enrollment"].append({"student_id": "s0", "course_id": "c1"})
+    harness.fill(tables)
+    run = harness.run(DAY)
+    run.up_to("load")
+    data = shown(run)
+    counts = {row.table: (row.rows_read, row.rows_loaded, row.rows_rejected) for row in data.sources}
+    assert counts["staging.mentor"] == (3, 2, 1)
+    assert counts["staging.course_enrollment"] == (4, 3, 1)
+    assert all(row.balanced for row in data.sources)
+    assert [(row.source, row.reason, row.rows) for row in data.reasons if row.source == "course_enrollment"] == [
+        ("course_enrollment", "student_id … is not in student", 1)
+    ]
+    # Only who may see them gets rows, and what reasons quote of them.
+    assert data.rejects is None
+    assert "s0" not in run_page.render(data, "../../")
+    assert "s0" not in json.dumps(data.to_json())
+    with_rows = shown(run, raw=True)
+    assert "student_id s0 is not in student" in [row.reason for row in with_rows.rejects]
+    assert "s0" in run_page.render(with_rows, "../../")
+
+
+def test_what_was_published_and_what_is_published_now(harness: PipelineHarness) -> None:
+    older = harness.run(DAY).up_to("build")
+    run = harness.take(NEXT)
+    data = shown(run, "success")
+    assert data.is_published
+    assert (f"{data.published.day}", data.published.generation) == (NEXT, 1)
+    assert data.publish.rows == len(run.run.tables)
+    assert {check.passed for check in data.checks} == {True}
+    older.publish()
+    late = shown(older, "success")
+    assert not late.is_published
+    assert "whole tables skipped: superseded" in late.publish.note
+    assert f"{late.published.day}" == NEXT
+    page = run_page.render(late, "../../")
+    assert "skipped: superseded" in page
+    assert run.run.run_id in page
+
+
+def test_a_job_is_a_link_where_there_is_a_project(harness: PipelineHarness) -> None:
+    run = harness.take(DAY)
+    assert {step.job_url for step in shown(run).steps} == {None}
+    data = shown(run, project="my-project", location="asia-southeast2", emulator_host=None)
+    (url, job) = next((table.step.job_url, table.step.job_id) for table in data.tables)
+    assert url == (
+        f"https://console.cloud.google.com/bigquery?project=my-project&j=bq:asia-southeast2:{job}&page=queryresults"
+    )
+    assert f'href="{url.replace("&", "&amp;")}"' in run_page.render(data, "../../")
+
+
+def test_a_refused_source_shows_its_rows_and_the_remedy(harness: PipelineHarness) -> None:
+    tables = sources()
+    tables["student"] = [{**row, "id": None} for row in tables["student"]]
+    harness.fill(tables)
+    run = harness.run(DAY)
+    run.start()
+    with pytest.raises(LumbungError) as refused:
+        run.extract("student")
+    record(run, "extract.student", Step(table="staging.student", note=f"failed: {refused.value}"))
+    data = shown(run, "failed")
+    assert [(row.table, row.rows_read, row.rows_loaded, row.rows_rejected) for row in data.sources] == [
+        ("staging.student", 3, 0, 3)
+    ]
+    assert [row.rows for row in data.reasons] == [3]
+    assert [step.failed for step in data.failures] == [f"{refused.value}"]
+    assert "What failed" in run_page.render(data, "../../")
+
+
+def test_what_is_in_the_records_does_not_run(make_harness: Callable[..., PipelineHarness]) -> None:
+    harness = make_harness()
+    run = harness.run(DAY, run_id=HOSTILE)
+    record(run, "extract.student", Step(table="staging.student", rows_in=2, rows_out=1, rows_rejected=0, note=HOSTILE))
+    record(
+        run, "build.dwh.dim_student", Step(table="dwh.dim_student", note=f"failed: {HOSTILE}", checks={HOSTILE: "x"})
+    )
+    data = shown(run)
+    page = run_page.render(data, "../../")
+    assert "<script>" not in page
+    assert "does not add up" in page
+    assert [row.balanced for row in data.sources] == [False]

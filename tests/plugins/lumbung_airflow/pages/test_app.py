@@ -1,0 +1,182 @@
+"""The pages of a real Airflow: what they show, to whom, and what they carry."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from support.pages import DAY, SOURCES, Pages
+
+RUN = "/lumbung/run/enrollment/{run}"
+PAGES = ("/lumbung/report", RUN)
+DATA = ("/lumbung/api/report", "/lumbung/api/run/enrollment/{run}")
+STATIC = ("/lumbung/static/style.css",)
+HTML = {"Accept": "text/html"}
+STALE = "This is the last good answer"
+
+
+def generation(pages: Pages) -> int:
+    """The generation that is published, as the page says it."""
+    pages.page("/lumbung/api/report")
+    return pages.get("/lumbung/api/report").json()["freshness"][0]["generation"]
+
+
+def test_the_report_is_live(pages: Pages) -> None:
+    page = pages.page("/lumbung/report")
+    assert "Keadaan pada 20 November 2026" in page
+    assert 'href="static/style.css"' in page
+    assert "<style>" not in page
+    assert STALE not in page
+
+
+def test_the_report_can_be_had_as_a_file(pages: Pages) -> None:
+    pages.page("/lumbung/report?download")
+    answer = pages.get("/lumbung/report?download")
+    name = f"lumbung-{DAY}-{generation(pages)}.html"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+    assert "<style>" in answer.text
+    assert "static/" not in answer.text
+    assert 'href="report?download"' in pages.page("/lumbung/report")
+
+
+def test_the_report_s_data_are_those_of_answers(pages: Pages) -> None:
+    pages.page("/lumbung/api/report")
+    data = pages.get("/lumbung/api/report").json()
+    assert data["day"] == f"{DAY}"
+    assert sum(data["answers"]["pinter_skuy"]["students_per_city"].values()) == 2
+    assert {row["rows_read"] - row["rows_loaded"] - row["rows_rejected"] for row in data["accounting"]} == {0}
+
+
+def test_a_run_says_where_its_rows_went_and_what_it_published(pages: Pages) -> None:
+    path = f"/lumbung/api/run/enrollment/{pages.run_id}"
+    pages.page(path)
+    data = pages.get(path).json()
+    assert (data["day"], data["state"], data["publish"]["failed"]) == (f"{DAY}", "success", "")
+    counts = {row["table"]: (row["rows_read"], row["rows_loaded"], row["rows_rejected"]) for row in data["sources"]}
+    assert counts["staging.mentor"] == (3, 2, 1)
+    assert counts["staging.course_enrollment"] == (4, 3, 1)
+    assert all(read == loaded + rejected for read, loaded, rejected in counts.values())
+    assert {table["step"]["failed"] for table in data["tables"]} == {""}
+    assert {check["passed"] for table in data["tables"] for check in table["step"]["checks"]} == {True}
+    page = pages.page(f"/lumbung/run/enrollment/{pages.run_id}")
+    assert "Run for 20 November 2026" in page
+    assert "Run untuk 20 November 2026" in page
+    assert 'href="../../static/style.css"' in page
+
+
+def test_raw_rejects_are_for_those_who_may_trigger(pages: Pages) -> None:
+    for path in (f"/lumbung/run/enrollment/{pages.run_id}", f"/lumbung/api/run/enrollment/{pages.run_id}"):
+        for user, sees in (("admin", True), ("viewer", False)):
+            text = pages.page(path, user)
+            assert "course_enrollment" in text
+            # The student of a rejected enrollment.
+            assert ("s0" in text) == sees
+    for path in ("/lumbung/report", "/lumbung/report?download", "/lumbung/api/report"):
+        assert "s0" not in pages.page(path, "viewer")
+    assert "s0" in pages.page("/lumbung/api/report", "admin")
+    body = {"logical_date": None, "conf": {"day": f"{DAY}"}}
+    trigger = pages.get("/api/v2/dags/enrollment/dagRuns", "viewer", method="POST", json=body)
+    assert trigger.status_code == 403
+
+
+def test_a_failed_run_says_why_and_what_to_do(pages: Pages) -> None:
+    broken = [{**row, "id": None} for row in SOURCES["student"]]
+    with pages.sources(student=broken):
+        run_id = pages.trigger(DAY - timedelta(days=1))
+        # While it goes on there is a page, too.
+        assert "enrollment" in pages.page(f"/lumbung/run/enrollment/{run_id}")
+        assert pages.ended(run_id) == "failed"
+    pages.page(f"/lumbung/api/run/enrollment/{run_id}")
+    data = pages.get(f"/lumbung/api/run/enrollment/{run_id}").json()
+    failures = {step["task"]: step["failed"] for step in data["steps"] if step["failed"]}
+    assert failures.keys() == {"extract.student"}
+    assert "key column id is null" in failures["extract.student"]
+    assert (data["state"], data["publish"]) == ("failed", None)
+    page = pages.page(f"/lumbung/run/enrollment/{run_id}")
+    assert "What failed" in page
+    assert "This run published nothing." in page
+
+
+def test_an_unknown_run_is_not_found(pages: Pages) -> None:
+    assert pages.get("/lumbung/run/enrollment/absent").status_code == 404
+    assert pages.get("/lumbung/api/run/absent/absent").status_code == 404
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_who_is_not_logged_in_logs_in_and_comes_back(pages: Pages, path: str) -> None:
+    path = path.format(run=pages.run_id)
+    answer = pages.get(path, None, headers=HTML)
+    assert answer.status_code == 307
+    login = urlsplit(answer.headers["location"])
+    assert (login.path, parse_qs(login.query)) == ("/api/v2/auth/login", {"next": [path]})
+
+
+@pytest.mark.parametrize("path", [*DATA, *STATIC])
+def test_data_and_static_files_are_for_those_who_are_logged_in(pages: Pages, path: str) -> None:
+    path = path.format(run=pages.run_id)
+    assert pages.get(path, None, headers=HTML).status_code == 401
+    assert pages.get(path, None).status_code == 401
+
+
+@pytest.mark.parametrize("path", [*PAGES, *DATA, *STATIC])
+def test_a_user_without_permission_sees_nothing(pages: Pages, path: str) -> None:
+    assert pages.get(path.format(run=pages.run_id), "nobody", headers=HTML).status_code == 403
+
+
+@pytest.mark.parametrize("path", [*PAGES, *DATA, *STATIC])
+def test_a_page_loads_nothing_from_elsewhere_and_is_not_kept(pages: Pages, path: str) -> None:
+    path = path.format(run=pages.run_id)
+    pages.page(path)
+    headers = pages.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert headers["cache-control"] == ("private, max-age=60" if path in STATIC else "no-store")
+
+
+def test_only_what_the_pages_need_is_served(pages: Pages) -> None:
+    for name in ("template.html.j2", "data.py", "..%2fdata.py", "%2e%2e%2f%2e%2e%2fcore%2fsettings.py"):
+        assert pages.get(f"/lumbung/static/{name}").status_code == 404
+    assert pages.get("/lumbung/openapi.json").status_code == 404
+
+
+def test_no_page_is_older_than_what_is_published(pages: Pages) -> None:
+    before = generation(pages)
+    cities = [{**row, "city": "Sorong"} for row in SOURCES["student"]]
+    assert "Sorong" not in pages.page("/lumbung/report")
+    with pages.sources(student=cities):
+        pages.harness.take(DAY, refresh=True)
+    answer = pages.get("/lumbung/report")
+    assert answer.status_code == 503 or "Sorong" in answer.text or STALE in answer.text
+    assert "Sorong" in pages.page("/lumbung/report")
+    assert generation(pages) == before + 1
+    # The run that published before is not what is published any more.
+    page = pages.page(f"/lumbung/run/enrollment/{pages.run_id}")
+    assert re.search(r"by the run <span class=\"id\">run \d+</span>", page)
+
+
+def test_a_frozen_warehouse_holds_up_nobody(pages: Pages) -> None:
+    pages.page("/lumbung/report")
+    news = f"audit/dt={DAY}/news/rejected_row.json"
+    pages.harness.lake.write(news, b"{}")
+    try:
+        with pages.frozen(), ThreadPoolExecutor(61) as pool:
+            token = {"Authorization": f"Bearer {pages.stack.token('viewer')}"}
+            readers = [pool.submit(pages.get, "/lumbung/report", None, headers=token) for _ in range(59)]
+            # An answer that was never made.
+            readers.append(pool.submit(pages.get, "/lumbung/report?download", "admin", headers=HTML))
+            for path in ("/api/v2/dags", "/api/v2/monitor/health", "/api/v2/version"):
+                assert pages.get(path, None, headers=token).status_code == 200
+            waiting = [reader for reader in readers if not reader.done()]
+            assert waiting
+            *lasts, none = [reader.result() for reader in readers]
+        assert {last.status_code for last in lasts} == {200}
+        assert all(STALE in last.text and "Keadaan pada" in last.text for last in lasts)
+        assert none.status_code == 503
+        assert "See that the warehouse runs" in none.text
+    finally:
+        pages.harness.lake.delete(news)
+    assert STALE not in pages.page("/lumbung/report")
