@@ -349,5 +349,5 @@
     }
   }
   document.querySelectorAll(".lines[data-days]").forEach(enhanceLines);
-  document.querySelectorAll(".scroll:has(> table)").forEach(enhance);
+  document.querySelectorAll(".scroll:has(> table:not(.plain))").forEach(enhance);
 })();

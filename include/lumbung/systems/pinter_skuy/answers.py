@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
-from urllib.parse import urlencode
 
 from lumbung.core.errors import LumbungError
-from lumbung.core.settings import Settings
 from lumbung.serving import published
 from lumbung.serving.drill import Drill
 from lumbung.serving.schema import CityCount, EnrollmentAnswers, TopMentor
@@ -152,25 +150,6 @@ def _leaders(
         address,
     )
     return [(row["snapshot_date"], row[key], row["name"], row[value]) for row in rows]
-
-
-def looker_url(settings: Settings) -> str:
-    """A link that opens a new Looker Studio report over the summary table, by the Linking API.
-
-    Parameters as in https://developers.google.com/looker-studio/integrate/linking-api.
-    """
-    return "https://lookerstudio.google.com/reporting/create?" + urlencode(
-        {
-            "c.mode": "edit",
-            "r.reportName": "Lumbung: pinter-skuy",
-            "ds.ds0.connector": "bigQuery",
-            "ds.ds0.type": "TABLE",
-            "ds.ds0.projectId": settings.project_id,
-            "ds.ds0.datasetId": f"{settings.dataset_prefix}datamart",
-            "ds.ds0.tableId": SUMMARY,
-            "ds.ds0.datasourceName": SUMMARY,
-        }
-    )
 
 
 def _named(name: str | None) -> str:
