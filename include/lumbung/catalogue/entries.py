@@ -17,6 +17,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.pipeline.operations import AUDIT
 from lumbung.serving import published
+from lumbung.serving.reasons import without_values
 from lumbung.serving.schema import Freshness
 from lumbung.storage.warehouse import Warehouse
 from lumbung.systems.registry import all_systems
@@ -58,6 +59,11 @@ class TableRun:
     def failed(self) -> bool:
         """Whether the task failed."""
         return self.note.startswith(FAILED)
+
+    @property
+    def remark(self) -> str:
+        """The note for all who may read the catalogue: an error may quote a row."""
+        return without_values(self.note) if self.failed else self.note
 
 
 @dataclass(frozen=True)
@@ -354,7 +360,7 @@ def _table(entries: Entries, table: TableEntry) -> dict[str, Any]:
                 "rows": run.rows,
                 "rejected": run.rejected,
                 "seconds": run.seconds,
-                "note": run.note,
+                "note": run.remark,
                 "started_at": run.started_at.isoformat(),
             }
             for run in table.runs

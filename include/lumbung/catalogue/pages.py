@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Callable
 from datetime import date, datetime
@@ -17,12 +15,12 @@ from markupsafe import Markup
 from lumbung.catalogue import drawing
 from lumbung.catalogue.entries import DAYS, Entries, TableEntry
 from lumbung.core.errors import LumbungError
-from lumbung.report import charts
+from lumbung.report import charts, page
 from lumbung.report.language import LANGUAGES, Language, shown
 
 FOLDER = Path(__file__).parent
-REPORT = Path(charts.__file__).parent
-STATIC = (REPORT / "style.css", FOLDER / "catalogue.css", FOLDER / "catalogue.js")
+STATIC = ("catalogue.css", "catalogue.js")
+"""The style and the script that these pages have beside those of all pages."""
 LAYERS = ("datamart", "dwh", "staging", "ops")
 """The data sets in the order of the list: what people read comes first."""
 
@@ -116,17 +114,18 @@ def moment(value: datetime) -> Markup:
 
 def wrapped(text: str) -> Markup:
     """A name or an expression that may go on in the next line after a sign, and not within a word."""
-    return Markup("<wbr>").join(re.split(r"(?<=[._(,|])(?=\w)", shown(text)))
+    return Markup("<wbr>").join(re.split(r"(?<=[._(,|/])(?=\w)", shown(text)))
 
 
 def _render(template: str, entries: Entries, *, live: bool, root: str, **values: object) -> str:
+    style, script = _inside()
     values |= {
         "entries": entries,
         "live": live,
         "root": root,
-        "policy": _policy(),
-        "style": Markup(_static(".css")),  # noqa: S704 - a file of our own
-        "script": Markup(_static(".js")),  # noqa: S704 - a file of our own
+        "policy": page.LIVE_POLICY if live else page.file_policy(style, script),
+        "style": Markup(style),  # noqa: S704 - files of our own
+        "script": Markup(script),  # noqa: S704 - files of our own
         # Live, the list is `catalogue`, and a table `catalogue/<address>`.
         "link": _link("" if live else ".html", "catalogue/" if live and template == "index.html.j2" else ""),
         "list_link": "../catalogue" if live else "index.html",
@@ -137,7 +136,7 @@ def _render(template: str, entries: Entries, *, live: bool, root: str, **values:
 @cache  # a template is compiled once for all tables
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader([FOLDER, REPORT]),
+        loader=FileSystemLoader([FOLDER, page.FOLDER]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -151,6 +150,7 @@ def _environment() -> Environment:
         "day": day,
         "moment": moment,
         "line": charts.line,
+        "languages": LANGUAGES,
         "days_shown": DAYS,
     }
     return environment
@@ -169,16 +169,10 @@ def _order(table: TableEntry) -> tuple[int, str]:
 
 
 @cache
-def _static(suffix: str) -> str:
-    return "\n".join(path.read_text(encoding="utf-8") for path in STATIC if path.suffix == suffix)
-
-
-def _policy() -> str:
+def _inside() -> tuple[str, str]:
+    """The style and the script of a page that is a file of its own."""
     style, script = (
-        f"'sha256-{base64.b64encode(hashlib.sha256(_static(suffix).encode()).digest()).decode()}'"
-        for suffix in (".css", ".js")
+        f"{page.static(shared)}\n{(FOLDER / own).read_text(encoding='utf-8')}"
+        for shared, own in zip(page.STATIC, STATIC, strict=True)
     )
-    return (
-        f"default-src 'none'; script-src {script}; style-src {style}; img-src data:; base-uri 'none';"
-        " form-action 'none'"
-    )
+    return style, script

@@ -45,6 +45,7 @@ def render(template: str, *, live: bool, folders: Sequence[str | Path] = (), **v
         lstrip_blocks=True,
     )
     environment.filters["shown"] = shown
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.globals |= {"bar": charts.bar, "line": charts.line, "distribution": charts.distribution}
     environment.globals |= {"languages": LANGUAGES, "bars_shown": BARS_SHOWN, "days_drawn": DAYS_DRAWN}
     environment.globals |= {"live": live, "root": ""}
@@ -60,10 +61,15 @@ def static(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def file_policy() -> str:
-    """The Content-Security-Policy of a page that has its script and style inside."""
+def file_policy(*texts: str) -> str:
+    """The Content-Security-Policy of a page that has its style and script inside.
+
+    Args:
+        texts: style and script, where they are more than those of all pages.
+    """
     style, script = (
-        f"'sha256-{base64.b64encode(hashlib.sha256(static(name).encode()).digest()).decode()}'" for name in STATIC
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for text in texts or map(static, STATIC)
     )
     return (
         f"default-src 'none'; script-src {script}; style-src {style}; img-src data:; base-uri 'none';"

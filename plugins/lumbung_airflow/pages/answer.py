@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lumbung.report.run_data import RunData
     from lumbung.storage.warehouse import Warehouse
 
+AUDIT_DAYS = 3  # whose records are looked at before an answer is made anew
 HTML, JSON = "text/html; charset=utf-8", "application/json"
 TIMES = ("started_at", "ended_at")
 # Should the API server be killed, this ends by itself.
@@ -181,6 +182,36 @@ def _run_data(place: Place, raw: bool, known: Mapping[str, Any]) -> RunData:
     return collect(place.lake, place.settings, run, raw=raw)
 
 
+def catalogue_signature(place: Place, **options: Any) -> str:
+    """Names what is published, which tasks of the last days have recorded what they did, and contracts and queries."""
+    from lumbung.catalog.contract import SQL_ROOT
+
+    days = place.lake.names("audit")[-AUDIT_DAYS:]
+    runs = [f"audit/{day}/{run}" for day in days for run in place.lake.names(f"audit/{day}")]
+    recorded = [f"{run} {place.lake.names(run)}" for run in runs]
+    files = [f"{path} {path.stat().st_mtime_ns}" for path in sorted(SQL_ROOT.glob("*/*"))]
+    return _sum([published_state(place, **options), *recorded, *files])
+
+
+def catalogue(place: Place, *, address: str) -> Made:
+    """A page of the catalogue.
+
+    Args:
+        place: where it is made from.
+        address: the table; empty: the list of all.
+    """
+    from lumbung.catalogue import page
+
+    return Made(page(place.warehouse, place.settings, address or None), HTML)
+
+
+def catalogue_data(place: Place) -> Made:
+    """What the catalogue says, as JSON."""
+    from lumbung.catalogue import data
+
+    return Made(json.dumps(data(place.warehouse, place.settings), ensure_ascii=False), JSON)
+
+
 def _facts(data: ReportData) -> dict[str, Any]:
     leading = data.freshness[0]
     return {
@@ -195,6 +226,8 @@ MAKERS = {
     "report_data": Maker(report_data, published_state),
     "run": Maker(run, run_signature),
     "run_data": Maker(run_data, run_signature),
+    "catalogue": Maker(catalogue, catalogue_signature),
+    "catalogue_data": Maker(catalogue_data, catalogue_signature),
 }
 
 

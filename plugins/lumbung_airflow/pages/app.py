@@ -99,6 +99,26 @@ async def _answer_of_run(name: str, user: GetUserDep, run: KnownRun) -> Answer:
     return await answers.get(Question.of(name, raw=raw, **identity), run)
 
 
+@app.get("/catalogue", dependencies=[Depends(access.may_read_all)])
+async def catalogue() -> Response:
+    """The list of all tables."""
+    return _page(await answers.get(Question.of("catalogue", address="")))
+
+
+@app.get("/catalogue/{dataset}.{table}", dependencies=[Depends(access.may_read_all)])
+async def catalogue_table(dataset: str, table: str) -> Response:
+    """The catalogue's page of a table."""
+    if f"{dataset}/{table}" not in {f"{path.parent.name}/{path.stem}" for path in (INCLUDE / "sql").glob("*/*.yaml")}:
+        raise HTTPException(404, "Not Found")
+    return _page(await answers.get(Question.of("catalogue", address=f"{dataset}.{table}")))
+
+
+@app.get("/api/catalogue", dependencies=[Depends(access.may_read_all)])
+async def catalogue_data() -> Response:
+    """What the catalogue says, as JSON."""
+    return _data(await answers.get(Question.of("catalogue_data")))
+
+
 @app.get("/static/{name}", dependencies=[Depends(access.may_read_dag)])
 async def static(name: str) -> Response:
     """A script or style of the pages."""

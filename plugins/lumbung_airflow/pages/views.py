@@ -10,6 +10,13 @@ from lumbung.systems.registry import all_systems
 # Airflow resolves addresses without a slash against its own base address.
 PAGES: list[dict[str, Any]] = [
     {"name": "Laporan", "href": "lumbung/report", "destination": "nav", "url_route": "laporan", "nav_top_level": True},
+    {
+        "name": "Katalog",
+        "href": "lumbung/catalogue",
+        "destination": "nav",
+        "url_route": "katalog",
+        "nav_top_level": True,
+    },
     {"name": "Laporan", "href": "lumbung/report", "destination": "dag", "url_route": "laporan-dag"},
     {
         "name": "Hasil",

@@ -1,6 +1,7 @@
 """What the catalogue knows of tables."""
 
 import json
+from dataclasses import replace
 
 from lumbung.catalog.contract import Catalog
 from lumbung.catalogue import entries
@@ -71,6 +72,13 @@ def test_a_warning_has_its_count(harness, with_runs):
     (city,) = [check for name, check in results.items() if "city" in name]
     assert (city.severity, city.outcome, city.violations) == ("warn", "warning", 1)
     assert results["unique(student_id)"].outcome == "passed"
+
+
+def test_an_error_s_note_quotes_no_row(with_runs):
+    run = with_runs.tables["dwh.dim_student"].last
+    quoting = replace(run, note="failed: student.json:7: key 'Budi' comes twice")
+    assert quoting.remark == "failed: student.json:…: key … comes twice"
+    assert replace(quoting, note="note 'x'").remark == "note 'x'"
 
 
 def test_it_is_json(with_runs):

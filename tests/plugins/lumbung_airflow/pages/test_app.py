@@ -6,13 +6,17 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
 
+from support import axe
+from support.browser import visit
 from support.pages import DAY, SOURCES, Pages
 
 RUN = "/lumbung/run/enrollment/{run}"
-PAGES = ("/lumbung/report", RUN)
-DATA = ("/lumbung/api/report", "/lumbung/api/run/enrollment/{run}")
-STATIC = ("/lumbung/static/style.css",)
+PAGES = ("/lumbung/report", "/lumbung/catalogue", "/lumbung/catalogue/dwh.dim_student", RUN)
+DATA = ("/lumbung/api/report", "/lumbung/api/catalogue", "/lumbung/api/run/enrollment/{run}")
+STATIC = ("/lumbung/static/style.css", "/lumbung/static/catalogue.js")
 HTML = {"Accept": "text/html"}
 STALE = "This is the last good answer"
 
@@ -104,6 +108,20 @@ def test_an_unknown_run_is_not_found(pages: Pages) -> None:
     assert pages.get("/lumbung/api/run/absent/absent").status_code == 404
 
 
+def test_the_catalogue_is_live(pages: Pages) -> None:
+    page = pages.page("/lumbung/catalogue")
+    assert 'href="catalogue/dwh.dim_student"' in page
+    assert 'src="static/catalogue.js"' in page
+    page = pages.page("/lumbung/catalogue/dwh.dim_student")
+    assert 'href="../static/catalogue.css"' in page
+    assert "20 November 2026" in page
+    assert pages.get("/lumbung/catalogue/dwh.none").status_code == 404
+    pages.page("/lumbung/api/catalogue")
+    tables = {table["address"]: table for table in pages.get("/lumbung/api/catalogue").json()["tables"]}
+    assert tables["dwh.dim_student"]["runs"][0]["day"] == f"{DAY}"
+    assert tables["dwh.dim_student"]["odcs"]["apiVersion"] == "v3.2.0"
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_who_is_not_logged_in_logs_in_and_comes_back(pages: Pages, path: str) -> None:
     path = path.format(run=pages.run_id)
@@ -180,3 +198,18 @@ def test_a_frozen_warehouse_holds_up_nobody(pages: Pages) -> None:
     finally:
         pages.harness.lake.delete(news)
     assert STALE not in pages.page("/lumbung/report")
+
+
+def test_the_catalogue_s_script_works_under_the_policy(pages: Pages, browser: Chrome) -> None:
+    pages.page("/lumbung/catalogue")
+    pages.page("/lumbung/catalogue/dwh.dim_student")
+    pages.log_in(browser, "/lumbung/catalogue")
+    visit(browser, f"{pages.stack.url}/lumbung/catalogue", 1200)
+    browser.find_element(By.ID, "find").send_keys("student_name")
+    shown = [link for link in browser.find_elements(By.CSS_SELECTOR, ".what > a") if link.is_displayed()]
+    assert [link.text.split()[-1] for link in shown] == ["course_enrollment_summary", "dim_student"]
+    assert axe.faults(browser) == []
+    shown[1].click()
+    assert browser.current_url == f"{pages.stack.url}/lumbung/catalogue/dwh.dim_student"
+    assert axe.faults(browser) == []
+    assert [entry for entry in browser.get_log("browser") if "/lumbung/" in entry["message"]] == []
