@@ -80,7 +80,7 @@ def text(origins):
         (
             "SELECT x, off FROM staging.t CROSS JOIN UNNEST(xs) AS x WITH OFFSET AS off",
             {"x": "t.xs", "off": "t.xs"},
-            "",
+            "t.xs",
         ),
         ("SELECT n FROM UNNEST([1, 2]) AS n", {"n": ""}, ""),
         (
