@@ -5,18 +5,20 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from lumbung_airflow.deadline import PublishedBy
 from lumbung_airflow.links import RunLink
 from lumbung_airflow.timetable import DailyTimetable
 
 
 class LumbungPlugin(AirflowPlugin):
-    """Registers the timetable, so that the scheduler can read a DAG that has it, the links of tasks, and the pages.
+    """Registers what the scheduler needs to read our DAGs (timetable, deadline), the links of tasks, and the pages.
 
     Every process of Airflow loads this file. Only the API server asks for the pages, and only then they are imported.
     """
 
     name = "lumbung"
     timetables = [DailyTimetable]  # noqa: RUF012
+    deadline_references = [PublishedBy]  # noqa: RUF012
     operator_extra_links = [RunLink()]  # noqa: RUF012
 
     @cached_property

@@ -16,6 +16,7 @@ from lumbung.core import settings
 from lumbung.core.day import JAKARTA
 from lumbung.core.settings import Settings
 from lumbung.systems.registry import by_dag
+from lumbung_airflow.deadline import deadline
 from lumbung_airflow.links import JobLink, TableLink
 from lumbung_airflow.notify import failure_notifiers
 from lumbung_airflow.operators import (
@@ -181,6 +182,7 @@ def daily_dag(
         params={**common, **(params or {})},
         default_args=default_args,
         on_failure_callback=failure_notifiers(loaded),
+        deadline=deadline(loaded),
     ):
         daily = DailyDag(system.name, system.decision_task, loaded)
         yield daily

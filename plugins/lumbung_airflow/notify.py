@@ -1,4 +1,4 @@
-"""Who hears of a failed run."""
+"""Who hears of a run that failed or is late."""
 
 from __future__ import annotations
 
@@ -19,32 +19,68 @@ class WebhookNotifier(BaseNotifier):
         """Post `text`, `dag_id`, `run_id` and `reason`.
 
         Raises:
-            LumbungError: the address does not take it; the message does not quote it, as its path is a secret.
+            LumbungError: as `post`.
         """
-        import requests
-
         from lumbung.core import settings
-        from lumbung.core.errors import LumbungError
 
         url = settings.load().notify.webhook
         assert url
         run = context["dag_run"]
         reason = str(context.get("reason") or context.get("exception") or "failed")
-        body = {
-            "text": f"Lumbung: {run.dag_id} {run.run_id} failed: {reason}",
-            "dag_id": run.dag_id,
-            "run_id": run.run_id,
-            "reason": reason,
-        }
-        try:
-            answer = requests.post(url.get_secret_value(), json=body, timeout=30)
-            what = "" if answer.ok else f"the address answered {answer.status_code}"
-        except requests.RequestException as error:
-            what = f"the address does not answer ({type(error).__name__})"
-        if what:  # raised outside of `except`: requests' errors quote the address
-            raise LumbungError(
-                what, where=settings.variable("notify_webhook"), remedy="see that it is the one that the service gave"
-            )
+        post(url.get_secret_value(), run.dag_id, run.run_id, "failed", reason)
+
+
+def post(url: str, dag_id: str, run_id: str, what: str, reason: str) -> None:
+    """Post what happened to a run.
+
+    Args:
+        url: the address; its path is a secret.
+        dag_id: the run's DAG.
+        run_id: the run.
+        what: what happened, as in `failed`.
+        reason: why.
+
+    Raises:
+        LumbungError: the address does not take it; the message does not quote it.
+    """
+    import requests
+
+    from lumbung.core import settings
+    from lumbung.core.errors import LumbungError
+
+    text = f"Lumbung: {dag_id} {run_id} {what}: {reason}"
+    body = {"text": text, "dag_id": dag_id, "run_id": run_id, "reason": reason}
+    try:
+        answer = requests.post(url, json=body, timeout=30)
+        fault = "" if answer.ok else f"the address answered {answer.status_code}"
+    except requests.RequestException as error:
+        fault = f"the address does not answer ({type(error).__name__})"
+    if fault:  # raised outside of `except`: requests' errors quote the address
+        raise LumbungError(
+            fault, where=settings.variable("notify_webhook"), remedy="see that it is the one that the service gave"
+        )
+
+
+def report(settings: Settings, dag_id: str, run_id: str, what: str, reason: str) -> None:
+    """Tell everybody whom the settings name, outside of a DAG.
+
+    Args:
+        settings: name them.
+        dag_id: the run's DAG.
+        run_id: the run.
+        what: what happened, as in `is late`.
+        reason: why.
+
+    Raises:
+        LumbungError: as `post`.
+    """
+    if settings.notify.email:
+        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+        text = f"<p>{run_id} {what}: {reason}.</p>"
+        SmtpNotifier(to=settings.notify.email, subject=f"Lumbung: {dag_id} {what}", html_content=text).notify({})
+    if settings.notify.webhook:
+        post(settings.notify.webhook.get_secret_value(), dag_id, run_id, what, reason)
 
 
 def failure_notifiers(settings: Settings) -> list[Any]:

@@ -17,6 +17,8 @@ from lumbung_airflow.failures import failure
 from lumbung_airflow.tables import tell
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
     from lumbung.pipeline.run import Run, Step
     from lumbung.pipeline.target import Target
 
@@ -32,6 +34,7 @@ class StepOperator(BaseOperator):
         after_decision: whether it comes after the task that decides the versions.
         table_url: the table that it makes, in the BigQuery console; None before it has, and on a local server.
         job_url: its job there.
+        done: the run, and what the step did; None before.
 
     Args:
         system: whose tables the run makes.
@@ -46,6 +49,7 @@ class StepOperator(BaseOperator):
     after_decision = False
     table_url: str | None = None
     job_url: str | None = None
+    done: tuple[Run, Step] | None = None
 
     def __init__(self, *, system: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -70,6 +74,7 @@ class StepOperator(BaseOperator):
                 record(run, self._name(context), began, Step(table=self.table, note=f"failed: {error}"))
                 raise
             record(run, self._name(context), began, step)
+            self.done = run, step
             if self.outlets:
                 tell(context, self.outlets, self.rows(run, step), day=f"{run.day}")
             if step.job_id:
@@ -80,6 +85,12 @@ class StepOperator(BaseOperator):
         self.log.info("%s", self.sentence(step))
         if step.skipped:
             raise AirflowSkipException(step.note)
+
+    def get_openlineage_facets_on_complete(self, _: object) -> OperatorLineage | None:
+        """What the step read and wrote, as OpenLineage's listener asks for it; nobody asks where that is not set."""
+        from lumbung_airflow.lineage import lineage
+
+        return lineage(self)
 
     def target(self, run: Run, key: str = TARGET) -> Target:
         """The version that the run was decided to be about; only after the decision.

@@ -14,7 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from lumbung.core.errors import LumbungError
 from lumbung.orchestrator.api import Api
 from support.docker_engine import say
-from support.docker_services import SCHEDULER, crash
+from support.docker_services import SCHEDULER, VIEWER, crash
 
 SERVICES = ("postgres", "bigquery", "airflow-apiserver", SCHEDULER, "airflow-dag-processor", "airflow-triggerer")
 
@@ -76,6 +76,28 @@ def test_a_run_over_rest_gives_the_answers_of_make_run(stack, day, laptop):
     assert stack.ended(stack.trigger(day)) == "success"
     assert stack.answers() == laptop
     assert laptop["day"] == f"{day}"
+
+
+def test_the_pages_show_what_is_published_and_a_viewer_only_looks(stack, day):
+    kept = stack.compose("exec", "-T", "airflow-apiserver", "cat", "/var/lib/lumbung/airflow/passwords.json").stdout
+    passwords = json.loads(kept)
+    assert passwords["admin"] == stack.values["AIRFLOW_ADMIN_PASSWORD"]
+    login = {"username": VIEWER, "password": passwords[VIEWER]}
+    token = requests.post(f"{stack.url}/auth/token", json=login, timeout=30).json()["access_token"]
+    viewer = {"Authorization": f"Bearer {token}"}
+
+    def page(path):
+        return requests.get(f"{stack.url}{path}", headers=viewer, timeout=30)
+
+    stack.wait_for(lambda: page("/lumbung/api/report").status_code == 200, "the report")
+    assert page("/lumbung/api/report").json()["day"] == f"{day}"
+    assert "<svg" in page("/lumbung/report").text
+    run_id = stack.api.dag_runs("enrollment", state="success")[0]["dag_run_id"]
+    stack.wait_for(lambda: page(f"/lumbung/run/enrollment/{run_id}").status_code == 200, "the page of the run")
+    assert requests.get(f"{stack.url}/lumbung/api/report", timeout=30).status_code == 401
+    body = {"logical_date": None}
+    trigger = requests.post(f"{stack.url}/api/v2/dags/enrollment/dagRuns", json=body, headers=viewer, timeout=30)
+    assert trigger.status_code == 403
 
 
 def test_the_report_can_be_taken_out(stack, tmp_path):

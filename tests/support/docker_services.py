@@ -47,6 +47,10 @@ def base_images() -> set[str]:
     return {image for image in {*built_on, *used} if image.split(":")[0] not in NOT_STARTED}
 
 
+VIEWER = "rani"
+"""A user of Airflow who may only look."""
+
+
 class Stack:
     """The services of a checkout.
 
@@ -62,6 +66,7 @@ class Stack:
         mine = ("LUMBUNG_", "AIRFLOW_", "GOOGLE_", "BIGQUERY_", "COMPOSE_", "POSTGRES_", "PINTER_")
         self.environ = {name: value for name, value in engine.environ.items() if not name.startswith(mine)}
         self.environ |= {"COMPOSE_PROJECT_NAME": PROJECT, "AIRFLOW_PORT": str(port)}
+        self.environ |= {"LUMBUNG_AIRFLOW_USERS": f"{VIEWER}:viewer"}
         if "PIP_INDEX_URL" not in self.environ:
             index = run(sys.executable, "-m", "pip", "config", "get", "global.index-url", check=False).stdout.strip()
             self.environ |= {"PIP_INDEX_URL": index, "UV_DEFAULT_INDEX": index} if index else {}

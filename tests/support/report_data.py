@@ -97,6 +97,10 @@ def clean() -> ReportData:
                 enrollments_per_day=[
                     (DAY - timedelta(days=n), name, 46 - n) for n in range(3) for name in ("data", "akuntansi")
                 ],
+                students_per_day=[
+                    (DAY - timedelta(days=n), name, 1200 - n) for n in range(3) for name in ("Bandung", "")
+                ],
+                mentors_per_day=[(DAY - timedelta(days=n), "Wira", 20 - n) for n in range(3)],
                 branches_per_city=[CityCount("Bandung", 1200, 2, 240), CityCount("", 1, 0, 0)],
             ),
             cilvest.section(tweets("sintetis_a", "sintetis_b"), "Cilvest"),
@@ -154,6 +158,8 @@ def hostile() -> ReportData:
                 top_mentors=[TopMentor(1, text, text, 20) for text in HOSTILE for _ in range(2)],
                 enrollments_per_mentor=[(text, text, 20) for text in HOSTILE],
                 enrollments_per_day=[(DAY - timedelta(days=n), text, n) for n in range(30) for text in HOSTILE],
+                students_per_day=[(DAY - timedelta(days=n), text, n) for n in range(30) for text in HOSTILE],
+                mentors_per_day=[(DAY - timedelta(days=n), text, n) for n in range(30) for text in HOSTILE],
                 branches_per_city=[CityCount(text, 9000, 2, 80) for text in HOSTILE],
             ),
             cilvest.section(tweets(*HOSTILE), "Cilvest"),

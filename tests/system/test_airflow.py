@@ -36,7 +36,13 @@ def notifications() -> Iterator[tuple[str, list[dict[str, str]]]]:
 @pytest.fixture(scope="module")
 def up(make_home: Make, notifications: tuple[str, list[dict[str, str]]]) -> Iterator[tuple[Any, Api]]:
     """A home with `lumbung up`."""
-    home = make_home(environ={"LUMBUNG_NOTIFY_WEBHOOK": notifications[0], "LUMBUNG_AIRFLOW_USERS": "rani:viewer"})
+    home = make_home(
+        environ={
+            "LUMBUNG_NOTIFY_WEBHOOK": notifications[0],
+            "LUMBUNG_NOTIFY_DEADLINE": "00:31",
+            "LUMBUNG_AIRFLOW_USERS": "rani:viewer",
+        }
+    )
     process = subprocess.Popen(home.command("up"), env=home.env(), stdout=subprocess.PIPE, text=True)
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")), daemon=True)
@@ -72,6 +78,10 @@ def scheduled(api: Api) -> list[dict[str, Any]]:
     return [wait(api, run["dag_run_id"]) for run in runs]
 
 
+def ended(run: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(run["end_date"])
+
+
 def days(home: Any) -> set[str]:
     return {row["d"] for row in home.query("SELECT DISTINCT CAST(snapshot_date AS STRING) d FROM staging.student")}
 
@@ -91,6 +101,20 @@ def test_the_schedule_runs_yesterday(up) -> None:
     assert {run["state"] for run in runs} == {"success"}
     published = home.json("answers", "--json")["day"]
     assert max(run["partition_key"] for run in runs) <= published <= f"{today() - timedelta(days=1)}"
+
+
+def test_a_scheduled_run_that_has_not_published_in_time_is_reported_once(up, notifications) -> None:
+    """Airflow was down at 00:31, so the run that it starts now is late; runs that others start are not."""
+    _, api = up
+    after = {run["dag_run_id"]: ended(run) - datetime.fromisoformat(run["run_after"]) for run in scheduled(api)}
+    late = {run_id for run_id, time_taken in after.items() if time_taken > timedelta(minutes=1)}
+    until = time.monotonic() + 60
+    while not late <= {run["run_id"] for run in notifications[1]} and time.monotonic() < until:
+        time.sleep(0.5)
+    reported = [run for run in notifications[1] if "is late" in run["text"]]
+    assert {run["run_id"] for run in reported} == late
+    assert len(reported) == len(late)
+    assert re.fullmatch(r"nothing is published by 00:31 Asia/Jakarta, the run is \w+", reported[0]["reason"])
 
 
 def test_airflows_own_pages_say_what_a_run_did(up) -> None:

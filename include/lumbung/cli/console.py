@@ -34,6 +34,7 @@ from lumbung.serving.schema import (
 )
 
 PIPE_WIDTH = 160
+ROWS = 20  # of an answer's table, that people see: there may be thousands of cities
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -46,7 +47,15 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2, default=str))  # noqa: T201
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = ()) -> None:
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    numbers: Sequence[str] = (),
+    limit: int | None = None,
+    newest_last: bool = False,
+) -> None:
     """Print rows; the columns in `numbers` are aligned right.
 
     Args:
@@ -54,14 +63,21 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
         columns: their names.
         rows: the cells of each row, in the columns' order.
         numbers: names of the columns that hold numbers.
+        limit: how many rows are printed, and how many more there are; None: all.
+        newest_last: whether the last rows are those that are printed.
     """
+    rows = list(rows)
+    more = 0 if limit is None else max(0, len(rows) - limit)
+    kept = rows[more:] if newest_last else rows[: len(rows) - more]
     out.print(f"[bold]{escape(title)}[/]")
     drawn = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         drawn.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
-    for row in rows:
+    for row in kept:
         drawn.add_row(*(value if column == "" else _cell(value) for column, value in zip(columns, row, strict=True)))
     out.print(drawn)
+    if more:
+        out.print(f"… and {more:,} {'earlier' if newest_last else 'more'} rows: answers --all", style="dim")
     out.print()
 
 
@@ -119,12 +135,12 @@ def findings(rows: Iterable[Finding]) -> None:
     )
 
 
-def print_result(result: Result, *, as_json: bool) -> None:
-    """Print a result for programs or for people."""
+def print_result(result: Result, *, as_json: bool, all_rows: bool = False) -> None:
+    """Print a result for programs, which get all of it, or for people."""
     if as_json:
         print_json(result.to_json())
     else:
-        show(result)
+        show(result, all_rows=all_rows)
 
 
 @contextlib.contextmanager
@@ -141,20 +157,26 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         yield report
 
 
+def show(result: Result, *, all_rows: bool = False) -> None:
+    """Print a result for people: of the answers' tables at most `ROWS` rows, or all."""
+    _print(result, None if all_rows else ROWS)
+
+
 @singledispatch
-def show(result: Result) -> None:
-    """Print a result for people, each type in its own way."""
+def _print(result: Result, _limit: int | None) -> None:
+    """Each type in its own way."""
     raise TypeError(f"{type(result).__name__} has no table")
 
 
-@show.register
-def _enrollment_answers(answers: EnrollmentAnswers) -> None:
+@_print.register
+def _enrollment_answers(answers: EnrollmentAnswers, limit: int | None) -> None:
     out.print(f"[bold]Published: {answers.day}[/]\n")
     table(
         "1. Students with at least one course, per city",
         ("city", "students"),
         answers.students_per_city.items(),
         numbers=("students",),
+        limit=limit,
     )
     table(
         "2. Students per course category (a student counts once in each category; an enrollment always)",
@@ -164,12 +186,14 @@ def _enrollment_answers(answers: EnrollmentAnswers) -> None:
             for name, count in answers.enrollments_per_category.items()
         ],
         numbers=("students", "enrollments"),
+        limit=limit,
     )
     table(
         "3. Top 3 mentors by enrollments in their courses (all ties)",
         ("rank", "mentor", "enrollments"),
         [(mentor.rank, mentor.mentor_name, mentor.enrollments) for mentor in answers.top_mentors],
         numbers=("rank", "enrollments"),
+        limit=limit,
     )
     if answers.branches_per_city:
         table(
@@ -177,43 +201,51 @@ def _enrollment_answers(answers: EnrollmentAnswers) -> None:
             ("city", "students", "branches", "seats"),
             [(count.city, count.students, count.branches, count.seats) for count in answers.branches_per_city],
             numbers=("students", "branches", "seats"),
+            limit=limit,
         )
 
 
-@show.register
-def _tweet_answers(answers: TweetAnswers) -> None:
+@_print.register
+def _tweet_answers(answers: TweetAnswers, limit: int | None) -> None:
     out.print(f"[bold]Tweets that name an instrument: {answers.total_tweet:,}[/]\n")
     table(
         "Tweets per instrument (one that names several counts for each)",
         ("instrument", "tweets"),
         answers.total_by_instrument.items(),
         numbers=("tweets",),
+        limit=limit,
     )
     names = list(answers.total_by_instrument)
-    _by_instrument("Tweets per day", "date", names, ((row.date, row) for row in answers.daily_by_instrument))
-    _by_instrument(
-        "Tweets per hour of the day, Jakarta", "hour", names, ((row.hour, row) for row in answers.hourly_by_instrument)
-    )
+    daily = ((row.date, row) for row in answers.daily_by_instrument)
+    _by_instrument("Tweets per day", "date", names, daily, limit)
+    hourly = ((row.hour, row) for row in answers.hourly_by_instrument)
+    _by_instrument("Tweets per hour of the day, Jakarta", "hour", names, hourly, limit)
     table(
         "Most active authors (more than one tweet, ten ranks, all ties)",
         ("rank", "author", "tweets"),
         [(author.rank, author.user_name, author.tweets) for author in answers.most_active_authors],
         numbers=("rank", "tweets"),
+        limit=limit,
     )
 
 
 def _by_instrument(
-    title: str, key: str, names: list[str], rows: Iterable[tuple[date | int, DailyCount | HourlyCount]]
+    title: str,
+    key: str,
+    names: list[str],
+    rows: Iterable[tuple[date | int, DailyCount | HourlyCount]],
+    limit: int | None,
 ) -> None:
     """A row for each day or hour, a column for each instrument."""
     counts: dict[date | int, dict[str, int]] = {}
     for at, row in rows:
         counts.setdefault(at, dict.fromkeys(names, 0))[row.instrument] = row.tweets
-    table(title, (key, *names), [(at, *by_name.values()) for at, by_name in counts.items()], numbers=names)
+    cells = [(at, *by_name.values()) for at, by_name in counts.items()]
+    table(title, (key, *names), cells, numbers=names, limit=limit, newest_last=key == "date")
 
 
-@show.register
-def _tweet_status(status: TweetStatus) -> None:
+@_print.register
+def _tweet_status(status: TweetStatus, _limit: int | None) -> None:
     spool, x = status.spool, status.x
     published = [
         (f"published in run {row.run_id}", f"version {row.version}, {row.published_at.isoformat()}")
@@ -260,8 +292,8 @@ def _lake_rows(lake: LakeStatus) -> list[tuple[str, Any]]:
     ]
 
 
-@show.register
-def _model_answers(answers: ModelAnswers) -> None:
+@_print.register
+def _model_answers(answers: ModelAnswers, limit: int | None) -> None:
     table(
         "Models, measured on the batch after theirs; a: each batch alone, b: all batches up to it",
         ("model", "metric", "value", "without a model", "truth", "better is", "beats it", "served"),
@@ -273,6 +305,7 @@ def _model_answers(answers: ModelAnswers) -> None:
             for row in answers.quality
         ],
         numbers=("value", "without a model", "truth"),
+        limit=limit,
     )
     moving = [row for row in answers.drift if row.level not in (None, "stable")]
     table(
@@ -283,11 +316,12 @@ def _model_answers(answers: ModelAnswers) -> None:
             for row in moving
         ],
         numbers=("PSI", "mean", "mean before"),
+        limit=limit,
     )
 
 
-@show.register
-def _contract_answers(answers: ContractAnswers) -> None:
+@_print.register
+def _contract_answers(answers: ContractAnswers, limit: int | None) -> None:
     columns = ("contracts", "held", "without a party", "relations", "parties")
     table(
         "Contracts per country, as they were sent last (a party with contracts in two countries counts in both)",
@@ -300,6 +334,7 @@ def _contract_answers(answers: ContractAnswers) -> None:
             for row in answers.contracts_by_country
         ],
         numbers=columns,
+        limit=limit,
     )
     by_day: dict[date, dict[str, int]] = {}
     for row in answers.events_by_day:
@@ -311,11 +346,13 @@ def _contract_answers(answers: ContractAnswers) -> None:
         ("day", *operations),
         [*days, ("all days", *answers.events_by_operation.values())],
         numbers=operations,
+        limit=limit,
+        newest_last=True,
     )
 
 
-@show.register
-def _models_status(status: ModelsStatus) -> None:
+@_print.register
+def _models_status(status: ModelsStatus, _limit: int | None) -> None:
     table(
         "Batches",
         ("batch", "rows", "rejected", "first seq", "last seq"),

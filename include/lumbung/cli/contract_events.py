@@ -14,6 +14,7 @@ import typer
 from lumbung.cli import console
 from lumbung.cli.contract_schema import app as schema_app
 from lumbung.cli.runs import (
+    All,
     Json,
     check_kafka_of_up,
     day_or_today,
@@ -136,10 +137,10 @@ def show(
 
 
 @app.command()
-def answers(as_json: Json = False) -> None:
+def answers(as_json: Json = False, all_rows: All = False) -> None:
     """Print contracts by country, and events by operation and day, from what is published."""
     with reading(settings_module.load()) as warehouse:
-        console.print_result(SYSTEM.answers(warehouse), as_json=as_json)
+        console.print_result(SYSTEM.answers(warehouse), as_json=as_json, all_rows=all_rows)
 
 
 @app.command()

@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lumbung.cli import console
-from lumbung.cli.runs import Json, reading, run_dag, warehouse_at, write_report
+from lumbung.cli.runs import All, Json, reading, run_dag, warehouse_at, write_report
 from lumbung.core import day as business_day
 from lumbung.core import settings as settings_module
 from lumbung.core.errors import LumbungError
@@ -29,6 +29,7 @@ SYSTEM = by_dag("enrollment")
 def run(
     day: Annotated[str | None, typer.Option(help="Business day, YYYY-MM-DD; default: today in Jakarta.")] = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Take the sources again.")] = False,
+    all_rows: All = False,
 ) -> None:
     """Run the warehouse for a day, and print the results."""
     from lumbung.local import services
@@ -38,7 +39,7 @@ def run(
     business_day.refuse_future(chosen)
     with services.starting(settings) as addresses:
         run_dag(settings, addresses, SYSTEM.dag_id, chosen, {"day": f"{chosen}", "refresh": refresh})
-        _show(settings, addresses, chosen)
+        _show(settings, addresses, chosen, all_rows=all_rows)
 
 
 def backfill(
@@ -73,12 +74,12 @@ def backfill(
         )
 
 
-def answers(as_json: Json = False) -> None:
+def answers(as_json: Json = False, all_rows: All = False) -> None:
     """Print the answers to the three questions from what is published."""
     settings = settings_module.load()
     with reading(settings) as warehouse:
         result = SYSTEM.answers(warehouse)
-    console.print_result(result, as_json=as_json)
+    console.print_result(result, as_json=as_json, all_rows=all_rows)
     if not as_json and (url := SYSTEM.looker_url(settings)):
         console.out.print(f"Looker Studio: {url}", soft_wrap=True)
 
@@ -94,12 +95,12 @@ def generate(
     console.table(f"{folder}", ("file", "rows"), rows.items(), numbers=("rows",))
 
 
-def _show(settings: Settings, addresses: Services, day: date) -> None:
+def _show(settings: Settings, addresses: Services, day: date, *, all_rows: bool) -> None:
     from lumbung.storage.lake import open_lake
 
     warehouse = warehouse_at(settings, addresses.emulator_host)
     console.accounting(SYSTEM.accounting(open_lake(settings), day))
-    console.show(SYSTEM.answers(warehouse))
+    console.show(SYSTEM.answers(warehouse), all_rows=all_rows)
     console.out.print(f"Report: {write_report(settings, warehouse)}", soft_wrap=True)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+All = Annotated[bool, typer.Option("--all", help=f"Print all rows of each table, not only {console.ROWS}.")]
 
 
 def day_or_today(text: str | None) -> date:

@@ -13,6 +13,7 @@ import typer
 
 from lumbung.cli import console
 from lumbung.cli.runs import (
+    All,
     Json,
     check_kafka_of_up,
     day_or_today,
@@ -169,10 +170,10 @@ def land(
 
 
 @app.command()
-def answers(as_json: Json = False) -> None:
+def answers(as_json: Json = False, all_rows: All = False) -> None:
     """Print the answers to the five questions from what is published."""
     with reading(settings_module.load()) as warehouse:
-        console.print_result(SYSTEM.answers(warehouse), as_json=as_json)
+        console.print_result(SYSTEM.answers(warehouse), as_json=as_json, all_rows=all_rows)
 
 
 @app.command()

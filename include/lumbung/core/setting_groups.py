@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -27,6 +27,12 @@ def _webhook(url: SecretStr) -> SecretStr:
     if urlsplit(url.get_secret_value()).scheme not in ("http", "https"):
         raise ValueError("must be an http:// or https:// address")
     return url
+
+
+def _time_after_start(text: str) -> str:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text) or text <= "00:30":
+        raise ValueError("must look like 06:00, and be after 00:30, when runs start")
+    return text
 
 
 def _connection_string(text: SecretStr) -> SecretStr:
@@ -77,15 +83,23 @@ class Group(BaseModel):
 
 
 class Notify(Group):
-    """Who hears of failed runs.
+    """Who hears of runs that failed or are late.
 
     Attributes:
         email: address that failed runs are mailed to (Airflow connection `smtp_default`).
         webhook: address that failed runs are posted to as JSON.
+        deadline: time in Jakarta by which a scheduled run must have published; None: runs are never late.
     """
 
     email: Email | None = None
     webhook: Annotated[SecretStr, AfterValidator(_webhook)] | None = None
+    deadline: Annotated[str, AfterValidator(_time_after_start)] | None = None
+
+    @model_validator(mode="after")
+    def _somebody_hears(self) -> Self:
+        if self.deadline and not (self.email or self.webhook):
+            raise ValueError("LUMBUNG_NOTIFY_DEADLINE needs LUMBUNG_NOTIFY_EMAIL or LUMBUNG_NOTIFY_WEBHOOK")
+        return self
 
 
 class Azure(Group):

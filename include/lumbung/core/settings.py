@@ -119,7 +119,7 @@ class Settings(Group):
         spool: folder that collected tweets wait in; default: `spool` under `home`.
         tweet_source: where the DAG `tweets` collects from by default; `none`: services collect and ship.
         kibana: address of a Kibana.
-        notify: who hears of failed runs.
+        notify: who hears of runs that failed or are late.
         azure: Azure, where the lake is there.
         x: the X API.
         kafka: Kafka.

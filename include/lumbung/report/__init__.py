@@ -20,7 +20,7 @@ from lumbung.serving.schema import RejectedRow
 REJECTS_SHOWN = 100
 RAW_SHOWN = 500
 # Rows of a table that are in the page, so that 10,000 cities and mentors stay under 300 kB; a live page asks for more.
-ROWS_OF_FILE, ROWS_OF_LIVE_PAGE, ROWS_ASKED = 500, 100, 5_000
+ROWS_OF_FILE, ROWS_OF_LIVE_PAGE, ROWS_ASKED = 250, 100, 5_000
 
 
 def render(data: ReportData, *, live: bool = False) -> str:

@@ -9,10 +9,10 @@ from itertools import count
 
 from markupsafe import Markup
 
-BAR = Markup('<svg class="bar {}" aria-hidden="true" focusable="false"><rect width="{}%" height="100%" rx="2"/></svg>')
+BAR = Markup('<svg class="bar {}" aria-hidden="true"><rect width="{}%" height="100%" rx="2"/></svg>')
 LINE = Markup(
-    '<svg class="line" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
-    '<path class="base" d="M0 100H100"/><path class="area" d="{}"/><path class="stroke" d="{}"/>'
+    '<svg class="line" viewBox="0 0 300 100" preserveAspectRatio="none" aria-hidden="true">'
+    '<path class="base" d="M0 100H300"/><path class="area" d="{}"/><path class="stroke" d="{}"/>'
     '<path class="dot" d="M{} {}h0"/></svg>'
 )
 
@@ -37,10 +37,7 @@ def line(points: Sequence[tuple[date, int]], days: tuple[date, date], most: int)
         most: the value at the top of the chart.
     """
     span = (days[1] - days[0]).days
-    xy = [
-        (round(100 * (day - days[0]).days / span, 1), round(100 - 100 * value / (most or 1), 1))
-        for day, value in points
-    ]
+    xy = [(round(300 * (day - days[0]).days / span), round(100 - 100 * value / (most or 1))) for day, value in points]
     path = "L".join(f"{x} {y}" for x, y in xy)
     return LINE.format(f"M{xy[0][0]} 100L{path}V100Z", f"M{path}", *xy[-1])
 

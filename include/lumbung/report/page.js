@@ -266,7 +266,7 @@
     const said = (value) => (value === null ? "–" : number(value, code));
     const point = (item, at) => {
       const value = values(item)[at];
-      const x = (100 * (Date.parse(days[at]) - Date.parse(days[0]))) / span;
+      const x = (300 * (Date.parse(days[at]) - Date.parse(days[0]))) / span;
       item.querySelector(".v").textContent = said(value);
       item.querySelector(".dot").setAttribute("d", value === null ? "" : `M${x} ${100 - (100 * value) / (Number(item.dataset.most) || 1)}h0`);
     };

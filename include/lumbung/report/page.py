@@ -45,6 +45,7 @@ def render(template: str, *, live: bool, folders: Sequence[str | Path] = (), **v
         lstrip_blocks=True,
     )
     environment.filters["shown"] = shown
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.globals |= {"bar": charts.bar, "line": charts.line, "distribution": charts.distribution}
     environment.globals |= {"languages": LANGUAGES, "bars_shown": BARS_SHOWN, "days_drawn": DAYS_DRAWN}
     environment.globals |= {"live": live, "root": ""}

@@ -57,7 +57,7 @@ def with_notes(answer: Answer, now: datetime, save: str = "") -> bytes:
     if answer.problem:
         age, age_id = _age(datetime.fromtimestamp(answer.made_at, UTC), now)
         notes = PROBLEM.format(age=age, age_id=age_id, what=answer.problem.what) + notes
-    return answer.body.replace(MAIN, notes.encode() + MAIN, 1)
+    return answer.body.replace(MAIN, MAIN + notes.encode(), 1)
 
 
 def problem_page(problem: Problem, static: str) -> str:

@@ -1,11 +1,22 @@
 """What is printed for people: where tweets are, by what is known of it; contracts and their events."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from lumbung.cli import console
-from lumbung.serving.schema import KafkaStatus, LakeStatus, Publication, Result, SpoolStatus, TweetStatus, XStatus
+from lumbung.serving.schema import (
+    DailyCount,
+    EnrollmentAnswers,
+    KafkaStatus,
+    LakeStatus,
+    Publication,
+    Result,
+    SpoolStatus,
+    TweetAnswers,
+    TweetStatus,
+    XStatus,
+)
 from support.report_data import contracts
 
 NIGHT = datetime(2026, 11, 21, 17, 31, tzinfo=UTC)
@@ -25,8 +36,8 @@ ALL = TweetStatus(
 def lines(capsys):
     """The lines that showing a result prints, with single spaces."""
 
-    def shown(result):
-        console.show(result)
+    def shown(result, **options):
+        console.show(result, **options)
         return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
     return shown
@@ -81,3 +92,22 @@ def test_answers_about_contracts_are_by_country_and_by_day_with_all_days_last(li
         "all days 1,503 31 2",
     ):
         assert line in printed
+
+
+def test_people_see_20_rows_of_a_table_and_how_many_more_there_are(lines):
+    cities = {f"Kota {number}": 1 for number in range(1, 10_001)}
+    answers = EnrollmentAnswers(NIGHT.date(), cities, {"data": 1}, {"data": 1}, {}, [], [])
+    printed = lines(answers)
+    assert [line for line in printed if line.startswith("Kota")] == [f"Kota {number} 1" for number in range(1, 21)]
+    assert printed[printed.index("Kota 20 1") + 1] == "… and 9,980 more rows: answers --all"
+    assert len([line for line in lines(answers, all_rows=True) if line.startswith("Kota")]) == 10_000
+    assert len(answers.to_json()["students_per_city"]) == 10_000
+
+
+def test_of_a_table_by_day_people_see_the_last_days(lines):
+    first = NIGHT.date()
+    days = [DailyCount(first + timedelta(days=number), "saham", number) for number in range(30)]
+    printed = lines(TweetAnswers(1, {"saham": 1}, days, [], []))
+    assert f"{first + timedelta(days=9)} 9" not in printed
+    assert printed[printed.index(f"{first + timedelta(days=29)} 29") + 1] == "… and 10 earlier rows: answers --all"
+    assert f"{first + timedelta(days=10)} 10" in printed

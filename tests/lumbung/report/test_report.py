@@ -100,6 +100,8 @@ def test_hostile_values_add_no_element_and_no_attribute() -> None:
             ],
             enrollments_per_mentor=[clean_row(row) for row in courses.enrollments_per_mentor],
             enrollments_per_day=[clean_row(row) for row in courses.enrollments_per_day],
+            students_per_day=[clean_row(row) for row in courses.students_per_day],
+            mentors_per_day=[clean_row(row) for row in courses.mentors_per_day],
             branches_per_city=[replace(row, city=names[row.city]) for row in courses.branches_per_city],
         ),
         project="harmless",
@@ -295,7 +297,10 @@ def test_provisional_data_are_announced() -> None:
 def test_line_charts_begin_with_the_second_day() -> None:
     data = clean()
     assert 'class="line"' in render(data)
-    page = render(with_tweets(with_courses(data, enrollments_per_day=[(DAY, "data", 46)]), None))
+    one = [(DAY, "data", 46)]
+    page = render(
+        with_tweets(with_courses(data, enrollments_per_day=one, students_per_day=one, mentors_per_day=one), None)
+    )
     assert 'class="line"' not in page
     assert "One day so far" in Page(page).texts["en"]
 
@@ -303,9 +308,9 @@ def test_line_charts_begin_with_the_second_day() -> None:
 def test_line_runs_from_the_first_day_to_the_last() -> None:
     days = (date(2026, 11, 1), date(2026, 11, 5))
     svg = charts.line([(days[0], 0), (days[0] + timedelta(days=1), 10), (days[1], 5)], days, 10)
-    assert "M0.0 100.0L25.0 0.0L100.0 50.0" in svg
-    assert 'class="dot" d="M100.0 50.0h0"' in svg
-    assert "M0.0 100.0" in charts.line([(days[0], 0)], days, 0)
+    assert "M0 100L75 0L300 50" in svg
+    assert 'class="dot" d="M300 50h0"' in svg
+    assert "M0 100" in charts.line([(days[0], 0)], days, 0)
 
 
 @pytest.mark.parametrize(

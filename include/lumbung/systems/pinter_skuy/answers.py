@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date
-from urllib.parse import urlencode
 
 from lumbung.core.errors import LumbungError
-from lumbung.core.settings import Settings
 from lumbung.serving import published
 from lumbung.serving.drill import Drill
 from lumbung.serving.schema import CityCount, EnrollmentAnswers, TopMentor
@@ -21,6 +20,10 @@ DRILL = Drill(
     columns=("student_name", "city", "course_title", "course_type", "mentor_name", "student_id", "course_id"),
     by=("city", "course_category_id", "mentor_id"),
 )
+
+CITIES_BY_DAY = ("datamart.student_count_by_city_daily", "city", "city", "student_count")
+MENTORS_BY_DAY = ("datamart.enrollment_count_by_mentor_daily", "mentor_id", "mentor_name", "enrollment_count")
+LEADERS, DAYS_READ = 8, 60  # of the tables by day that may have a row for each of thousands
 
 NamedCount = tuple[str, str | None, int]
 
@@ -109,23 +112,44 @@ def enrollments_per_day(warehouse: Warehouse) -> list[tuple[date, str, int]]:
     return [(row["snapshot_date"], row["course_type"] or "", row["enrollments"]) for row in rows]
 
 
-def looker_url(settings: Settings) -> str:
-    """A link that opens a new Looker Studio report over the summary table, by the Linking API.
+def students_per_day(warehouse: Warehouse) -> list[tuple[date, str, int]]:
+    """(snapshot day, city, students) of the last days, for the cities with the most students on their last day."""
+    return [(day, city, students) for day, city, _, students in _leaders(warehouse, *CITIES_BY_DAY)]
 
-    Parameters as in https://developers.google.com/looker-studio/integrate/linking-api.
+
+def mentor_enrollments_per_day(warehouse: Warehouse) -> list[tuple[date, str, int]]:
+    """(snapshot day, mentor, enrollments) of the last days, for those with the most; an id tells namesakes apart."""
+    rows = _leaders(warehouse, *MENTORS_BY_DAY)
+    names = {identity: _named(name) for _, identity, name, _ in sorted(rows, key=lambda row: row[0])}
+    shared = {name for name, times in Counter(names.values()).items() if times > 1}
+    labels = {identity: f"{name} ({identity[:8]})" if name in shared else name for identity, name in names.items()}
+    return [(day, labels[identity], enrollments) for day, identity, _, enrollments in rows]
+
+
+def _leaders(
+    warehouse: Warehouse, address: str, key: str, name: str, value: str
+) -> list[tuple[date, str, str | None, int]]:
+    """(snapshot day, key, name, value) of a daily table: the last days of the keys that lead on their last one.
+
+    Args:
+        warehouse: where the table is published.
+        address: the table.
+        key: the column that tells rows of a day apart.
+        name: what people call it.
+        value: the column that is counted.
     """
-    return "https://lookerstudio.google.com/reporting/create?" + urlencode(
-        {
-            "c.mode": "edit",
-            "r.reportName": "Lumbung: pinter-skuy",
-            "ds.ds0.connector": "bigQuery",
-            "ds.ds0.type": "TABLE",
-            "ds.ds0.projectId": settings.project_id,
-            "ds.ds0.datasetId": f"{settings.dataset_prefix}datamart",
-            "ds.ds0.tableId": SUMMARY,
-            "ds.ds0.datasourceName": SUMMARY,
-        }
+    if not warehouse.exists(warehouse.table(address)):  # what is published is from before there was this table
+        return []
+    rows = published.rows(
+        warehouse,
+        f"WITH recent AS (SELECT snapshot_date, {key}, {name} AS name, {value},"
+        f" FIRST_VALUE({value}) OVER (PARTITION BY {key} ORDER BY snapshot_date DESC) AS latest FROM {{0}}"
+        f" WHERE snapshot_date > (SELECT DATE_SUB(MAX(snapshot_date), INTERVAL {DAYS_READ} DAY) FROM {{0}}))"
+        f" SELECT snapshot_date, {key}, name, {value} FROM recent WHERE TRUE"
+        f" QUALIFY DENSE_RANK() OVER (ORDER BY latest DESC, {key}) <= {LEADERS}",
+        address,
     )
+    return [(row["snapshot_date"], row[key], row["name"], row[value]) for row in rows]
 
 
 def _named(name: str | None) -> str:

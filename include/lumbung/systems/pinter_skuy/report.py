@@ -17,6 +17,27 @@ HEADING = ("Laporan kursus", "Course report")
 
 
 @dataclass(frozen=True)
+class OverTime:
+    """Counts by day: the table that has them, and (snapshot day, name, count)."""
+
+    table: str
+    counts: list[tuple[date, str, int]]
+
+    @property
+    def days(self) -> list[date]:
+        """The days, in order."""
+        return sorted({day for day, _, _ in self.counts})
+
+    @property
+    def series(self) -> list[tuple[str, list[tuple[date, int]]]]:
+        """(name, its (day, count) in order); what is largest on its last day comes first."""
+        series: dict[str, list[tuple[date, int]]] = {}
+        for day, name, count in sorted(self.counts):
+            series.setdefault(name, []).append((day, count))
+        return sorted(series.items(), key=lambda item: (-item[1][-1][1], item[0]))
+
+
+@dataclass(frozen=True)
 class Courses:
     """What the part shows, in any order: it sorts what it draws.
 
@@ -26,6 +47,8 @@ class Courses:
         top_mentors: mentors with RANK <= 3, all ties kept.
         enrollments_per_mentor: (mentor's id, its name, enrollments), one for each mentor.
         enrollments_per_day: (snapshot day, category, enrollments).
+        students_per_day: (snapshot day, city, students) of the last days and the leading cities.
+        mentors_per_day: (snapshot day, mentor, enrollments) of the last days and the leading mentors.
         branches_per_city: one for each city that has students or branches; empty where no city has a branch.
     """
 
@@ -34,6 +57,8 @@ class Courses:
     top_mentors: list[TopMentor]
     enrollments_per_mentor: list[tuple[str, str, int]]
     enrollments_per_day: list[tuple[date, str, int]]
+    students_per_day: list[tuple[date, str, int]]
+    mentors_per_day: list[tuple[date, str, int]]
     branches_per_city: list[CityCount]
 
     @cached_property
@@ -104,14 +129,14 @@ class Courses:
         return sum(row.students for row in self.campuses if not row.branches and row.city.strip())
 
     @cached_property
-    def days(self) -> list[date]:
-        """The snapshot days, in order."""
-        return sorted({day for day, _, _ in self.enrollments_per_day})
-
-    @cached_property
-    def series(self) -> list[tuple[str, list[tuple[date, int]]]]:
-        """Each category's (day, enrollments) in order; the category that is largest on its last day comes first."""
-        return _series(self.enrollments_per_day)
+    def by_day(self) -> list[OverTime]:
+        """What is counted day by day, where there is any day."""
+        kinds = [
+            OverTime("daily", self.enrollments_per_day),
+            OverTime("city_daily", self.students_per_day),
+            OverTime("mentor_daily", self.mentors_per_day),
+        ]
+        return [each for each in kinds if each.counts]
 
 
 def read(warehouse: Warehouse) -> Courses:
@@ -135,6 +160,11 @@ def read(warehouse: Warehouse) -> Courses:
             (identity, name or "", enrollments) for identity, name, enrollments in answers.mentor_counts(warehouse)
         ],
         enrollments_per_day=answers.enrollments_per_day(warehouse),
+        students_per_day=[
+            (day, "" if city == answers.UNKNOWN else city, students)
+            for day, city, students in answers.students_per_day(warehouse)
+        ],
+        mentors_per_day=answers.mentor_enrollments_per_day(warehouse),
         branches_per_city=[
             replace(row, city="" if row.city == answers.UNKNOWN else row.city)
             for row in answers.branches_per_city(warehouse)
@@ -150,7 +180,7 @@ def section(courses: Courses, label: str) -> Section:
 def _tables(courses: Courses) -> dict[str, PageTable]:
     city, mentor, category = Column(("Kota", "City"), "name"), Column(("Mentor", "Mentor"), "name"), "Kategori"
     students, enrollments = Column(("Siswa", "Students")), Column(("Pendaftaran", "Enrollments"))
-    identity = Column(("Id", "Id"), "id")
+    identity, day = Column(("Id", "Id"), "id"), Column(("Hari", "Day"), "day")
     no_city = ("tanpa kota", "no city given")
     return {
         "city": PageTable(
@@ -207,9 +237,26 @@ def _tables(courses: Courses) -> dict[str, PageTable]:
             f"{answers.SYSTEM}-daily",
             ("Pendaftaran per hari dan kategori", "Enrollments by day and category"),
             ("baris", "row", "rows"),
-            [Column(("Hari", "Day"), "day"), Column((category, "Category"), "name"), enrollments],
+            [day, Column((category, "Category"), "name"), enrollments],
             _newest_first(courses.enrollments_per_day),
             query="datamart.course_enrollment_daily",
+        ),
+        "city_daily": PageTable(
+            f"{answers.SYSTEM}-city-daily",
+            ("Siswa per hari dan kota", "Students by day and city"),
+            ("baris", "row", "rows"),
+            [day, city, students],
+            _newest_first(courses.students_per_day),
+            query=answers.CITIES_BY_DAY[0],
+            blank=no_city,
+        ),
+        "mentor_daily": PageTable(
+            f"{answers.SYSTEM}-mentor-daily",
+            ("Pendaftaran per hari dan mentor", "Enrollments by day and mentor"),
+            ("baris", "row", "rows"),
+            [day, mentor, enrollments],
+            _newest_first(courses.mentors_per_day),
+            query=answers.MENTORS_BY_DAY[0],
         ),
     }
 
@@ -220,11 +267,3 @@ def _ranked(counts: list[tuple[str, int]]) -> list[tuple[str, int]]:
 
 def _newest_first(counts: list[tuple[date, str, int]]) -> list[tuple[date, str, int]]:
     return sorted(counts, key=lambda count: (-count[0].toordinal(), -count[2], count[1]))
-
-
-def _series(counts: list[tuple[date, str, int]]) -> list[tuple[str, list[tuple[date, int]]]]:
-    """(name, its (day, count) in order); what is largest on its last day comes first."""
-    series: dict[str, list[tuple[date, int]]] = {}
-    for day, name, count in sorted(counts):
-        series.setdefault(name, []).append((day, count))
-    return sorted(series.items(), key=lambda item: (-item[1][-1][1], item[0]))

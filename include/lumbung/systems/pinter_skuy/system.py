@@ -48,7 +48,7 @@ class PinterSkuy(SnapshotSystem):
 
     def looker_url(self, settings: Settings) -> str | None:
         """A link that opens a Looker Studio report on the summary; None: the warehouse is local."""
-        from lumbung.systems.pinter_skuy.answers import looker_url
+        from lumbung.systems.pinter_skuy.looker import looker_url
 
         return looker_url(settings) if settings.project else None
 
