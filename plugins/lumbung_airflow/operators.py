@@ -88,9 +88,11 @@ class StepOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, _: object) -> OperatorLineage | None:
         """What the step read and wrote, as OpenLineage's listener asks for it; nobody asks where that is not set."""
-        from lumbung_airflow.lineage import lineage
+        return self.lineage(*self.done) if self.done else None
 
-        return lineage(self)
+    def lineage(self, run: Run, step: Step) -> OperatorLineage | None:  # noqa: ARG002
+        """The data sets that the step read and wrote; None: it tells none."""
+        return None
 
     def target(self, run: Run, key: str = TARGET) -> Target:
         """The version that the run was decided to be about; only after the decision.
@@ -315,6 +317,11 @@ class LoadOperator(SourceOperator):
     def step(self, run: Run, context: Context) -> Step:  # noqa: ARG002, D102
         return system(self.system).load(run, run.catalog[self.table], self.target(run))
 
+    def lineage(self, run: Run, step: Step) -> OperatorLineage:  # noqa: D102
+        from lumbung_airflow.lineage import loaded
+
+        return loaded(run, run.catalog[self.table], step.rows_out)
+
 
 class BuildOperator(StepOperator):
     """Build one table privately and check it; Airflow's page "Rendered Templates" shows the query as it ran.
@@ -340,6 +347,11 @@ class BuildOperator(StepOperator):
 
         return build(run, run.catalog[self.address], self.target(run), self._show)
 
+    def lineage(self, run: Run, step: Step) -> OperatorLineage:  # noqa: D102
+        from lumbung_airflow.lineage import built
+
+        return built(run, run.catalog[self.table], step)
+
     def _show(self, sql: str, parameters: Mapping[str, str]) -> None:
         """Have Airflow store the query when the task is over; named in the class, it would be asked to at the start."""
         self.sql, self.parameters = sql, dict(parameters)
@@ -359,6 +371,11 @@ class PublishOperator(StepOperator):
     def rows(self, run: Run, step: Step) -> dict[str, int | None]:  # noqa: ARG002, D102
         published = filter(None, [run.state.published(), run.state.published_day(run.day)])
         return {address: build.rows for version in published for address, build in version.builds.items()}
+
+    def lineage(self, run: Run, step: Step) -> OperatorLineage:  # noqa: D102
+        from lumbung_airflow.lineage import published
+
+        return published(run, self.rows(run, step))
 
     def sentence(self, step: Step) -> str:  # noqa: D102
         tables = "1 table" if step.rows_out == 1 else f"{step.rows_out} tables"
