@@ -245,6 +245,12 @@ class _Tracer:
                 clauses.append(select.args.get("order"))
             for clause in filter(None, clauses):
                 origins |= self._made_of(clause, scope)
+            for _, source in scope.selected_sources.values():
+                if isinstance(source, exp.Table) or not isinstance(source.expression, exp.UDTF):
+                    continue
+                for array in source.expression.expressions:
+                    if not isinstance(array, exp.Array):  # a row for each element: the array says how many
+                        origins |= self._made_of(array, source)
         return replace(origins, counted=frozenset())
 
     def _made_of(self, expression: exp.Expr, scope: Scope, field: str = "") -> Origins:

@@ -33,6 +33,8 @@ HTML, JSON, CSV = "text/html; charset=utf-8", "application/json", "text/csv; cha
 TIMES = ("started_at", "ended_at")
 # Should the API server be killed, this ends by itself.
 LIFE_SECONDS = 60
+# A warehouse that refuses a request is tried again for so long: less than a reader waits.
+RETRY_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,21 @@ class Place:
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        """The warehouse; what it was asked once it is not asked again."""
-        from lumbung.serving.read_once import ReadOnce
+        """The warehouse; what it was asked once it is not asked again.
 
-        return ReadOnce(self.settings)
+        Airflow's connection, which takes seconds to import, is for where the machine has no credentials of its own.
+        """
+        from lumbung.serving.read_once import ReadOnce
+        from lumbung.storage.client_errors import DeniedError
+
+        try:
+            warehouse = ReadOnce(self.settings)
+        except DeniedError:
+            from lumbung_airflow.connections import google_credentials
+
+            warehouse = ReadOnce(self.settings, google_credentials)
+        warehouse.retry = warehouse.retry.with_timeout(RETRY_SECONDS)
+        return warehouse
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,8 @@ def _sees_raw_rows(user: GetUserDep) -> bool:
 
 
 def _is_page(request: Request) -> bool:
-    return not request.url.path.startswith((f"{request.scope.get('root_path', '')}/api/", f"{PREFIX}/static/"))
+    root = request.scope.get("root_path", "")
+    return not request.url.path.startswith((f"{root}/api/", f"{root}/static/"))
 
 
 def _page(answer: Answer, **links: str) -> Response:
