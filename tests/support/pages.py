@@ -25,6 +25,7 @@ from support.pipeline import PipelineHarness, sources
 USERS = {"admin": "admin", "viewer": "viewer", "nobody": ""}
 DAY = date(2026, 11, 20)
 SECONDS = 120
+STALE = "This is the last good answer"
 # A row of each is rejected, and holds personal data.
 TAKEN = sources()
 SOURCES = {
@@ -73,13 +74,20 @@ class Pages:
         method = options.pop("method", "GET")
         return httpx.request(method, f"{self.stack.url}{path}", headers=headers, timeout=60, **options)
 
-    def page(self, path: str, user: str = "viewer") -> str:
-        """A page, once it is there: a busy machine may need more than the time that one reader waits."""
+    def answer(self, path: str, user: str = "viewer") -> httpx.Response:
+        """A page or data, once the newest is there: a busy machine may need more than the time that a reader waits."""
         deadline = time.monotonic() + SECONDS
-        while (answer := self.get(path, user)).status_code == 503:
+        while True:
+            answer = self.get(path, user)
+            is_late = STALE in answer.text or "x-lumbung-problem" in answer.headers
+            if answer.status_code != 503 and not is_late:
+                assert answer.status_code == 200, answer.text
+                return answer
             assert time.monotonic() < deadline, answer.text
-        assert answer.status_code == 200, answer.text
-        return answer.text
+
+    def page(self, path: str, user: str = "viewer") -> str:
+        """The text of `answer`."""
+        return self.answer(path, user).text
 
     def trigger(self, day: date, dag_id: str = "enrollment", **conf: Any) -> str:
         """Start a run for a day, by its DAG; its id."""

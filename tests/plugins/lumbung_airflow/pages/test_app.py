@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 
 from support import axe
 from support.browser import visit
-from support.pages import DAY, SOURCES, Pages
+from support.pages import DAY, SOURCES, STALE, Pages
 
 RUN = "/lumbung/run/enrollment/{run}"
 PAGES = ("/lumbung/report", "/lumbung/catalogue", "/lumbung/catalogue/dwh.dim_student", RUN)
@@ -20,13 +20,11 @@ ROWS = "/lumbung/api/rows/pinter_skuy?by=city&value=Bandung"
 DATA = ("/lumbung/api/report", "/lumbung/api/catalogue", "/lumbung/api/run/enrollment/{run}", ROWS)
 STATIC = ("/lumbung/static/style.css", "/lumbung/static/catalogue.js")
 HTML = {"Accept": "text/html"}
-STALE = "This is the last good answer"
 
 
 def generation(pages: Pages) -> int:
     """The generation that is published, as the page says it."""
-    pages.page("/lumbung/api/report")
-    return pages.get("/lumbung/api/report").json()["freshness"][0]["generation"]
+    return pages.answer("/lumbung/api/report").json()["freshness"][0]["generation"]
 
 
 def test_the_report_is_live(pages: Pages) -> None:
@@ -38,8 +36,7 @@ def test_the_report_is_live(pages: Pages) -> None:
 
 
 def test_the_report_can_be_had_as_a_file(pages: Pages) -> None:
-    pages.page("/lumbung/report?download")
-    answer = pages.get("/lumbung/report?download")
+    answer = pages.answer("/lumbung/report?download")
     name = f"lumbung-{DAY}-{generation(pages)}.html"
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
     assert "<style>" in answer.text
@@ -48,8 +45,7 @@ def test_the_report_can_be_had_as_a_file(pages: Pages) -> None:
 
 
 def test_the_report_s_data_are_those_of_answers(pages: Pages) -> None:
-    pages.page("/lumbung/api/report")
-    data = pages.get("/lumbung/api/report").json()
+    data = pages.answer("/lumbung/api/report").json()
     assert data["day"] == f"{DAY}"
     assert sum(data["answers"]["pinter_skuy"]["students_per_city"].values()) == 2
     assert {row["rows_read"] - row["rows_loaded"] - row["rows_rejected"] for row in data["accounting"]} == {0}
@@ -65,7 +61,7 @@ def test_the_rows_behind_a_number_come_as_json_and_as_csv(pages: Pages) -> None:
     lines = pages.page(f"{address}&format=csv").removeprefix("\ufeff").splitlines()
     assert lines[0] == ",".join(found["columns"])
     assert len(lines) == 1 + found["total"]
-    answer = pages.get(f"{address}&format=csv")
+    answer = pages.answer(f"{address}&format=csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="pinter_skuy-rows.csv"'
     assert json.loads(pages.page(f"{address}&offset=1000"))["rows"] == []
@@ -81,9 +77,7 @@ def test_more_rows_of_a_table_of_the_report_are_given_to_its_script(pages: Pages
 
 
 def test_a_run_says_where_its_rows_went_and_what_it_published(pages: Pages) -> None:
-    path = f"/lumbung/api/run/enrollment/{pages.run_id}"
-    pages.page(path)
-    data = pages.get(path).json()
+    data = pages.answer(f"/lumbung/api/run/enrollment/{pages.run_id}").json()
     assert (data["day"], data["state"], data["publish"]["failed"]) == (f"{DAY}", "success", "")
     counts = {row["table"]: (row["rows_read"], row["rows_loaded"], row["rows_rejected"]) for row in data["sources"]}
     assert counts["staging.mentor"] == (3, 2, 1)
@@ -119,8 +113,7 @@ def test_a_failed_run_says_why_and_what_to_do(pages: Pages) -> None:
         # While it goes on there is a page, too.
         assert "enrollment" in pages.page(f"/lumbung/run/enrollment/{run_id}")
         assert pages.ended(run_id) == "failed"
-    pages.page(f"/lumbung/api/run/enrollment/{run_id}")
-    data = pages.get(f"/lumbung/api/run/enrollment/{run_id}").json()
+    data = pages.answer(f"/lumbung/api/run/enrollment/{run_id}").json()
     failures = {step["task"]: step["failed"] for step in data["steps"] if step["failed"]}
     assert failures.keys() == {"extract.student"}
     assert "key column id is null" in failures["extract.student"]
@@ -143,8 +136,7 @@ def test_the_catalogue_is_live(pages: Pages) -> None:
     assert 'href="../static/catalogue.css"' in page
     assert "20 November 2026" in page
     assert pages.get("/lumbung/catalogue/dwh.none").status_code == 404
-    pages.page("/lumbung/api/catalogue")
-    tables = {table["address"]: table for table in pages.get("/lumbung/api/catalogue").json()["tables"]}
+    tables = {table["address"]: table for table in pages.answer("/lumbung/api/catalogue").json()["tables"]}
     assert tables["dwh.dim_student"]["runs"][0]["day"] == f"{DAY}"
     assert tables["dwh.dim_student"]["odcs"]["apiVersion"] == "v3.2.0"
 
@@ -173,8 +165,7 @@ def test_a_user_without_permission_sees_nothing(pages: Pages, path: str) -> None
 @pytest.mark.parametrize("path", [*PAGES, *DATA, *STATIC])
 def test_a_page_loads_nothing_from_elsewhere_and_is_not_kept(pages: Pages, path: str) -> None:
     path = path.format(run=pages.run_id)
-    pages.page(path)
-    headers = pages.get(path).headers
+    headers = pages.answer(path).headers
     assert headers["x-content-type-options"] == "nosniff"
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
