@@ -232,6 +232,12 @@ def test_a_live_page_shows_the_rows_behind_a_bar_and_asks_for_all_rows(
     press(panel, "Tutup")
     fold = table(browser, "pinter_skuy-city")
     assert len(saved(browser, tmp_path, fold, "pinter_skuy-city")) == 10_001
+    fold = table(browser, "pinter_skuy-daily")
+    picker = fold.find_element(By.TAG_NAME, "select")
+    picker.send_keys("")  # which gives it the focus: the page has the last days only
+    WebDriverWait(browser, 20).until(lambda _: len(Select(picker).options) == 401)
+    Select(picker).select_by_value("2025-11-21")
+    assert {day for day, *_ in cells(fold)} == {"21 November 2025"}
     assert browser.get_log("browser") == []
 
 

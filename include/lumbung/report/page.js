@@ -220,8 +220,13 @@
       tools.append(make("label", {}, words("Cari", "Search"), input));
     }
     if (dayAt >= 0) {
-      const days = [...new Set(rows.map((row) => row.values[dayAt]))].sort().reverse();
-      if (days.length > 1 && days.length < rows.length) tools.append(daySelect(days, code, (value) => change(() => (only = value)), true));
+      const days = () => [...new Set(rows.map((row) => row.values[dayAt]))].sort().reverse();
+      const more = api && rows.length < total;
+      if (more || (days().length > 1 && days().length < rows.length)) {
+        const label = daySelect(days(), code, (value) => change(() => (only = value)), true);
+        if (more) label.lastChild.addEventListener("focus", () => complete().then(() => fill(label.lastChild, days(), code)).catch(() => {}), { once: true });
+        tools.append(label);
+      }
     }
     const button = make("button", { type: "button", className: "csv" }, "CSV");
     button.addEventListener("click", async () => {
@@ -243,10 +248,14 @@
     else more.hidden = status.hidden = true;
   };
 
+  const fill = (select, days, code) => {
+    const has = new Set([...select.options].map((option) => option.value));
+    for (const value of days) if (!has.has(value)) select.append(make("option", { value }, day(value, code)));
+  };
   const daySelect = (days, code, action, all) => {
     const select = make("select", { autocomplete: "off" });
     if (all) select.append(make("option", { value: "" }, code === "en" ? "all" : "semua"));
-    for (const value of days) select.append(make("option", { value }, day(value, code)));
+    fill(select, days, code);
     select.addEventListener("change", () => action(select.value));
     return make("label", {}, words("Hari", "Day"), select);
   };
