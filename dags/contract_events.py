@@ -16,6 +16,21 @@ paused until one is set.
 **When it fails.** The failed task's last log line says what happened, where, and what to do. Until all checks have
 passed nothing is sent; after that nothing is lost, and nothing comes twice: run the day again, or clear the failed
 tasks.
+
+---
+
+**Bahasa Indonesia.** Peristiwa kontrak: apa yang berubah pada kontrak sebuah bank sejak peristiwa terakhir dikirim?
+
+**Langkah.** `extract` (rekening, pihak, alamat) → `snapshot` memeriksa acuan antarsumber → `events` (Spark)
+membandingkan versi terbaru dengan yang terakhir dikirim → `version` → `load` → `build` membuat dan memeriksa tiap
+tabel secara tertutup → `send`: baru sekarang peristiwa dikirim ke Kafka, masing-masing sekali → `publish` mengganti
+semua tabel.
+
+**Hari.** Pukul 00:30 WIB untuk hari yang baru selesai; dijalankan dengan tangan untuk hari logical date, atau hari
+ini. Hari yang lebih lama daripada yang terakhir dikirim tidak mengirim apa pun.
+
+**Jika gagal.** Baris terakhir log tugas yang gagal berisi apa yang terjadi, di mana, dan apa yang harus dilakukan.
+Sebelum semua pemeriksaan lulus tidak ada yang dikirim; sesudahnya tidak ada yang hilang atau datang dua kali.
 """
 
 from airflow.sdk import Param, TriggerRule

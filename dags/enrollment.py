@@ -12,6 +12,21 @@ or today. The parameter `day` overrides all: `{"day": "2026-11-10", "refresh": f
 **When it fails.** The failed task's last log line says what happened, where, and what to do. Nothing of the run is
 published then; rejected rows are in `staging.rejected_row`. Fix the source and run the day again, or clear the failed
 tasks: a day may be run any number of times, in any order.
+
+---
+
+**Bahasa Indonesia.** Gudang data harian pinter-skuy: mahasiswa, mentor, kategori, kursus, dan pendaftaran satu hari
+bisnis (Asia/Jakarta) dikumpulkan, lalu `dwh` dan `datamart` diterbitkan.
+
+**Langkah.** `extract` mengambil tiap sumber ke lake → `snapshot` memeriksa acuan antarsumber → `load` mengisi partisi
+staging → `build` membuat dan memeriksa tiap tabel secara tertutup → `publish` mengganti semua tabel.
+
+**Hari.** Pukul 00:30 WIB untuk hari yang baru selesai; backfill untuk tiap harinya; dijalankan dengan tangan untuk
+hari logical date, atau hari ini. Parameter `day` mengalahkan semuanya.
+
+**Jika gagal.** Baris terakhir log tugas yang gagal berisi apa yang terjadi, di mana, dan apa yang harus dilakukan.
+Tidak ada yang diterbitkan; baris yang ditolak ada di `staging.rejected_row`. Perbaiki sumbernya dan jalankan hari itu
+lagi, atau clear tugas yang gagal: sebuah hari boleh dijalankan berapa kali pun, dalam urutan apa pun.
 """
 
 from lumbung_airflow.dag import daily_dag

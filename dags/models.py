@@ -15,6 +15,22 @@ batch alone), b (all batches up to it) or both. Kafka is that of `LUMBUNG_KAFKA`
 **When it fails.** The failed task's last log line says what happened, where, and what to do. Nothing of the run is
 published or served then, nothing is lost, and nothing comes twice: run the day again, or clear the failed tasks. Models
 that are trained are not trained again.
+
+---
+
+**Bahasa Indonesia.** Model dari kegiatan mahasiswa: sebaik apa sebuah model dengan tiap batch kegiatan mereka?
+
+**Langkah.** `replay` (dataset → Kafka) → `land` → lake → `batch` memotong aliran → `features` (Spark) → `train`, satu
+tugas untuk tiap model yang belum dilatih → `evaluate` mengukur tiap model pada batch berikutnya → `version` menentukan
+hari mana yang berubah → `load` → `build` membuat dan memeriksa tiap tabel secara tertutup → `publish` mengganti semua
+tabel → `activate`: sejak itu API melayani model yang baru.
+
+**Hari.** Pukul 00:30 WIB untuk hari yang baru selesai. Hari tidak menentukan apa pun: tiap run mengambil semua yang
+ada.
+
+**Jika gagal.** Baris terakhir log tugas yang gagal berisi apa yang terjadi, di mana, dan apa yang harus dilakukan.
+Tidak ada yang diterbitkan atau dilayani, hilang, atau datang dua kali: jalankan hari itu lagi, atau clear tugas yang
+gagal.
 """
 
 from airflow.sdk import Param, TriggerRule

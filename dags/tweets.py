@@ -13,6 +13,21 @@ collect and ship; default: `LUMBUNG_TWEET_SOURCE`. Kafka is that of `LUMBUNG_KAF
 
 **When it fails.** The failed task's last log line says what happened, where, and what to do. Nothing of the run is
 published then, nothing is lost, and nothing comes twice: run the day again, or clear the failed tasks.
+
+---
+
+**Bahasa Indonesia.** Mart permintaan Cilvest: seberapa banyak orang di Indonesia membicarakan saham, reksadana, dan
+sukuk?
+
+**Langkah.** `collect` → spool → `ship` → Kafka → `land` → lake → `version` menentukan hari mana yang mendapat tweet
+baru → `clean` (Spark) → `load` mengisi partisi staging → `build` membuat dan memeriksa tiap tabel secara tertutup →
+`publish` mengganti semua tabel → `index`, jika `LUMBUNG_SEARCH` menyebut server pencarian.
+
+**Hari.** Pukul 00:30 WIB untuk hari yang baru selesai; dijalankan dengan tangan untuk hari logical date, atau hari
+ini. Setiap hari yang mendapat tweet baru dibangun ulang, yang terlambat pada harinya sendiri.
+
+**Jika gagal.** Baris terakhir log tugas yang gagal berisi apa yang terjadi, di mana, dan apa yang harus dilakukan.
+Tidak ada yang diterbitkan, hilang, atau datang dua kali: jalankan hari itu lagi, atau clear tugas yang gagal.
 """
 
 from airflow.sdk import Param, TriggerRule

@@ -34,8 +34,8 @@ SIZED = (*(folder for folder, _ in SOURCES), "benchmarks", "tests")
 ORDER = (
     ("dags",),
     ("plugins",),
-    ("plugins/lumbung_airflow",),
     ("plugins/lumbung_airflow/pages",),
+    ("plugins/lumbung_airflow",),
     ("include/lumbung",),
     ("include/lumbung/cli",),
     ("include/lumbung/cli/doctor",),

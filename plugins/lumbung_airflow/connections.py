@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
     from lumbung.core.settings import Settings
     from lumbung.storage.warehouse import Warehouse
 
@@ -16,11 +18,14 @@ def warehouse(settings: Settings) -> Warehouse:
     """The warehouse; in a real project with the credentials of Airflow's connection `google_cloud_default`."""
     from lumbung.storage.warehouse import Warehouse
 
-    if settings.warehouse != "bigquery":
-        return Warehouse(settings)
+    return Warehouse(settings, google_credentials if settings.warehouse == "bigquery" else None)
+
+
+def google_credentials() -> Credentials:
+    """Those of the connection `google_cloud_default`."""
     from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
 
-    return Warehouse(settings, lambda: GoogleBaseHook(gcp_conn_id="google_cloud_default").get_credentials())
+    return GoogleBaseHook(gcp_conn_id="google_cloud_default").get_credentials()
 
 
 def dsn(connection: str) -> str | None:

@@ -20,16 +20,15 @@ from lumbung_airflow.deadline import deadline
 from lumbung_airflow.links import JobLink, TableLink
 from lumbung_airflow.notify import failure_notifiers
 from lumbung_airflow.operators import (
-    START,
     AuditOperator,
     BuildOperator,
     ExtractOperator,
     LoadOperator,
     PublishOperator,
     RejectedOperator,
-    StartOperator,
     VersionOperator,
 )
+from lumbung_airflow.step import START, StartOperator
 from lumbung_airflow.tables import assets, declare
 from lumbung_airflow.timetable import DailyTimetable
 

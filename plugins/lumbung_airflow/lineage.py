@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,36 +19,46 @@ from openlineage.client.facet_v2 import (
 from lumbung.catalog import query
 from lumbung.catalog.contract import Contract
 from lumbung.catalog.lineage import ColumnAddress, trace
-from lumbung.pipeline.run import Run
-from lumbung_airflow.operators import BuildOperator, LoadOperator, PublishOperator, StepOperator
+from lumbung.pipeline.run import Run, Step
 
 WAREHOUSE = "bigquery"
 
 
-def lineage(task: StepOperator) -> OperatorLineage | None:
-    """The data sets of a task that loads, builds or publishes; None: it does nothing of that, or did nothing.
+def loaded(run: Run, contract: Contract, rows: int | None) -> OperatorLineage:
+    """What a load read and wrote.
 
     Args:
-        task: it has ended.
+        run: the run.
+        contract: the staging table.
+        rows: its rows.
     """
-    if task.done is None:
-        return None
-    run, step = task.done
-    rows = task.rows(run, step)
-    if isinstance(task, PublishOperator):
-        tables = [contract for contract in run.tables if contract.address in rows]
-        return OperatorLineage(outputs=[_output(run, contract, rows[contract.address]) for contract in tables])
-    if not isinstance(task, LoadOperator | BuildOperator):
-        return None
-    contract = run.catalog[task.table]
-    output = _output(run, contract, rows.get(contract.address))
-    if isinstance(task, LoadOperator):
-        return OperatorLineage(inputs=_lake(run, contract), outputs=[output])
+    return OperatorLineage(inputs=_lake(run, contract), outputs=[_output(run, contract, rows)])
+
+
+def built(run: Run, contract: Contract, step: Step) -> OperatorLineage:
+    """What a build read and made, under the names of what is published.
+
+    Args:
+        run: the run.
+        contract: the table.
+        step: what was done.
+    """
     return OperatorLineage(
         inputs=[InputDataset(WAREHOUSE, run.warehouse.table(address)) for address in sorted(query.upstreams(contract))],
-        outputs=[output],
+        outputs=[_output(run, contract, step.rows_out)],
         job_facets={"sql": sql_job.SQLJobFacet(query=step.sql)} if step.sql else {},
     )
+
+
+def published(run: Run, rows: Mapping[str, int | None]) -> OperatorLineage:
+    """What a publish replaced.
+
+    Args:
+        run: the run.
+        rows: of each table, by its address.
+    """
+    tables = [contract for contract in run.tables if contract.address in rows]
+    return OperatorLineage(outputs=[_output(run, contract, rows[contract.address]) for contract in tables])
 
 
 def _output(run: Run, contract: Contract, rows: int | None) -> OutputDataset:

@@ -20,9 +20,10 @@ class RunLink(BaseOperatorLink):
     @property
     def operators(self) -> list[type[BaseOperator]]:  # type: ignore[override]
         """The operators of daily DAGs; only the API server asks for them."""
-        from lumbung_airflow import operators
+        from lumbung_airflow import operators, step
 
-        return [kind for kind in vars(operators).values() if isinstance(kind, type) and hasattr(kind, "execute")]
+        kinds = {**vars(step), **vars(operators)}.values()
+        return [kind for kind in kinds if isinstance(kind, type) and hasattr(kind, "execute")]
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
         """Its address."""

@@ -1,5 +1,6 @@
 """Report data that the report's tests share."""
 
+import random
 from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -109,6 +110,24 @@ def clean() -> ReportData:
         freshness=[Freshness("pinter_skuy", DAY, 3, NIGHT, NIGHT, "final")],
         accounting=[Accounting("student.json", DAY, 60, 60, 0), Accounting("mentor.csv", DAY, 12, 12, 0)],
         rejects=[],
+    )
+
+
+def big() -> ReportData:
+    """10,000 cities and mentors, all mentors tied, and more days than are drawn."""
+    choice = random.Random(1)
+    names = [(f"{choice.getrandbits(128):032x}", f"Mentor Sintetis {n}") for n in range(10_000)]
+    counts = [1 + int(choice.paretovariate(1.2)) % 300 for _ in names]
+    days = [DAY - timedelta(days=n) for n in range(400)]
+    return with_courses(
+        clean(),
+        students_per_city=[(f"Kota Sintetis {n}", count) for n, count in enumerate(counts)],
+        top_mentors=[TopMentor(1, identity, name, 7) for identity, name in names],
+        enrollments_per_mentor=[(*mentor, count) for mentor, count in zip(names, counts, strict=True)],
+        enrollments_per_day=[(day, f"kategori {n}", 40 + n + day.day) for day in days for n in range(5)],
+        students_per_day=[(day, f"Kota Sintetis {n}", 300 - n - day.day) for day in days[:60] for n in range(8)],
+        mentors_per_day=[(day, f"Mentor Sintetis {n}", 300 - n - day.day) for day in days[:60] for n in range(8)],
+        branches_per_city=[CityCount(f"Kota Sintetis {n}", count, n % 3, 80) for n, count in enumerate(counts)],
     )
 
 

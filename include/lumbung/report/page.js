@@ -91,9 +91,13 @@
   const ask = async (path, query) => {
     const url = new URL(path, api);
     url.search = new URLSearchParams(query);
-    const answer = await fetch(url, { headers: { Accept: "application/json" } });
-    if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
-    return answer.json();
+    for (let left = 5; ; left -= 1) {
+      const answer = await fetch(url, { headers: { Accept: "application/json" } });
+      if (answer.ok) return answer.json();
+      const said = await answer.json().catch(() => ({}));
+      if (answer.status !== 503 || left === 0) throw new Error(said.detail ?? answer.statusText);
+      await new Promise((resolve) => setTimeout(resolve, 2000)); // it may still be made
+    }
   };
   const failed = (error) => words(`Tidak bisa dimuat: ${error.message}`, `Cannot be loaded: ${error.message}`);
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from urllib.parse import quote
 
 import pyarrow.parquet as pq
 
@@ -19,7 +18,7 @@ from lumbung.pipeline import operations, snapshot
 from lumbung.pipeline.system import System
 from lumbung.serving.reasons import without_values
 from lumbung.serving.schema import RejectedRow, Result
-from lumbung.storage import state
+from lumbung.storage import console, state
 from lumbung.storage.lake import Lake
 from lumbung.systems.registry import by_dag
 
@@ -262,16 +261,9 @@ def _step(record: Mapping[str, Any], settings: Settings) -> TaskStep:
         bytes=record["bytes"],
         seconds=record["seconds"],
         job_id=record["job_id"],
-        job_url=_job_url(settings, record["job_id"]),
+        job_url=console.job_url(settings, record["job_id"]) if record["job_id"] else None,
         checks=[CheckResult(name, outcome, outcome == PASSED) for name, outcome in record["checks"].items()],
     )
-
-
-def _job_url(settings: Settings, job_id: str | None) -> str | None:
-    if job_id is None or settings.project is None:
-        return None
-    job = quote(f"bq:{settings.location}:{job_id}", safe=":")
-    return f"https://console.cloud.google.com/bigquery?project={quote(settings.project)}&j={job}&page=queryresults"
 
 
 def _sources(

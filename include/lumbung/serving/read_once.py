@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 from lumbung.storage.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
+    from google.auth.credentials import Credentials
 
     from lumbung.core.settings import Settings
 
@@ -18,8 +21,8 @@ class ReadOnce(Warehouse):
     The answers that a run prints and its report page ask most of the same: so they show one state, by half of the jobs.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, credentials: Callable[[], Credentials] | None = None) -> None:
+        super().__init__(settings, credentials)
         self._results: dict[str, pa.Table] = {}
 
     def rows(self, sql: str, *args: Any, **options: Any) -> pa.Table:

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from lumbung.storage.warehouse import Warehouse
 
 AUDIT_DAYS = 3  # whose records are looked at before an answer is made anew
-HTML, JSON = "text/html; charset=utf-8", "application/json"
+HTML, JSON, CSV = "text/html; charset=utf-8", "application/json", "text/csv; charset=utf-8"
 TIMES = ("started_at", "ended_at")
 # Should the API server be killed, this ends by itself.
 LIFE_SECONDS = 60
+# A warehouse that refuses a request is tried again for so long: less than a reader waits.
+RETRY_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,21 @@ class Place:
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        """The warehouse; what it was asked once it is not asked again."""
-        from lumbung.serving.read_once import ReadOnce
+        """The warehouse; what it was asked once it is not asked again.
 
-        return ReadOnce(self.settings)
+        Airflow's connection, which takes seconds to import, is for where the machine has no credentials of its own.
+        """
+        from lumbung.serving.read_once import ReadOnce
+        from lumbung.storage.client_errors import DeniedError
+
+        try:
+            warehouse = ReadOnce(self.settings)
+        except DeniedError:
+            from lumbung_airflow.connections import google_credentials
+
+            warehouse = ReadOnce(self.settings, google_credentials)
+        warehouse.retry = warehouse.retry.with_timeout(RETRY_SECONDS)
+        return warehouse
 
 
 @dataclass(frozen=True)
@@ -125,6 +138,41 @@ def report_data(place: Place, *, raw: bool) -> Made:
         "rejects": [row.to_json() for row in data.rejects],
     }
     return Made(json.dumps(content, ensure_ascii=False), JSON, _facts(data))
+
+
+def table(place: Place, *, table: str, offset: int) -> Made:
+    """Rows of one of the report's tables, of which the page has the first: a page of them, as JSON.
+
+    Args:
+        place: where it is made from.
+        table: its name.
+        offset: the first row, from 0.
+    """
+    from lumbung.report import rows
+
+    return Made(json.dumps(rows(_report_data(place, raw=False), table, offset), ensure_ascii=False), JSON)
+
+
+def drill(place: Place, *, system: str, by: str, value: str, offset: int, csv: bool) -> Made:
+    """The rows behind a number of the report: a page of them as JSON, or all as CSV.
+
+    Args:
+        place: where it is made from.
+        system: the system's name.
+        by: the column by whose value they are found.
+        value: the value.
+        offset: the first row, from 0.
+        csv: whether as CSV.
+    """
+    from lumbung.serving import drill
+    from lumbung.serving.spreadsheet import csv_text
+    from lumbung.systems import registry
+
+    limit = drill.ROWS_AT_MOST if csv else drill.ROWS_OF_PAGE
+    found = drill.rows(place.warehouse, registry.system(system), by, value, limit, 0 if csv else offset)
+    if csv:
+        return Made(csv_text(found.columns, found.rows), CSV)
+    return Made(json.dumps(found.to_json(), ensure_ascii=False), JSON)
 
 
 def _report_data(place: Place, *, raw: bool) -> ReportData:
@@ -211,6 +259,8 @@ def _facts(data: ReportData) -> dict[str, Any]:
 MAKERS = {
     "report": Maker(report, published_state),
     "report_data": Maker(report_data, published_state),
+    "table": Maker(table, published_state),
+    "drill": Maker(drill, published_state),
     "run": Maker(run, run_signature),
     "run_data": Maker(run_data, run_signature),
     "catalogue": Maker(catalogue, catalogue_signature),

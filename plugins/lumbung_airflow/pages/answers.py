@@ -1,7 +1,7 @@
 """Answers for pages: made by short-lived processes, kept as long as nothing new is published.
 
 The API server also serves Airflow's tasks. So it never waits for the warehouse in a thread, imports none of what reads
-it, and has two such processes at most, however many readers wait.
+it, and has few such processes, however many readers wait.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from typing import Any
 
 READER_SECONDS = 5.0
 """How long a reader waits."""
-PROCESS_SECONDS = 30.0
+PROCESS_SECONDS = 20.0
 """How long a process may take: a report takes BigQuery a dozen jobs of a second, and who reloads the page finds it."""
-PROCESSES = 2
+PROCESSES, LAKE_PROCESSES = 2, 1
+"""How many run at a time; the latter of answers in `LAKE_ALONE`, which no warehouse that hangs may hold up."""
+LAKE_ALONE = ("run", "run_data")
 KEPT_BYTES = 16_000_000
 
 PLUGINS = Path(__file__).resolve().parents[2]
@@ -100,6 +102,7 @@ class Answers:
     _queued: dict[Question, asyncio.Task[Answer]] = field(default_factory=dict)
     _locks: defaultdict[Question, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES))
+    _lake_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LAKE_PROCESSES))
 
     async def get(self, question: Question, volatile: Mapping[str, Any] | None = None) -> Answer:
         """The answer as of now, or the last one with the reason why there is no newer one.
@@ -132,24 +135,29 @@ class Answers:
         raise problem
 
     async def _make(self, question: Question, volatile: Mapping[str, Any]) -> Answer:
-        async with self._locks[question], self._slots:
+        slots = self._lake_slots if question.name in LAKE_ALONE else self._slots
+        async with self._locks[question], slots:
             del self._queued[question]
-            kept = self._kept.get(question)
-            began = time.time()
-            header, body = await self._run(question, volatile, kept.signature if kept else "")
-            if header.get("same") and kept:
-                answer = replace(kept, made_at=began)
-            else:
-                answer = Answer(body, header["media_type"], header["signature"], header["facts"], began)
-            self._keep(question, answer)
-            return answer
+            try:
+                kept = self._kept.get(question)
+                began = time.time()
+                header, body = await self._run(question, volatile, kept.signature if kept else "")
+                if header.get("same") and kept:
+                    answer = replace(kept, made_at=began)
+                else:
+                    answer = Answer(body, header["media_type"], header["signature"], header["facts"], began)
+                self._keep(question, answer)
+                return answer
+            finally:
+                if question not in self._kept and question not in self._queued:
+                    del self._locks[question]
 
     def _keep(self, question: Question, answer: Answer) -> None:
         self._kept[question] = answer
         self._kept.move_to_end(question)
         while len(self._kept) > 1 and sum(len(kept.body) for kept in self._kept.values()) > KEPT_BYTES:
             oldest, _ = self._kept.popitem(last=False)
-            if not self._locks[oldest].locked():
+            if not self._locks[oldest].locked():  # else its flight removes it
                 del self._locks[oldest]
 
     async def _run(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -29,6 +30,9 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+Name = Annotated[str, Query(max_length=1000)]
+Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 
 app = FastAPI(title="Lumbung", docs_url=None, redoc_url=None, openapi_url=None)
 answers = Answers()
@@ -77,9 +81,37 @@ async def report(user: GetUserDep, download: str | None = None) -> Response:
 
 
 @app.get("/api/report", dependencies=[Depends(access.may_read_all)])
-async def report_data(user: GetUserDep) -> Response:
-    """What the report says, as JSON."""
+async def report_data(user: GetUserDep, table: Name | None = None, offset: Offset = 0) -> Response:
+    """What the report says, as JSON; or more rows of one of its tables, for its script."""
+    if table is not None:
+        return _data(await answers.get(Question.of("table", table=table, offset=offset)))
     return _data(await answers.get(Question.of("report_data", raw=_sees_raw_rows(user))))
+
+
+@app.get("/api/rows/{system}", dependencies=[Depends(access.may_read_all)])
+async def rows(
+    system: str,
+    by: Name,
+    value: Name,
+    offset: Offset = 0,
+    kind: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+) -> Response:
+    """The rows behind a number of the report: a page of them, or all as CSV.
+
+    Args:
+        system: the system's name.
+        by: the column by whose value they are found.
+        value: the value.
+        offset: the first row.
+        kind: `json` or `csv`.
+    """
+    if system not in {known.name for known in all_systems()}:
+        raise HTTPException(404, "Not Found")
+    asked = Question.of("drill", system=system, by=by, value=value, offset=offset, csv=kind == "csv")
+    response = _data(await answers.get(asked))
+    if kind == "csv":
+        response.headers["Content-Disposition"] = f'attachment; filename="{system}-rows.csv"'
+    return response
 
 
 @app.get("/run/{dag_id}/{run_id}", dependencies=[Depends(access.may_read_run)])
@@ -138,7 +170,8 @@ def _sees_raw_rows(user: GetUserDep) -> bool:
 
 
 def _is_page(request: Request) -> bool:
-    return not request.url.path.startswith((f"{request.scope.get('root_path', '')}/api/", f"{PREFIX}/static/"))
+    root = request.scope.get("root_path", "")
+    return not request.url.path.startswith((f"{root}/api/", f"{root}/static/"))
 
 
 def _page(answer: Answer, **links: str) -> Response:

@@ -20,6 +20,7 @@ from support.report_data import (
     HOSTILE,
     LOOKER,
     NIGHT,
+    big,
     clean,
     contracts,
     empty,
@@ -230,6 +231,11 @@ def test_a_live_page_has_no_inline_script_or_style():
         '<script type="application/json" id="tables">',
     ]
     assert "script-src &#39;self&#39;; style-src &#39;self&#39;" in html
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_page_of_10_000_cities_and_mentors_is_at_most_300_kb(live: bool) -> None:
+    assert len(render(big(), live=live).encode()) <= 300_000
 
 
 def test_rows_of_a_table_are_given_in_pages():

@@ -12,6 +12,7 @@ from lumbung.pipeline import operations
 from lumbung.pipeline.run import Step
 from lumbung.report import run_page
 from lumbung.report.run_data import AirflowRun, RunData, collect
+from lumbung.storage import console
 from support.pipeline import Day, PipelineHarness, sources
 
 DAY, NEXT = "2026-11-20", "2026-11-21"
@@ -19,7 +20,7 @@ NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 HOSTILE = "<script>document.title = 'ran'</script>"
 
 
-def shown(run: Day, state: str = "running", *, raw: bool = False, **settings: str) -> RunData:
+def shown(run: Day, state: str = "running", *, raw: bool = False, **settings: str | None) -> RunData:
     """What the page of a run shows."""
     known = AirflowRun("enrollment", run.run.run_id, run.run.day, state, NOW, None if state == "running" else NOW)
     return collect(run.run.lake, run.harness.settings.replace(**settings), known, raw=raw)
@@ -85,12 +86,11 @@ def test_what_was_published_and_what_is_published_now(harness: PipelineHarness) 
 def test_a_job_is_a_link_where_there_is_a_project(harness: PipelineHarness) -> None:
     run = harness.take(DAY)
     assert {step.job_url for step in shown(run).steps} == {None}
-    data = shown(run, project="my-project", location="asia-southeast2", emulator_host=None)
-    (url, job) = next((table.step.job_url, table.step.job_id) for table in data.tables)
-    assert url == (
-        f"https://console.cloud.google.com/bigquery?project=my-project&j=bq:asia-southeast2:{job}&page=queryresults"
-    )
-    assert f'href="{url.replace("&", "&amp;")}"' in run_page.render(data, "../../")
+    project = {"project": "my-project", "location": "asia-southeast2", "emulator_host": None}
+    data = shown(run, **project)
+    step = data.tables[0].step
+    assert step.job_url == console.job_url(run.harness.settings.replace(**project), step.job_id)
+    assert f'href="{step.job_url.replace("&", "&amp;")}"' in run_page.render(data, "../../")
 
 
 def test_a_refused_source_shows_its_rows_and_the_remedy(harness: PipelineHarness) -> None:

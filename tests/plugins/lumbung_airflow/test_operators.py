@@ -13,8 +13,8 @@ from lumbung_airflow.operators import (
     ListOperator,
     LoadOperator,
     RejectedOperator,
-    StepOperator,
 )
+from lumbung_airflow.step import StepOperator
 
 FILE = Path(__file__).parents[3] / "dags" / "enrollment.py"
 

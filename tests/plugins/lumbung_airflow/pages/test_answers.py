@@ -148,14 +148,17 @@ def test_a_reader_does_not_wait_for_long_and_a_process_is_killed(world: World, m
 def test_few_processes_run_at_the_same_time(world: World) -> None:
     async def read() -> None:
         world.publish("1", wait=True)
-        questions = [Question.of("run", run=number) for number in range(6)]
+        questions = [Question.of("report", number=number) for number in range(6)]
         readers = [asyncio.create_task(world.answers.get(question)) for question in questions]
         await world.running(module.PROCESSES)
         await asyncio.sleep(0.3)
         assert world.runs == module.PROCESSES
+        # An answer from the lake alone is not held up by them.
+        run = asyncio.create_task(world.answers.get(Question.of("run", run=1)))
+        await world.running(module.PROCESSES + 1)
         world.publish("1")
-        await asyncio.gather(*readers)
-        assert world.runs == len(questions)
+        await asyncio.gather(run, *readers)
+        assert world.runs == len(questions) + 1
 
     asyncio.run(read())
 
@@ -168,6 +171,10 @@ def test_what_is_kept_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) 
             await world.answers.get(Question.of("run", run=number))
         assert 1 <= len(world.answers._kept) < 10
         assert sum(len(kept.body) for kept in world.answers._kept.values()) <= 100
+        world.publish("2", crash=True)
+        for number in range(10, 20):
+            with pytest.raises(Problem):
+                await world.answers.get(Question.of("run", run=number))
         assert len(world.answers._locks) == len(world.answers._kept)
 
     asyncio.run(read())

@@ -1,9 +1,10 @@
 """The pages of a real Airflow: what they show, to whom, and what they carry."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from selenium.webdriver import Chrome
@@ -15,7 +16,8 @@ from support.pages import DAY, SOURCES, Pages
 
 RUN = "/lumbung/run/enrollment/{run}"
 PAGES = ("/lumbung/report", "/lumbung/catalogue", "/lumbung/catalogue/dwh.dim_student", RUN)
-DATA = ("/lumbung/api/report", "/lumbung/api/catalogue", "/lumbung/api/run/enrollment/{run}")
+ROWS = "/lumbung/api/rows/pinter_skuy?by=city&value=Bandung"
+DATA = ("/lumbung/api/report", "/lumbung/api/catalogue", "/lumbung/api/run/enrollment/{run}", ROWS)
 STATIC = ("/lumbung/static/style.css", "/lumbung/static/catalogue.js")
 HTML = {"Accept": "text/html"}
 STALE = "This is the last good answer"
@@ -51,6 +53,31 @@ def test_the_report_s_data_are_those_of_answers(pages: Pages) -> None:
     assert data["day"] == f"{DAY}"
     assert sum(data["answers"]["pinter_skuy"]["students_per_city"].values()) == 2
     assert {row["rows_read"] - row["rows_loaded"] - row["rows_rejected"] for row in data["accounting"]} == {0}
+
+
+def test_the_rows_behind_a_number_come_as_json_and_as_csv(pages: Pages) -> None:
+    city = SOURCES["student"][0]["city"]
+    address = f"/lumbung/api/rows/pinter_skuy?by=city&value={quote(city)}"
+    found = json.loads(pages.page(address))
+    at = found["columns"].index("city")
+    assert found["total"] == len(found["rows"]) > 0
+    assert {row[at] for row in found["rows"]} == {city}
+    lines = pages.page(f"{address}&format=csv").removeprefix("\ufeff").splitlines()
+    assert lines[0] == ",".join(found["columns"])
+    assert len(lines) == 1 + found["total"]
+    answer = pages.get(f"{address}&format=csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="pinter_skuy-rows.csv"'
+    assert json.loads(pages.page(f"{address}&offset=1000"))["rows"] == []
+    assert pages.get("/lumbung/api/rows/absent?by=city&value=x").status_code == 404
+    assert pages.get(f"{address}&offset=-1").status_code == 422
+    assert "Ask by city" in pages.get("/lumbung/api/rows/pinter_skuy?by=1&value=x").json()["remedy"].capitalize()
+
+
+def test_more_rows_of_a_table_of_the_report_are_given_to_its_script(pages: Pages) -> None:
+    table = json.loads(pages.page("/lumbung/api/report?table=pinter_skuy-city&offset=1"))
+    assert table["name"] == "pinter_skuy-city"
+    assert table["total"] == len(table["rows"]) + 1
 
 
 def test_a_run_says_where_its_rows_went_and_what_it_published(pages: Pages) -> None:

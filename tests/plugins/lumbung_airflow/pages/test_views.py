@@ -9,6 +9,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from support import axe
 from support.browser import overflow, visit
 from support.pages import Pages
 
@@ -88,6 +89,7 @@ def test_a_run_s_page_fits_and_is_quiet(pages: Pages, viewer: Chrome, width: int
             viewer.find_element(By.ID, language).click()
             viewer.execute_script("document.querySelectorAll('details').forEach(fold => fold.open = true)")
             assert overflow(viewer) <= 0
+            assert axe.faults(viewer) == []
         assert viewer.get_log("browser") == []
         loaded = viewer.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
         assert {address.startswith(f"{pages.stack.url}/lumbung/static/") for address in loaded} == {True}

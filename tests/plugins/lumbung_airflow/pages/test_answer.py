@@ -1,0 +1,80 @@
+"""The process that makes an answer: what it prints, and how it gets to the warehouse."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from lumbung_airflow.pages import answers
+from support.pipeline import PipelineHarness
+
+AWAY = "http://127.0.0.1:1"
+
+
+def ask(name: str, options: dict[str, object], **environ: str) -> tuple[dict[str, object], str]:
+    """The header and the body that the process prints."""
+    plain = {key: value for key, value in answers._environ().items() if not key.startswith(("LUMBUNG_", "BIGQUERY_"))}
+    command = [*answers.COMMAND, name, json.dumps(options), ""]
+    done = subprocess.run(command, env={**plain, **environ}, capture_output=True, text=True, check=True)
+    header, _, body = done.stdout.partition("\n")
+    return json.loads(header), body
+
+
+def of(harness: PipelineHarness) -> dict[str, str]:
+    """The settings of a harness, as variables."""
+    settings = harness.settings
+    return {
+        "LUMBUNG_LAKE_URI": settings.lake_uri,
+        "LUMBUNG_DATASET_PREFIX": settings.dataset_prefix,
+        "BIGQUERY_EMULATOR_HOST": settings.emulator_host or "",
+    }
+
+
+def test_what_is_missing_is_said_with_its_remedy(harness: PipelineHarness) -> None:
+    header, body = ask("report", {"raw": False, "live": True}, **of(harness))
+    assert (header["problem"]["what"], body) == ("nothing is published yet", "")
+    assert "run a day" in header["problem"]["remedy"]
+    header, _ = ask("report", {"raw": False, "live": True}, LUMBUNG_LAKE="typo")
+    remedy = "did you mean LUMBUNG_LAKE_URI?"
+    assert header["problem"] == {"what": "no such setting", "where": "LUMBUNG_LAKE", "remedy": remedy}
+
+
+def test_a_warehouse_that_is_away_is_named(harness: PipelineHarness) -> None:
+    header, _ = ask("report", {"raw": False, "live": True}, **{**of(harness), "BIGQUERY_EMULATOR_HOST": AWAY})
+    assert header["problem"]["what"].startswith(f"{AWAY} does not answer")
+    assert header["problem"]["remedy"] == "see that it runs, then run again"
+
+
+def test_where_the_machine_has_no_credentials_those_of_airflow_s_connection_are_used(tmp_path: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    account = {
+        "type": "service_account",
+        "project_id": "my-project",
+        "private_key_id": "1",
+        "private_key": key.decode(),
+        "client_email": "pages@my-project.iam.gserviceaccount.com",
+        "client_id": "1",
+        "token_uri": "https://127.0.0.1:1/token",
+    }
+    connection = {"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": json.dumps(account)}}
+    script = (
+        "from lumbung_airflow.pages import answer; from lumbung.core import settings;"
+        "place = answer.Place(settings.load(), None); print(place.warehouse.client._credentials.service_account_email)"
+    )
+    environ = {
+        **answers._environ(),
+        "HOME": str(tmp_path),
+        "CLOUDSDK_CONFIG": str(tmp_path),
+        "NO_GCE_CHECK": "true",
+        "LUMBUNG_PROJECT": "my-project",
+        "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(connection),
+    }
+    environ.pop("GOOGLE_APPLICATION_CREDENTIALS", None)
+    environ.pop("BIGQUERY_EMULATOR_HOST", None)
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == [account["client_email"]], done.stderr[-2000:]
