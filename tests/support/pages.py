@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,7 +26,7 @@ from support.pipeline import PipelineHarness, sources
 # A user without a role has no permission at all.
 USERS = {"admin": "admin", "viewer": "viewer", "nobody": ""}
 DAY = date(2026, 11, 20)
-SECONDS = 120
+SECONDS = 300  # a bound for what hangs: nothing is as slow on a busy machine
 STALE = "This is the last good answer"
 # A row of each is rejected, and holds personal data.
 TAKEN = sources()
@@ -74,14 +76,20 @@ class Pages:
         method = options.pop("method", "GET")
         return httpx.request(method, f"{self.stack.url}{path}", headers=headers, timeout=60, **options)
 
-    def answer(self, path: str, user: str = "viewer") -> httpx.Response:
-        """A page or data, once the newest is there: a busy machine may need more than the time that a reader waits."""
+    def answer(self, path: str, user: str = "viewer", status: int = 200) -> httpx.Response:
+        """A page or data, once the newest is there: a busy machine may need more than the time that a reader waits.
+
+        Args:
+            path: its address.
+            user: who asks.
+            status: what the answer is, other than "not yet".
+        """
         deadline = time.monotonic() + SECONDS
         while True:
             answer = self.get(path, user)
             is_late = STALE in answer.text or "x-lumbung-problem" in answer.headers
             if answer.status_code != 503 and not is_late:
-                assert answer.status_code == 200, answer.text
+                assert answer.status_code == status, answer.text
                 return answer
             assert time.monotonic() < deadline, answer.text
 
@@ -123,6 +131,20 @@ class Pages:
         finally:
             for process in processes:
                 process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def frozen_lake(self) -> Iterator[None]:
+        """A lake whose rejects of the published day do not come: who reads them waits."""
+        file = Path.from_uri(self.harness.settings.lake_uri) / "audit" / f"dt={DAY}" / "frozen" / "rejected_row.json"
+        file.parent.mkdir()
+        os.mkfifo(file)
+        try:
+            yield
+        finally:
+            waking = os.open(file, os.O_RDWR)
+            file.unlink()
+            file.parent.rmdir()
+            os.close(waking)
 
     def log_in(self, browser: Chrome, path: str = "/", user: str = "viewer") -> None:
         """Open a page in a browser that knows nobody, and log in; the browser is where it wanted to go."""

@@ -52,7 +52,11 @@
         find.focus();
       }
     });
-    find.value = decodeURIComponent(location.hash.slice(1));
+    try {
+      find.value = decodeURIComponent(location.hash.slice(1));
+    } catch {
+      // An address that was written by hand: nothing is searched.
+    }
     if (find.value) search();
   }
 

@@ -23,6 +23,10 @@ class LumbungError(Exception):
         super().__init__(" ".join(text if text.endswith(("?", ".")) else f"{text}." for text in sentences if text))
 
 
+class UnknownError(LumbungError):
+    """Nothing has the name that was asked for."""
+
+
 class SettingError(LumbungError):
     """A setting is missing or wrong; the message names it."""
 

@@ -86,16 +86,18 @@ def roles_of_users(text: str) -> dict[str, str]:
     """The role of each user in a text such as `rani:viewer,budi:admin`.
 
     Raises:
-        ValueError: it is malformed, or a user is named twice.
+        ValueError: it is malformed, or a user is named twice; names that differ in case alone are taken for one.
     """
     roles: dict[str, str] = {}
+    names = {AIRFLOW_ADMIN}
     for entry in filter(None, (part.strip() for part in text.split(","))):
         name, _, role = entry.partition(":")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]*", name) or role not in AIRFLOW_ROLES:
             raise ValueError(f"{entry!r} is not name:role; roles are {' and '.join(AIRFLOW_ROLES)}")
-        if name in (AIRFLOW_ADMIN, *roles):
-            always = " without being named" if name == AIRFLOW_ADMIN else ""
+        if name.casefold() in names:
+            always = " without being named" if name.casefold() == AIRFLOW_ADMIN else ""
             raise ValueError(f"{name} is there already{always}: name each user once")
+        names.add(name.casefold())
         roles[name] = role
     return roles
 

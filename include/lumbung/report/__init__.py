@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lumbung import systems
-from lumbung.core.errors import LumbungError, SettingError
+from lumbung.core.errors import SettingError, UnknownError
 from lumbung.report import page
 from lumbung.report.data import ReportData
 from lumbung.report.language import LANGUAGES
@@ -65,11 +65,11 @@ def rows(data: ReportData, table: str, offset: int = 0, limit: int = ROWS_ASKED)
         limit: how many rows at most.
 
     Raises:
-        LumbungError: the page has no such table.
+        UnknownError: the page has no such table.
     """
     tables = {each.name: each for section in data.sections for each in section.tables.values()}
     if table not in tables:
-        raise LumbungError(f"no table {table!r}", where="the report page", remedy=f"use one of {', '.join(tables)}")
+        raise UnknownError(f"no table {table!r}", where="the report page", remedy=f"use one of {', '.join(tables)}")
     return tables[table].to_json(max(0, offset), min(max(0, limit), ROWS_ASKED))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lumbung.core.errors import LumbungError
+from lumbung.core.errors import UnknownError
 from lumbung.serving import published
 from lumbung.serving.schema import Result
 from lumbung.storage.warehouse import Warehouse
@@ -71,11 +71,12 @@ def rows(
         offset: the first row, from 0.
 
     Raises:
-        LumbungError: the system has no such rows, or nothing is published yet.
+        UnknownError: the system has no such rows.
+        LumbungError: nothing is published yet.
     """
     drill = system.drill()
     if drill is None or by not in drill.by:
-        raise LumbungError(
+        raise UnknownError(
             f"no rows by {by!r}",
             where=system.name,
             remedy=f"ask by {', '.join(drill.by)}" if drill else "ask another system: this one shows no single rows",

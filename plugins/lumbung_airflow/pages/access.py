@@ -1,11 +1,17 @@
-"""Who may see what: by Airflow's own permissions on the DAGs of the systems."""
+"""Who may see what: by Airflow's own permissions on the DAGs of the systems.
+
+All of this may ask Airflow's database, so these are plain functions, which FastAPI calls in threads: none is called by
+an endpoint itself.
+"""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
-from fastapi import Request
+from fastapi import Depends, Request
 
 from lumbung.systems.registry import all_systems
 
@@ -24,16 +30,17 @@ def may_read_all(request: Request, user: GetUserDep) -> None:
         requires_access_dag("GET", param_dag_id=system.dag_id)(request, user)
 
 
-def may_trigger(user: GetUserDep, *dag_ids: str) -> bool:
-    """Whether someone may trigger these DAGs, and so see rejected rows as their sources had them: personal data.
+def _may_trigger_all(user: GetUserDep) -> bool:
+    return all(_may_trigger(system.dag_id, user) for system in all_systems())
 
-    Args:
-        user: who.
-        dag_ids: the DAGs.
-    """
-    return all(
-        get_auth_manager().is_authorized_dag(
-            method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
-        )
-        for dag_id in dag_ids
+
+def _may_trigger(dag_id: str, user: GetUserDep) -> bool:
+    return get_auth_manager().is_authorized_dag(
+        method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
     )
+
+
+SeesRawRows = Annotated[bool, Depends(_may_trigger_all)]
+"""Whether someone sees rejected rows as their sources had them, which is personal data: who may trigger all DAGs."""
+SeesRawRowsOfRun = Annotated[bool, Depends(_may_trigger)]
+"""Whether someone sees those of a run: who may trigger its DAG."""

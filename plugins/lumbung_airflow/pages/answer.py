@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lumbung.core import settings
-from lumbung.core.errors import LumbungError
+from lumbung.core.errors import LumbungError, UnknownError
 from lumbung.core.run_name import short
 from lumbung.storage.lake import Lake, open_lake
 
@@ -285,7 +285,8 @@ def answer(name: str, options: Mapping[str, Any], known: str) -> tuple[dict[str,
             return {"same": True}, ""
         made = maker.make(place, **options)
     except LumbungError as error:
-        return {"problem": {"what": error.what, "where": error.where, "remedy": error.remedy}}, ""
+        problem = {"what": error.what, "where": error.where, "remedy": error.remedy}
+        return {"problem": {**problem, "is_unknown": isinstance(error, UnknownError)}}, ""
     return {"signature": signature, "media_type": made.media_type, "facts": made.facts}, made.body
 
 

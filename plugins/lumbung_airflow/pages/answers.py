@@ -11,25 +11,37 @@ import contextlib
 import json
 import logging
 import os
+import re
 import sys
 import time
-from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 READER_SECONDS = 5.0
 """How long a reader waits."""
-PROCESS_SECONDS = 20.0
+PROCESS_SECONDS = 30.0
 """How long a process may take: a report takes BigQuery a dozen jobs of a second, and who reloads the page finds it."""
 PROCESSES, LAKE_PROCESSES = 2, 1
 """How many run at a time; the latter of answers in `LAKE_ALONE`, which no warehouse that hangs may hold up."""
 LAKE_ALONE = ("run", "run_data")
-KEPT_BYTES = 16_000_000
+FIRST = ("report", "report_data")
+"""What always finds a process that may run: of all others, which are as many as readers like, one less runs."""
+QUEUED = 32
+"""How many answers wait for a process at most."""
+KEPT_BYTES, KEPT_BYTES_OF_ONE = 16_000_000, 2_000_000
 
 PLUGINS = Path(__file__).resolve().parents[2]
 INCLUDE = PLUGINS.parent / "include"
+# Lumbung's settings, those of the clients of warehouse and lake, and what every program may need.
+PASSED = re.compile(
+    r"(LUMBUNG|BIGQUERY|GOOGLE|GCLOUD|CLOUDSDK|GCE|GRPC|AZURE|IDENTITY|MSI|SSL|XDG|LC)_"
+    r"|(PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|TEMP|TMP|LD_LIBRARY_PATH|NO_GCE_CHECK)$"
+    r"|PYTHON|(REQUESTS|CURL)_CA_BUNDLE$|(?i:(http|https|all|no)_proxy)$"
+)
 COMMAND = (sys.executable, "-P", "-m", "lumbung_airflow.pages.answer")
 
 log = logging.getLogger(__name__)
@@ -82,11 +94,31 @@ class Problem(Exception):  # noqa: N818 - it is what a reader is told, as of a `
         where: where.
         remedy: what to do.
         is_late: whether the answer is still being made.
+        is_unknown: whether there is nothing of this name.
     """
 
-    def __init__(self, what: str, where: str = "", remedy: str = "", *, is_late: bool = False) -> None:
+    def __init__(
+        self, what: str, where: str = "", remedy: str = "", *, is_late: bool = False, is_unknown: bool = False
+    ) -> None:
         super().__init__(what)
-        self.what, self.where, self.remedy, self.is_late = what, where, remedy, is_late
+        self.what, self.where, self.remedy, self.is_late, self.is_unknown = what, where, remedy, is_late, is_unknown
+
+
+@dataclass(eq=False)
+class Flight:
+    """An answer that is going to be made, and those who wait for it.
+
+    Attributes:
+        question: what is asked.
+        volatile: more arguments of the function, those of the reader who came last.
+        readers: how many wait.
+        task: makes it.
+    """
+
+    question: Question
+    volatile: Mapping[str, Any] = field(default_factory=dict)
+    readers: int = 0
+    task: asyncio.Task[Answer] = field(init=False)
 
 
 @dataclass
@@ -99,9 +131,10 @@ class Answers:
 
     command: Sequence[str] = COMMAND
     _kept: OrderedDict[Question, Answer] = field(default_factory=OrderedDict)
-    _queued: dict[Question, asyncio.Task[Answer]] = field(default_factory=dict)
-    _locks: defaultdict[Question, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _queued: dict[Question, Flight] = field(default_factory=dict)
+    _locks: WeakValueDictionary[Question, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES))
+    _slots_of_others: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES - 1))
     _lake_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LAKE_PROCESSES))
 
     async def get(self, question: Question, volatile: Mapping[str, Any] | None = None) -> Answer:
@@ -114,96 +147,141 @@ class Answers:
         Raises:
             Problem: there is none.
         """
+        try:
+            return await self._newest(question, volatile or {})
+        except Problem as problem:
+            if kept := self._kept.get(question):
+                return replace(kept, problem=problem)
+            raise
+
+    async def _newest(self, question: Question, volatile: Mapping[str, Any]) -> Answer:
         # One that has begun may have read what was published before this reader came. So it joins the next.
         flight = self._queued.get(question)
         if flight is None:
-            flight = self._queued[question] = asyncio.create_task(self._make(question, volatile or {}))
-            flight.add_done_callback(_mark_as_seen)
-        await asyncio.wait([flight], timeout=READER_SECONDS)
-        if not flight.done():
-            problem: BaseException = Problem(
-                f"the answer is not there after {READER_SECONDS:.0f} seconds",
-                remedy="see that the warehouse runs, if it does not come",
-                is_late=True,
-            )
-        elif (error := flight.exception()) is None:
-            return flight.result()
-        else:
-            problem = error
-        if isinstance(problem, Problem) and (kept := self._kept.get(question)):
-            return replace(kept, problem=problem)
-        raise problem
+            if question.name not in FIRST and len(self._queued) >= QUEUED:
+                raise Problem("too many answers are being made", remedy="wait a little, then reload the page")
+            flight = self._queued[question] = Flight(question)
+            flight.task = asyncio.create_task(self._make(flight))
+            flight.task.add_done_callback(_mark_as_seen)
+        flight.volatile = volatile
+        flight.readers += 1
+        try:
+            await asyncio.wait([flight.task], timeout=READER_SECONDS)
+        finally:
+            flight.readers -= 1
+            if not flight.readers and self._queued.get(question) is flight:
+                del self._queued[question]
+                flight.task.cancel()
+        if flight.task.done():
+            return flight.task.result()
+        raise Problem(
+            f"the answer is not there after {READER_SECONDS:.0f} seconds",
+            remedy="see that the warehouse runs, if it does not come",
+            is_late=True,
+        )
 
-    async def _make(self, question: Question, volatile: Mapping[str, Any]) -> Answer:
-        slots = self._lake_slots if question.name in LAKE_ALONE else self._slots
-        async with self._locks[question], slots:
+    async def _make(self, flight: Flight) -> Answer:
+        question = flight.question
+        async with self._locks.setdefault(question, asyncio.Lock()), self._process_of(question.name):
             del self._queued[question]
-            try:
-                kept = self._kept.get(question)
-                began = time.time()
-                header, body = await self._run(question, volatile, kept.signature if kept else "")
-                if header.get("same") and kept:
-                    answer = replace(kept, made_at=began)
-                else:
-                    answer = Answer(body, header["media_type"], header["signature"], header["facts"], began)
+            kept = self._kept.get(question)
+            answer = await self._answer(flight, kept)
+            if len(answer.body) <= KEPT_BYTES_OF_ONE:
                 self._keep(question, answer)
-                return answer
-            finally:
-                if question not in self._kept and question not in self._queued:
-                    del self._locks[question]
+            return answer
+
+    @contextlib.asynccontextmanager
+    async def _process_of(self, name: str) -> AsyncIterator[None]:
+        """Wait until one more process may run for answers of this name."""
+        async with contextlib.AsyncExitStack() as stack:
+            if name in LAKE_ALONE:
+                await stack.enter_async_context(self._lake_slots)
+            else:
+                if name not in FIRST:
+                    await stack.enter_async_context(self._slots_of_others)
+                await stack.enter_async_context(self._slots)
+            yield
 
     def _keep(self, question: Question, answer: Answer) -> None:
         self._kept[question] = answer
         self._kept.move_to_end(question)
-        while len(self._kept) > 1 and sum(len(kept.body) for kept in self._kept.values()) > KEPT_BYTES:
-            oldest, _ = self._kept.popitem(last=False)
-            if not self._locks[oldest].locked():  # else its flight removes it
-                del self._locks[oldest]
+        while sum(len(kept.body) for kept in self._kept.values()) > KEPT_BYTES:
+            self._kept.popitem(last=False)
 
-    async def _run(
-        self, question: Question, volatile: Mapping[str, Any], signature: str
-    ) -> tuple[dict[str, Any], bytes]:
-        """What a process prints: a line of JSON, and the body.
+    async def _answer(self, flight: Flight, kept: Answer | None) -> Answer:
+        """What a process says: a line of JSON, and the body.
 
         Raises:
             Problem: it could not make an answer, or took too long.
         """
-        arguments = json.dumps({**dict(question.options), **volatile})
+        name, began = flight.question.name, time.time()
+        arguments = json.dumps({**dict(flight.question.options), **flight.volatile})
+        try:
+            line, _, body = (await self._run(name, arguments, kept.signature if kept else "")).partition(b"\n")
+            header = json.loads(line)
+            if problem := header.get("problem"):
+                raise Problem(**problem)
+            if kept and header.get("same"):
+                return replace(kept, made_at=began)
+            return Answer(body, header["media_type"], header["signature"], header["facts"], began)
+        except TimeoutError:
+            raise Problem(
+                f"no answer could be made within {PROCESS_SECONDS:.0f} seconds",
+                where=name,
+                remedy="see that the warehouse runs, then reload the page",
+            ) from None
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            # No process could be started, it failed, or what it printed was cut off.
+            log.exception("The page %s failed", name)
+            raise Problem("it could not be made", where=name, remedy="read the API server's log") from error
+
+    async def _run(self, name: str, arguments: str, signature: str) -> bytes:
+        """What a process prints.
+
+        Args:
+            name: of the function in `answer`.
+            arguments: its arguments, as JSON.
+            signature: that of the answer that is kept, or empty.
+
+        Raises:
+            OSError: it could not be started, or failed.
+            TimeoutError: it took too long.
+        """
         process = await asyncio.create_subprocess_exec(
             *self.command,
-            *(question.name, arguments, signature),
-            env=_environ(),
+            *(name, arguments, signature),
+            cwd=INCLUDE.parent,
+            env=environ(name),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         try:
             output, errors = await asyncio.wait_for(process.communicate(), PROCESS_SECONDS)
-        except TimeoutError:
-            raise Problem(
-                f"no answer could be made within {PROCESS_SECONDS:.0f} seconds",
-                where=question.name,
-                remedy="see that the warehouse runs, then reload the page",
-            ) from None
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-        line, _, body = output.partition(b"\n")
-        if process.returncode or not line:
-            log.error("The page %s failed:\n%s", question.name, errors.decode(errors="replace")[-5000:])
-            raise Problem("it could not be made", where=question.name, remedy="read the API server's log")
-        header = json.loads(line)
-        if problem := header.get("problem"):
-            raise Problem(**problem)
-        return header, body
+        if process.returncode:
+            raise ChildProcessError(f"it ended with {process.returncode}:\n{errors.decode(errors='replace')[-5000:]}")
+        return output
 
 
-def _environ() -> dict[str, str]:
+def environ(name: str) -> dict[str, str]:
+    """The environment of a process: Airflow's secrets are only in one that may need Airflow's connection.
+
+    Args:
+        name: of the function in `answer`.
+    """
+    has_credentials = any(map(os.environ.get, ("BIGQUERY_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS")))
+    passed = PASSED if has_credentials or name in LAKE_ALONE else re.compile("")
     path = [str(INCLUDE), str(PLUGINS), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+    return {
+        **{variable: value for variable, value in os.environ.items() if passed.match(variable)},
+        "PYTHONPATH": os.pathsep.join(path),
+    }
 
 
-def _mark_as_seen(flight: asyncio.Task[Answer]) -> None:
+def _mark_as_seen(task: asyncio.Task[Answer]) -> None:
     """Its readers may all be gone: asyncio would log that nobody asked what came of it."""
-    if not flight.cancelled():
-        flight.exception()
+    if not task.cancelled():
+        task.exception()

@@ -19,24 +19,33 @@ SAVE = Markup(
     '<p class="save"><a href="{href}"><span lang="id" data-language="id">Simpan sebagai berkas</span>'
     ' <span lang="en" data-language="en">Save as file</span></a></p>\n'
 )
-PROBLEM_PAGE = Markup(
+REFRESH = Markup('<meta http-equiv="refresh" content="{seconds}">\n')
+AGAIN = Markup('This page asks again by itself. <span lang="id">/ Halaman ini mencoba lagi sendiri.</span>')
+OTHERS = Markup(
+    'Go to the <a href="{root}/report">report</a> or the <a href="{root}/catalogue">catalogue</a>.'
+    ' <span lang="id">/ Buka <a href="{root}/report">laporan</a> atau <a href="{root}/catalogue">katalog</a>.</span>'
+)
+REFUSALS = {
+    403: ("Not allowed", "Tidak boleh", "Your user has no permission to see this page; ask who administers Airflow."),
+    404: ("Not found", "Tidak ada", "There is no page, run or table with this address."),
+}
+NO_PAGE = Markup(
     """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="refresh" content="{seconds}">
-<title>Lumbung: {title}</title>
+{refresh}<title>Lumbung: {title}</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="{static}/style.css">
+<link rel="stylesheet" href="{root}/static/style.css">
 </head>
 <body>
 <main>
 <h1>{title} <small lang="id">/ {title_id}</small></h1>
 <section>
 <p class="answer">{message}</p>
-<p class="note">This page asks again by itself. <span lang="id">/ Halaman ini mencoba lagi sendiri.</span></p>
+<p class="note">{note}</p>
 </section>
 </main>
 </body>
@@ -60,23 +69,36 @@ def with_notes(answer: Answer, now: datetime, save: str = "") -> bytes:
     return answer.body.replace(MAIN, MAIN + notes.encode(), 1)
 
 
-def problem_page(problem: Problem, static: str) -> str:
+def problem_page(problem: Problem, root: str) -> str:
     """A page that says why there is none, and asks again.
 
     Args:
         problem: why.
-        static: address of the folder of styles.
+        root: address of the app.
     """
     title, title_id = ("Just a moment", "Sebentar") if problem.is_late else ("No answer", "Belum ada jawaban")
     message = f"{problem.where}: {problem.what}." if problem.where else f"{problem.what[:1].upper()}{problem.what[1:]}."
     remedy = problem.remedy or "reload the page"
-    return PROBLEM_PAGE.format(
-        seconds=LATE_SECONDS if problem.is_late else RELOAD_SECONDS,
+    return NO_PAGE.format(
+        refresh=REFRESH.format(seconds=LATE_SECONDS if problem.is_late else RELOAD_SECONDS),
         title=title,
         title_id=title_id,
         message=f"{message} {remedy[:1].upper()}{remedy[1:]}.",
-        static=static,
+        note=AGAIN,
+        root=root,
     )
+
+
+def refusal_page(status: int, root: str) -> str:
+    """A page for a person who asked for what there is not, or for what others may see.
+
+    Args:
+        status: of HTTP.
+        root: address of the app.
+    """
+    title, title_id, message = REFUSALS.get(status, ("Not possible", "Tidak bisa", f"Refused with status {status}."))
+    note = OTHERS.format(root=root)
+    return NO_PAGE.format(refresh="", title=title, title_id=title_id, message=message, note=note, root=root)
 
 
 def _age(then: datetime, now: datetime) -> tuple[str, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, HTTPException
 from sqlalchemy import select
 
@@ -14,16 +15,29 @@ from lumbung.core.errors import LumbungError
 from lumbung.systems.registry import all_systems
 from lumbung_airflow.pages.answers import Problem
 
+# A connection that is held while an answer is made, such as that of Airflow's `SessionDep`, is one that Airflow's own
+# requests wait for. So a run is read at once, by few threads, and these are not those that Airflow's requests need.
+_threads = CapacityLimiter(4)
 
-def known_run(dag_id: str, run_id: str, session: SessionDep) -> dict[str, Any]:
+
+async def known_run(dag_id: str, run_id: str) -> dict[str, Any]:
     """A run of one of Lumbung's DAGs, as values that JSON has: what `lumbung.report.run_data.AirflowRun` holds.
 
     Raises:
         HTTPException: 404, there is no such run.
         Problem: the run is for no day.
     """
-    run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
-    if run is None or dag_id not in {system.dag_id for system in all_systems()}:
+    if dag_id not in {system.dag_id for system in all_systems()}:
+        raise HTTPException(404, "Not Found")
+    return await to_thread.run_sync(_read, dag_id, run_id, limiter=_threads)
+
+
+def _read(dag_id: str, run_id: str) -> dict[str, Any]:
+    columns = (DagRun.conf, DagRun.partition_key, DagRun.logical_date, DagRun.run_after)
+    columns += (DagRun.state, DagRun.start_date, DagRun.end_date)
+    with create_session(scoped=False) as session:
+        run = session.execute(select(*columns).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one_or_none()
+    if run is None:
         raise HTTPException(404, "Not Found")
     try:
         day = resolve(

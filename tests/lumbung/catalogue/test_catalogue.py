@@ -70,6 +70,11 @@ def test_the_search_finds_tables_columns_and_descriptions(browser, site):
     assert tables(browser) == ["dim_mentor"]
     search(browser, " ")
     assert len(shown(browser, ".tables > li")) == everything
+    # An address that is cut off within a letter is searched for nothing.
+    visit(browser, "about:blank", 1200)
+    visit(browser, f"{site.as_uri()}/index.html#%", 1200)
+    search(browser, "dim_mentor")
+    assert tables(browser) == ["dim_mentor"]
     assert browser.get_log("browser") == []
 
 

@@ -82,7 +82,9 @@ def test_who_logs_in_to_airflow():
         ("rani:viewer:team", "'rani:viewer:team' is not name:role"),
         ("ra ni:viewer", "'ra ni:viewer' is not name:role"),
         ("rani:viewer,rani:admin", "rani is there already: name each user once"),
+        ("rani:viewer,RANI:admin", "RANI is there already: name each user once"),
         ("admin:viewer", "admin is there already without being named"),
+        ("Admin:viewer", "Admin is there already without being named"),
     ],
 )
 def test_users_that_are_malformed_are_refused(users, message):

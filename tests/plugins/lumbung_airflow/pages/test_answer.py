@@ -16,7 +16,9 @@ AWAY = "http://127.0.0.1:1"
 
 def ask(name: str, options: dict[str, object], **environ: str) -> tuple[dict[str, object], str]:
     """The header and the body that the process prints."""
-    plain = {key: value for key, value in answers._environ().items() if not key.startswith(("LUMBUNG_", "BIGQUERY_"))}
+    plain = {
+        key: value for key, value in answers.environ("run").items() if not key.startswith(("LUMBUNG_", "BIGQUERY_"))
+    }
     command = [*answers.COMMAND, name, json.dumps(options), ""]
     done = subprocess.run(command, env={**plain, **environ}, capture_output=True, text=True, check=True)
     header, _, body = done.stdout.partition("\n")
@@ -39,7 +41,12 @@ def test_what_is_missing_is_said_with_its_remedy(harness: PipelineHarness) -> No
     assert "run a day" in header["problem"]["remedy"]
     header, _ = ask("report", {"raw": False, "live": True}, LUMBUNG_LAKE="typo")
     remedy = "did you mean LUMBUNG_LAKE_URI?"
-    assert header["problem"] == {"what": "no such setting", "where": "LUMBUNG_LAKE", "remedy": remedy}
+    assert header["problem"] == {
+        "what": "no such setting",
+        "where": "LUMBUNG_LAKE",
+        "remedy": remedy,
+        "is_unknown": False,
+    }
 
 
 def test_a_warehouse_that_is_away_is_named(harness: PipelineHarness) -> None:
@@ -67,7 +74,7 @@ def test_where_the_machine_has_no_credentials_those_of_airflow_s_connection_are_
         "place = answer.Place(settings.load(), None); print(place.warehouse.client._credentials.service_account_email)"
     )
     environ = {
-        **answers._environ(),
+        **answers.environ("report"),
         "HOME": str(tmp_path),
         "CLOUDSDK_CONFIG": str(tmp_path),
         "NO_GCE_CHECK": "true",

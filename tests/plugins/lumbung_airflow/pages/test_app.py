@@ -2,17 +2,20 @@
 
 import json
 import re
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import parse_qs, quote, urlsplit
 
+import httpx
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from support import axe
 from support.browser import visit
-from support.pages import DAY, SOURCES, STALE, Pages
+from support.pages import DAY, SECONDS, SOURCES, STALE, Pages
 
 RUN = "/lumbung/run/enrollment/{run}"
 PAGES = ("/lumbung/report", "/lumbung/catalogue", "/lumbung/catalogue/dwh.dim_student", RUN)
@@ -67,13 +70,15 @@ def test_the_rows_behind_a_number_come_as_json_and_as_csv(pages: Pages) -> None:
     assert json.loads(pages.page(f"{address}&offset=1000"))["rows"] == []
     assert pages.get("/lumbung/api/rows/absent?by=city&value=x").status_code == 404
     assert pages.get(f"{address}&offset=-1").status_code == 422
-    assert "Ask by city" in pages.get("/lumbung/api/rows/pinter_skuy?by=1&value=x").json()["remedy"].capitalize()
+    unknown = pages.answer("/lumbung/api/rows/pinter_skuy?by=1&value=x", status=404).json()
+    assert "ask by city" in unknown["remedy"]
 
 
 def test_more_rows_of_a_table_of_the_report_are_given_to_its_script(pages: Pages) -> None:
     table = json.loads(pages.page("/lumbung/api/report?table=pinter_skuy-city&offset=1"))
     assert table["name"] == "pinter_skuy-city"
     assert table["total"] == len(table["rows"]) + 1
+    assert "pinter_skuy-city" in pages.answer("/lumbung/api/report?table=absent", status=404).json()["remedy"]
 
 
 def test_a_run_says_where_its_rows_went_and_what_it_published(pages: Pages) -> None:
@@ -126,6 +131,29 @@ def test_a_failed_run_says_why_and_what_to_do(pages: Pages) -> None:
 def test_an_unknown_run_is_not_found(pages: Pages) -> None:
     assert pages.get("/lumbung/run/enrollment/absent").status_code == 404
     assert pages.get("/lumbung/api/run/absent/absent").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["absent", "run/enrollment/absent", "run/enrollment/%00", "run/%00/absent", "catalogue/dwh.absent"]
+)
+def test_an_address_that_is_not_there_is_explained_to_a_person(pages: Pages, path: str) -> None:
+    answer = pages.get(f"/lumbung/{path}", headers=HTML)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "Not found" in answer.text
+    assert 'href="/lumbung/report"' in answer.text
+    assert pages.get(f"/lumbung/{path}").json() == {"detail": "Not Found"}
+
+
+def test_the_app_s_own_address_leads_to_the_report(pages: Pages) -> None:
+    assert pages.get("/lumbung/", headers=HTML).headers["location"] == "report"
+
+
+@pytest.mark.parametrize("path", ["/lumbung/report", DATA[0], STATIC[0]])
+def test_a_page_s_headers_can_be_asked_for_alone(pages: Pages, path: str) -> None:
+    there = pages.answer(path)
+    head = pages.get(path, method="HEAD")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == there.headers["content-type"]
 
 
 def test_the_catalogue_is_live(pages: Pages) -> None:
@@ -194,28 +222,63 @@ def test_no_page_is_older_than_what_is_published(pages: Pages) -> None:
     assert re.search(r"by the run <span class=\"id\">run \d+</span>", page)
 
 
-def test_a_frozen_warehouse_holds_up_nobody(pages: Pages) -> None:
-    pages.page("/lumbung/report")
+class Readers:
+    """Sixty readers of one page who ask again and again, until all else is answered.
+
+    Attributes:
+        pages: the Airflow.
+        path: the page.
+    """
+
+    def __init__(self, pages: Pages, path: str) -> None:
+        limits = httpx.Limits(max_connections=None)
+        token = {"Authorization": f"Bearer {pages.stack.token('viewer')}"}
+        self.client = httpx.Client(base_url=pages.stack.url, headers=token, timeout=SECONDS, limits=limits)
+        self.path = path
+        self.is_enough = threading.Event()
+
+    def read(self) -> list[httpx.Response]:
+        """What one of them is given."""
+        answers = [self.client.get(self.path)]
+        while not self.is_enough.is_set():
+            answers.append(self.client.get(self.path))
+        return answers
+
+    def wait_while(self, asked: Callable[[], None]) -> list[httpx.Response]:
+        """What all of them are given, while something else is asked."""
+        with self.client, ThreadPoolExecutor(60) as pool:
+            readers = [pool.submit(self.read) for _ in range(60)]
+            try:
+                asked()
+            finally:
+                self.is_enough.set()
+            return [answer for reader in readers for answer in reader.result()]
+
+
+@pytest.mark.parametrize("what", ["warehouse", "lake"])
+def test_what_is_frozen_holds_up_nobody(pages: Pages, what: str) -> None:
+    path = {"warehouse": "/lumbung/report", "lake": RUN.format(run=pages.run_id)}[what]
+    pages.page(path)
     news = f"audit/dt={DAY}/news/rejected_row.json"
     pages.harness.lake.write(news, b"{}")
+    readers = Readers(pages, path)
+
+    def asked() -> None:
+        for other in ("/api/v2/dags", "/api/v2/monitor/health", "/api/v2/version"):
+            assert readers.client.get(other).status_code == 200
+        if what == "warehouse":  # an answer that was never made
+            none = pages.get("/lumbung/report?download", "admin", headers=HTML)
+            assert none.status_code == 503
+            assert "See that the warehouse runs" in none.text
+
     try:
-        with pages.frozen(), ThreadPoolExecutor(61) as pool:
-            token = {"Authorization": f"Bearer {pages.stack.token('viewer')}"}
-            readers = [pool.submit(pages.get, "/lumbung/report", None, headers=token) for _ in range(59)]
-            # An answer that was never made.
-            readers.append(pool.submit(pages.get, "/lumbung/report?download", "admin", headers=HTML))
-            for path in ("/api/v2/dags", "/api/v2/monitor/health", "/api/v2/version"):
-                assert pages.get(path, None, headers=token).status_code == 200
-            waiting = [reader for reader in readers if not reader.done()]
-            assert waiting
-            *lasts, none = [reader.result() for reader in readers]
-        assert {last.status_code for last in lasts} == {200}
-        assert all(STALE in last.text and "Keadaan pada" in last.text for last in lasts)
-        assert none.status_code == 503
-        assert "See that the warehouse runs" in none.text
+        with pages.frozen() if what == "warehouse" else pages.frozen_lake():
+            answers = readers.wait_while(asked)
+        assert {answer.status_code for answer in answers} == {200}
+        assert all(STALE in answer.text and "20 November 2026" in answer.text for answer in answers)
     finally:
         pages.harness.lake.delete(news)
-    assert STALE not in pages.page("/lumbung/report")
+    assert STALE not in pages.page(path)
 
 
 def test_the_catalogue_s_script_works_under_the_policy(pages: Pages, browser: Chrome) -> None:

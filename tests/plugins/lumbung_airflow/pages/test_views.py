@@ -52,6 +52,8 @@ def test_who_logs_in_comes_back_to_the_page(pages: Pages, viewer: Chrome) -> Non
     assert viewer.current_url == f"{pages.stack.url}/lumbung/report"
     assert wait(viewer, "h1") == "Laporan kursus"
     assert [line for line in viewer.get_log("browser") if line["level"] == "SEVERE"] == []
+    assert viewer.find_elements(By.CSS_SELECTOR, "main .save")
+    assert axe.faults(viewer) == []
 
 
 def test_the_report_is_in_the_navigation(pages: Pages, viewer: Chrome) -> None:
