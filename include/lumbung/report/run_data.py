@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from lumbung.catalog.contract import Catalog, Contract
 from lumbung.core.settings import Settings
 from lumbung.pipeline import operations, snapshot
 from lumbung.pipeline.system import System
-from lumbung.serving.reasons import without_values
+from lumbung.serving.reasons import error_without_values, names_of, without_values
 from lumbung.serving.schema import RejectedRow, Result
 from lumbung.storage import console, state
 from lumbung.storage.lake import Lake
@@ -215,16 +215,19 @@ def collect(lake: Lake, settings: Settings, run: AirflowRun, *, raw: bool) -> Ru
         lake: the lake.
         settings: where jobs can be looked at.
         run: the run.
-        raw: whether the reader may see rejected rows.
+        raw: whether the reader may see rejected rows, and what errors quote of them.
 
     Raises:
         LumbungError: no system has the DAG.
     """
     system, catalog = by_dag(run.dag_id), Catalog()
+    names = names_of(catalog.contracts.values())
     records = operations.records(lake, run.day, run.run_id)
     steps = [_step(record, settings) for record in records]
+    if not raw:
+        steps = [replace(step, failed=error_without_values(step.failed, names)) for step in steps]
     by_task = {step.task: step for step in steps}
-    reasons, rejects = _rejects(system, lake, run.day)
+    reasons, rejects = _rejects(system, lake, run.day, names)
     return RunData(
         dag_id=run.dag_id,
         run_id=run.run_id,
@@ -287,7 +290,9 @@ def _sources(
     return list(counted.values())
 
 
-def _rejects(system: System, lake: Lake, day: date) -> tuple[list[ReasonCount], list[RejectedRow]]:
+def _rejects(
+    system: System, lake: Lake, day: date, names: Collection[str]
+) -> tuple[list[ReasonCount], list[RejectedRow]]:
     """The day's rejects, as `staging.rejected_row` is made from them: counted, and the first of them."""
     counts: Counter[tuple[str, str]] = Counter()
     rows: list[RejectedRow] = []
@@ -295,7 +300,7 @@ def _rejects(system: System, lake: Lake, day: date) -> tuple[list[ReasonCount], 
         with lake.local(rejected.file.path) as path, pq.ParquetFile(path) as file:
             for batch in file.iter_batches(columns=["line", "raw", "reason"]):
                 reasons = batch.column("reason").to_pylist()
-                counts.update((rejected.entity, without_values(reason)) for reason in reasons)
+                counts.update((rejected.entity, without_values(reason, names)) for reason in reasons)
                 rows += [
                     RejectedRow(rejected.entity, row["line"], row["raw"] or "", row["reason"])
                     for row in batch.slice(0, max(0, RAW_ROWS - len(rows))).to_pylist()

@@ -111,6 +111,27 @@ def test_a_refused_source_shows_its_rows_and_the_remedy(harness: PipelineHarness
     assert "What failed" in run_page.render(data, "../../")
 
 
+def test_an_error_quotes_no_row_to_whom_rows_are_not_given(harness: PipelineHarness) -> None:
+    tables = sources()
+    tables["course"] = [{**row, "mentor_id": "Bu Rahasia 0812"} for row in tables["course"]]
+    harness.fill(tables)
+    run = harness.run(DAY)
+    run.start()
+    run.extract()
+    with pytest.raises(LumbungError) as refused:
+        run.decide()
+    told = f"{refused.value}"
+    assert "course.json, day 2026-11-20: 2 of 2 rows are rejected, 1 allowed; the first: mentor_id … is not in" in told
+    assert "the rejects are in staging.rejected_row" in told
+    # As earlier releases have recorded it.
+    old = told.replace("mentor_id …", "mentor_id Bu Rahasia 0812")
+    record(run, "snapshot", Step(table="pinter_skuy", note=f"failed: {old}"))
+    data = shown(run, "failed")
+    assert [step.failed for step in data.failures] == [told]
+    assert "Rahasia" not in run_page.render(data, "../../")
+    assert [step.failed for step in shown(run, "failed", raw=True).failures] == [old]
+
+
 def test_what_is_in_the_records_does_not_run(make_harness: Callable[..., PipelineHarness]) -> None:
     harness = make_harness()
     run = harness.run(DAY, run_id=HOSTILE)
