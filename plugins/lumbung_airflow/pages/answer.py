@@ -152,7 +152,7 @@ def table(place: Place, *, table: str, offset: int) -> Made:
     return Made(json.dumps(rows(_report_data(place, raw=False), table, offset), ensure_ascii=False), JSON)
 
 
-def drill(place: Place, *, system: str, by: str, value: str, offset: int, csv: bool) -> Made:
+def drill(place: Place, *, system: str, by: str, value: str, offset: int, csv: bool, raw: bool) -> Made:
     """The rows behind a number of the report: a page of them as JSON, or all as CSV.
 
     Args:
@@ -162,13 +162,15 @@ def drill(place: Place, *, system: str, by: str, value: str, offset: int, csv: b
         value: the value.
         offset: the first row, from 0.
         csv: whether as CSV.
+        raw: whether the reader may see rows that name people.
     """
     from lumbung.serving import drill
     from lumbung.serving.spreadsheet import csv_text
     from lumbung.systems import registry
 
     limit = drill.ROWS_AT_MOST if csv else drill.ROWS_OF_PAGE
-    found = drill.rows(place.warehouse, registry.system(system), by, value, limit, 0 if csv else offset)
+    start = 0 if csv else offset
+    found = drill.rows(place.warehouse, registry.system(system), by, value, limit, start, raw=raw)
     if csv:
         return Made(csv_text(found.columns, found.rows), CSV)
     return Made(json.dumps(found.to_json(), ensure_ascii=False), JSON)
