@@ -119,7 +119,7 @@ REFUSED = {
                 {"student_id": "s1", "course_id": "c9"},
             ]
         ),
-        r"course_enrollment, day .*: 2 of 5 rows are rejected, 1 allowed; the first: student_id s9 is not in student",
+        r"course_enrollment, day .*: 2 of 5 rows are rejected, 1 allowed; the first: student_id … is not in student",
         [
             ("course_enrollment", None, "course_id c9 is not in course"),
             ("course_enrollment", None, "student_id s9 is not in student"),

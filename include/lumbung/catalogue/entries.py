@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -17,7 +17,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.pipeline.operations import AUDIT
 from lumbung.serving import published
-from lumbung.serving.reasons import without_values
+from lumbung.serving.reasons import error_without_values, names_of
 from lumbung.serving.schema import Freshness
 from lumbung.storage.warehouse import Warehouse
 from lumbung.systems.registry import all_systems
@@ -41,7 +41,7 @@ class TableRun:
         rejected: rows rejected.
         seconds: how long the warehouse's job took.
         checks: what came of each check.
-        note: what else a person should know.
+        note: what else a person should know; of an error what does not quote a row, as all may read the catalogue.
         started_at: when the task began.
     """
 
@@ -59,11 +59,6 @@ class TableRun:
     def failed(self) -> bool:
         """Whether the task failed."""
         return self.note.startswith(FAILED)
-
-    @property
-    def remark(self) -> str:
-        """The note for all who may read the catalogue: an error may quote a row."""
-        return without_values(self.note) if self.failed else self.note
 
 
 @dataclass(frozen=True)
@@ -207,7 +202,8 @@ def collect(warehouse: Warehouse | None, settings: Settings, catalog: Catalog | 
     if warehouse:
         try:
             freshness = published.freshness(warehouse)
-            runs, absent = _runs(warehouse, max(row.published_day for row in freshness)), ""
+            newest = max(row.published_day for row in freshness)
+            runs, absent = _runs(warehouse, newest, names_of(catalog.contracts.values())), ""
         except LumbungError as error:
             absent = str(error)
     lineages = lineage.of_catalog(catalog)
@@ -242,12 +238,13 @@ def _systems(contracts: Iterable[Contract], freshness: Iterable[Freshness]) -> l
     return [SystemEntry(name, labels.get(name) or own.get(name, name), by_name.get(name)) for name in order]
 
 
-def _runs(warehouse: Warehouse, newest: date) -> dict[str, list[TableRun]]:
+def _runs(warehouse: Warehouse, newest: date, names: Collection[str]) -> dict[str, list[TableRun]]:
     """Of each table the last task of each day that said something of its rows, the newest day first.
 
     Args:
         warehouse: where the records are.
         newest: the newest day that is published; later ones may have failed.
+        names: names of contracts, which the notes of errors may show.
     """
     first = newest - timedelta(days=DAYS - 1)
     rows = published.rows(
@@ -266,7 +263,7 @@ def _runs(warehouse: Warehouse, newest: date) -> dict[str, list[TableRun]]:
             rejected=row["rows_rejected"],
             seconds=row["seconds"],
             checks=json.loads(row["checks"] or "{}"),
-            note=row["note"] or "",
+            note=error_without_values(note, names) if (note := row["note"] or "").startswith(FAILED) else note,
             started_at=row["started_at"],
         )
     return {table: list(days.values()) for table, days in runs.items()}
@@ -360,7 +357,7 @@ def _table(entries: Entries, table: TableEntry) -> dict[str, Any]:
                 "rows": run.rows,
                 "rejected": run.rejected,
                 "seconds": run.seconds,
-                "note": run.remark,
+                "note": run.note,
                 "started_at": run.started_at.isoformat(),
             }
             for run in table.runs

@@ -153,7 +153,8 @@ def _check(
                         taken.day,
                         rejected=total,
                         read=taken.rows_read,
-                        reason=f"{first} (rows rejected there: {lost})" if lost else first,
+                        reason=first,
+                        cause=f"rows rejected there: {lost}" if lost else "",
                         remedy=_ONE_SPELLING if alike else "",
                         is_kept=True,
                     )

@@ -15,6 +15,7 @@ from lumbung.catalog.contract import Contract
 from lumbung.core.errors import SourceError
 from lumbung.pipeline import snapshot
 from lumbung.pipeline.run import Run, Step
+from lumbung.serving.reasons import names_of, without_values
 from lumbung.sources import REJECT_SCHEMA, Reject
 from lumbung.storage.columns import arrow_schema
 from lumbung.storage.lake import Lake
@@ -89,10 +90,13 @@ def too_many(
     read: int,
     reason: str,
     line: int | None = None,
+    cause: str = "",
     remedy: str = "",
     is_kept: bool = False,
 ) -> SourceError | None:
     """The error, if more of the rows read are rejected than the contract allows (one always is).
+
+    Logs, notes and pages show it, also to people who may not see rows: it has the reason without what that quotes.
 
     Args:
         contract: the staging table's contract, with its source.
@@ -101,6 +105,7 @@ def too_many(
         read: rows read.
         reason: why the first of them was rejected.
         line: its line in the source, from 1.
+        cause: what led to it, where that is known.
         remedy: what to do, if it is not to fix the source or to allow more.
         is_kept: whether the snapshot that has them is committed, and reused when a past day is run again.
     """
@@ -112,11 +117,17 @@ def too_many(
     instead = "correct" if rejected == read else "raise max_rejects in"
     again = " and run the day again with --refresh" if is_kept else ""
     return SourceError(
-        f"{rejected} of {read} rows are rejected, {allowed} allowed; the first: {reason}",
+        f"{rejected} of {read} rows are rejected, {allowed} allowed; the first: {told(contract, reason)}"
+        f"{cause and f' ({cause})'}",
         where=place(contract.source.label, day, line),
         remedy=remedy
         or f"fix the source{again} (the rejects are in {TABLE}), or {instead} {contract.dataset}/{contract.path.name}",
     )
+
+
+def told(contract: Contract, reason: str) -> str:
+    """A reject's reason as an error has it: without values of the row, which are in `TABLE`."""
+    return without_values(reason, names_of([contract]), counts=True)
 
 
 def place(label: str, day: date, line: int | None) -> str:

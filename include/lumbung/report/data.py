@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
+from lumbung.catalog.contract import Catalog
 from lumbung.core.settings import Settings
 from lumbung.pipeline.system import System
 from lumbung.serving import published
-from lumbung.serving.reasons import without_values
+from lumbung.serving.reasons import names_of, without_values
 from lumbung.serving.schema import Accounting, Freshness, RejectedRow, Section
 from lumbung.storage.lake import Lake
 from lumbung.storage.warehouse import Warehouse
@@ -45,7 +46,8 @@ class ReportData:
 
     def without_raw_rows(self) -> ReportData:
         """The same for readers who may not see rejected rows as the source had them: those hold personal data."""
-        rejects = [replace(row, raw=None, reason=without_values(row.reason)) for row in self.rejects]
+        names = names_of(Catalog().contracts.values())
+        rejects = [replace(row, raw=None, reason=without_values(row.reason, names)) for row in self.rejects]
         return replace(self, rejects=rejects)
 
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from lumbung.catalog import query
 from lumbung.catalog.audit import PASSED
 from lumbung.catalog.contract import Catalog, Contract
 from lumbung.core.settings import Settings
-from lumbung.pipeline import operations, snapshot
-from lumbung.pipeline.system import System
-from lumbung.serving.reasons import without_values
+from lumbung.pipeline import operations
+from lumbung.pipeline.system import SnapshotSystem, System
+from lumbung.report import run_sources
+from lumbung.report.run_sources import FAILED, ReasonCount, SourceRows
+from lumbung.serving.reasons import error_without_values, names_of
 from lumbung.serving.schema import RejectedRow, Result
 from lumbung.storage import console, state
 from lumbung.storage.lake import Lake
 from lumbung.systems.registry import by_dag
-
-FAILED = "failed: "
-RAW_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -45,43 +41,6 @@ class AirflowRun:
     state: str
     started_at: datetime | None
     ended_at: datetime | None
-
-
-@dataclass(frozen=True)
-class SourceRows(Result):
-    """Where the rows of one source went in the run.
-
-    Attributes:
-        source: what people call it.
-        table: the staging table, or what else rows came to.
-        task: who counted them last.
-        rows_read: rows read.
-        rows_loaded: rows kept, or loaded once the run has come that far.
-        rows_rejected: rows rejected.
-        note: what else is known.
-    """
-
-    source: str
-    table: str
-    task: str
-    rows_read: int
-    rows_loaded: int
-    rows_rejected: int
-    note: str
-
-    @property
-    def balanced(self) -> bool:
-        """Whether rows read = rows loaded + rows rejected."""
-        return self.rows_read == self.rows_loaded + self.rows_rejected
-
-
-@dataclass(frozen=True)
-class ReasonCount(Result):
-    """How many rows of a source were rejected for one kind of reason."""
-
-    source: str
-    reason: str
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -162,8 +121,8 @@ class RunData(Result):
         started_at: None: it waits.
         ended_at: None: it has not ended.
         sources: where the rows of each source went.
-        reasons: rejects of the day by source and reason.
-        rejects: the first rejected rows of the day; None: the reader may not see them.
+        reasons: rejects of what the run has taken, of streams those of the day, by source and reason.
+        rejects: the first of these rows; None: the reader may not see them.
         version: what the task that decides the versions recorded.
         publish: what the task `publish` recorded.
         published: what is published now.
@@ -215,16 +174,22 @@ def collect(lake: Lake, settings: Settings, run: AirflowRun, *, raw: bool) -> Ru
         lake: the lake.
         settings: where jobs can be looked at.
         run: the run.
-        raw: whether the reader may see rejected rows.
+        raw: whether the reader may see rejected rows, and what errors quote of them.
 
     Raises:
         LumbungError: no system has the DAG.
     """
     system, catalog = by_dag(run.dag_id), Catalog()
+    names = names_of(catalog.contracts.values())
     records = operations.records(lake, run.day, run.run_id)
     steps = [_step(record, settings) for record in records]
+    if not raw:
+        steps = [replace(step, failed=error_without_values(step.failed, names)) for step in steps]
     by_task = {step.task: step for step in steps}
-    reasons, rejects = _rejects(system, lake, run.day)
+    taken = run_sources.taken_by(records, system, lake, run.day)
+    # A run that has not begun has rejected nothing, whatever others did.
+    files = taken.rejects() if isinstance(system, SnapshotSystem) else system.rejects(lake, run.day) if records else ()
+    reasons, rejects = run_sources.rejects(files, lake, names)
     return RunData(
         dag_id=run.dag_id,
         run_id=run.run_id,
@@ -233,7 +198,7 @@ def collect(lake: Lake, settings: Settings, run: AirflowRun, *, raw: bool) -> Ru
         state=run.state,
         started_at=run.started_at,
         ended_at=run.ended_at,
-        sources=_sources(records, system, catalog, lake, run.day),
+        sources=run_sources.sources(records, taken, system, catalog),
         reasons=reasons,
         rejects=rejects if raw else None,
         version=by_task.get(system.decision_task),
@@ -264,43 +229,6 @@ def _step(record: Mapping[str, Any], settings: Settings) -> TaskStep:
         job_url=console.job_url(settings, record["job_id"]) if record["job_id"] else None,
         checks=[CheckResult(name, outcome, outcome == PASSED) for name, outcome in record["checks"].items()],
     )
-
-
-def _sources(
-    records: Sequence[Mapping[str, Any]], system: System, catalog: Catalog, lake: Lake, day: date
-) -> list[SourceRows]:
-    """The last count of each source: a load counts what references between sources rejected, too."""
-    labels = {contract.address: contract.source.label for contract in catalog.sources(system.name) if contract.source}
-    counted: dict[str, SourceRows] = {}
-    for record in records:
-        table, note = record["table"], record["note"]
-        read, kept, rejected = record["rows_in"], record["rows_out"], record["rows_rejected"]
-        if note.startswith(FAILED) and table in labels:
-            # Of a source that was refused the record has no counts, but its manifest has.
-            attempt = snapshot.attempted(lake, system.name, table.partition(".")[2], day)
-            if attempt and attempt.state == "refused":
-                read, kept, rejected, note = attempt.rows_read, attempt.rows_kept, attempt.rows_rejected, "refused"
-        if read is not None and rejected is not None and table != system.name:
-            counted[table] = SourceRows(
-                labels.get(table, table), table, record["task"], read, kept or 0, rejected, note
-            )
-    return list(counted.values())
-
-
-def _rejects(system: System, lake: Lake, day: date) -> tuple[list[ReasonCount], list[RejectedRow]]:
-    """The day's rejects, as `staging.rejected_row` is made from them: counted, and the first of them."""
-    counts: Counter[tuple[str, str]] = Counter()
-    rows: list[RejectedRow] = []
-    for rejected in system.rejects(lake, day):
-        with lake.local(rejected.file.path) as path, pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=["line", "raw", "reason"]):
-                reasons = batch.column("reason").to_pylist()
-                counts.update((rejected.entity, without_values(reason)) for reason in reasons)
-                rows += [
-                    RejectedRow(rejected.entity, row["line"], row["raw"] or "", row["reason"])
-                    for row in batch.slice(0, max(0, RAW_ROWS - len(rows))).to_pylist()
-                ]
-    return [ReasonCount(entity, reason, count) for (entity, reason), count in counts.most_common()], rows
 
 
 def _published(lake: Lake, system: System) -> PublishedVersion | None:

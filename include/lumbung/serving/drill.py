@@ -23,11 +23,15 @@ class Drill:
         address: the table, `<dataset>.<table>`.
         columns: those that are shown, in this order; they also order the rows.
         by: the columns by whose value rows are found; texts.
+        personal: those of `columns` that name people; without them alike rows are one, with their number.
+        counted: what that number is called.
     """
 
     address: str
     columns: Sequence[str]
     by: Sequence[str]
+    personal: Sequence[str] = ()
+    counted: str = "row_count"
 
 
 class Drilled(Protocol):
@@ -58,7 +62,14 @@ class DrillRows(Result):
 
 
 def rows(
-    warehouse: Warehouse, system: Drilled, by: str, value: str, limit: int = ROWS_OF_PAGE, offset: int = 0
+    warehouse: Warehouse,
+    system: Drilled,
+    by: str,
+    value: str,
+    limit: int = ROWS_OF_PAGE,
+    offset: int = 0,
+    *,
+    raw: bool,
 ) -> DrillRows:
     """The rows of a system's table whose column has a value, a page of them.
 
@@ -69,6 +80,7 @@ def rows(
         value: its value; "" finds rows where it is null or blank.
         limit: how many rows at most; 100,000 are the most that are given.
         offset: the first row, from 0.
+        raw: whether the reader may see rows that name people; others see how many there are.
 
     Raises:
         UnknownError: the system has no such rows.
@@ -82,18 +94,22 @@ def rows(
             remedy=f"ask by {', '.join(drill.by)}" if drill else "ask another system: this one shows no single rows",
         )
     limit = max(0, min(limit, ROWS_AT_MOST))
-    columns = ", ".join(drill.columns)
+    shown = [column for column in drill.columns if raw or column not in drill.personal]
+    columns = ", ".join(shown)
+    is_counted = len(shown) < len(drill.columns)
+    count, group = (f", COUNT(*) AS {drill.counted}", f" GROUP BY {columns}") if is_counted else ("", "")
     records = published.rows(
         warehouse,
-        f"SELECT {columns}, COUNT(*) OVER () AS row_total FROM {{0}}"
-        f" WHERE IF(REGEXP_CONTAINS({by}, r'\\S'), {by}, '') = @value"
+        f"SELECT {columns}{count}, COUNT(*) OVER () AS row_total FROM {{0}}"
+        f" WHERE IF(REGEXP_CONTAINS({by}, r'\\S'), {by}, '') = @value{group}"
         f" ORDER BY {columns} LIMIT @limit OFFSET @offset",
         drill.address,
         parameters={"value": value if value.strip() else "", "limit": limit, "offset": max(0, offset)},
     )
+    shown += [drill.counted] if is_counted else []
     return DrillRows(
-        columns=list(drill.columns),
+        columns=shown,
         total=records[0]["row_total"] if records else 0,
         limit=limit,
-        rows=[[record[column] for column in drill.columns] for record in records],
+        rows=[[record[column] for column in shown] for record in records],
     )

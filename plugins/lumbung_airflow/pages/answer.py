@@ -11,7 +11,7 @@ import hashlib
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from lumbung.core import settings
 from lumbung.core.errors import LumbungError, UnknownError
-from lumbung.core.run_name import short
 from lumbung.storage.lake import Lake, open_lake
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from lumbung.report.run_data import RunData
     from lumbung.storage.warehouse import Warehouse
 
-AUDIT_DAYS = 3  # whose records are looked at before an answer is made anew
+AUDIT_DAYS = 30  # whose records are looked at before an answer is made anew: those that the catalogue shows
 HTML, JSON, CSV = "text/html; charset=utf-8", "application/json", "text/csv; charset=utf-8"
 TIMES = ("started_at", "ended_at")
 # Should the API server be killed, this ends by itself.
@@ -153,7 +152,7 @@ def table(place: Place, *, table: str, offset: int) -> Made:
     return Made(json.dumps(rows(_report_data(place, raw=False), table, offset), ensure_ascii=False), JSON)
 
 
-def drill(place: Place, *, system: str, by: str, value: str, offset: int, csv: bool) -> Made:
+def drill(place: Place, *, system: str, by: str, value: str, offset: int, csv: bool, raw: bool) -> Made:
     """The rows behind a number of the report: a page of them as JSON, or all as CSV.
 
     Args:
@@ -163,13 +162,15 @@ def drill(place: Place, *, system: str, by: str, value: str, offset: int, csv: b
         value: the value.
         offset: the first row, from 0.
         csv: whether as CSV.
+        raw: whether the reader may see rows that name people.
     """
     from lumbung.serving import drill
     from lumbung.serving.spreadsheet import csv_text
     from lumbung.systems import registry
 
     limit = drill.ROWS_AT_MOST if csv else drill.ROWS_OF_PAGE
-    found = drill.rows(place.warehouse, registry.system(system), by, value, limit, 0 if csv else offset)
+    start = 0 if csv else offset
+    found = drill.rows(place.warehouse, registry.system(system), by, value, limit, start, raw=raw)
     if csv:
         return Made(csv_text(found.columns, found.rows), CSV)
     return Made(json.dumps(found.to_json(), ensure_ascii=False), JSON)
@@ -183,10 +184,24 @@ def _report_data(place: Place, *, raw: bool) -> ReportData:
 
 
 def run_signature(place: Place, **options: Any) -> str:
-    """Names what the run's tasks have recorded, what Airflow knows of it, and what is published."""
-    folder = f"audit/dt={options['day']}/{short(options['run_id'])}"
-    files = [f"{file.path} {file.bytes} {file.modified}" for file in place.lake.files(folder)]
-    return _sum([f"{options}", *files, *(f"{path} {content!r}" for path, content in _published_documents(place.lake))])
+    """Names what the tasks of all of the day's runs have recorded, what Airflow knows, what is published, the queries.
+
+    A stream's rejects are those of the day, whichever run landed them.
+    """
+    recorded = _recorded(place.lake, [f"dt={options['day']}"])
+    return _sum([published_state(place, **options), *recorded, *_queries()])
+
+
+def _recorded(lake: Lake, days: Iterable[str]) -> list[str]:
+    """Names what tasks have recorded: a task that is tried again writes the same file."""
+    return [f"{file.path} {file.bytes} {file.modified}" for day in days for file in lake.files(f"audit/{day}")]
+
+
+def _queries() -> list[str]:
+    """Names the contracts and queries."""
+    from lumbung.catalog.contract import SQL_ROOT
+
+    return [f"{path} {path.stat().st_mtime_ns}" for path in sorted(SQL_ROOT.glob("*/*"))]
 
 
 def run(place: Place, *, raw: bool, **known: Any) -> Made:
@@ -219,13 +234,8 @@ def _run_data(place: Place, raw: bool, known: Mapping[str, Any]) -> RunData:
 
 def catalogue_signature(place: Place, **options: Any) -> str:
     """Names what is published, which tasks of the last days have recorded what they did, and contracts and queries."""
-    from lumbung.catalog.contract import SQL_ROOT
-
-    days = place.lake.names("audit")[-AUDIT_DAYS:]
-    runs = [f"audit/{day}/{run}" for day in days for run in place.lake.names(f"audit/{day}")]
-    recorded = [f"{run} {place.lake.names(run)}" for run in runs]
-    files = [f"{path} {path.stat().st_mtime_ns}" for path in sorted(SQL_ROOT.glob("*/*"))]
-    return _sum([published_state(place, **options), *recorded, *files])
+    recorded = _recorded(place.lake, place.lake.names("audit")[-AUDIT_DAYS:])
+    return _sum([published_state(place, **options), *recorded, *_queries()])
 
 
 def catalogue(place: Place, *, address: str) -> Made:

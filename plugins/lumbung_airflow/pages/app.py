@@ -114,6 +114,8 @@ async def rows(
     value: Name,
     offset: Offset = 0,
     kind: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+    *,
+    user: GetUserDep,
 ) -> Response:
     """The rows behind a number of the report: a page of them, or all as CSV.
 
@@ -123,10 +125,12 @@ async def rows(
         value: the value.
         offset: the first row.
         kind: `json` or `csv`.
+        user: who asks: rows that name people are for who may trigger.
     """
     if system not in {known.name for known in all_systems()}:
         raise HTTPException(404, "Not Found")
-    asked = Question.of("drill", system=system, by=by, value=value, offset=offset, csv=kind == "csv")
+    raw = _sees_raw_rows(user)
+    asked = Question.of("drill", system=system, by=by, value=value, offset=offset, csv=kind == "csv", raw=raw)
     response = _data(await answers.get(asked))
     if kind == "csv":
         response.headers["Content-Disposition"] = f'attachment; filename="{system}-rows.csv"'

@@ -39,6 +39,10 @@ def harness(new_harness):
         run = replace(done.run, day=FAILED, run_id="failed")
         step = Step(table=contract.address, note=f"failed: {refused.value}")
         operations.record(run, f"build.{contract.address}", datetime.now(UTC), step)
+        # As earlier releases wrote it: with what a rejected row holds.
+        note = "failed: mentor.csv:7, day 2026-11-11: 3 of 27 rows are rejected, 1 allowed; the first: id Budi is bad."
+        step = Step(table="staging.mentor", note=f"{note} Fix the source (the rejects are in staging.rejected_row).")
+        operations.record(run, "extract.mentor", datetime.now(UTC), step)
         operations.load_audit(run)
         operations.load_freshness(done.run)
         yield harness

@@ -1,7 +1,6 @@
 """What the catalogue knows of tables."""
 
 import json
-from dataclasses import replace
 
 from lumbung.catalog.contract import Catalog
 from lumbung.catalogue import entries
@@ -75,10 +74,11 @@ def test_a_warning_has_its_count(harness, with_runs):
 
 
 def test_an_error_s_note_quotes_no_row(with_runs):
-    run = with_runs.tables["dwh.dim_student"].last
-    quoting = replace(run, note="failed: student.json:7: key 'Budi' comes twice")
-    assert quoting.remark == "failed: student.json:…: key … comes twice"
-    assert replace(quoting, note="note 'x'").remark == "note 'x'"
+    assert with_runs.tables["staging.mentor"].last.note == (
+        "failed: mentor.csv:7, day 2026-11-11: 3 of 27 rows are rejected, 1 allowed; the first: another reason."
+        " Fix the source (the rejects are in staging.rejected_row)."
+    )
+    assert "Budi" not in json.dumps(entries.to_json(with_runs))
 
 
 def test_it_is_json(with_runs):

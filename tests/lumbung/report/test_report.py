@@ -215,11 +215,11 @@ def test_a_cut_among_equal_counts_is_said_and_how_counts_are_spread():
 
 @pytest.mark.parametrize("live", [True, False])
 def test_rejected_rows_are_shown_without_their_content_to_whom_it_is_not_given(live):
-    data = replace(clean(), rejects=[RejectedRow("student.json", 3, "the row of a person", "no id")])
+    data = replace(clean(), rejects=[RejectedRow("student.json", 3, "the row of a person", "key column id is null")])
     assert "the row of a person" in render(data, live=live)
     html = render(data.without_raw_rows(), live=live)
     assert "the row of a person" not in html
-    assert "no id" in html
+    assert "key column id is null" in html
 
 
 def test_a_live_page_has_no_inline_script_or_style():

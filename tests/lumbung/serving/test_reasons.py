@@ -1,8 +1,52 @@
 """Reasons without what they quote of a row."""
 
-import pytest
+import json
+import re
 
-from lumbung.serving.reasons import without_values
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lumbung.catalog.contract import Catalog, Column
+from lumbung.serving.reasons import OTHER, error_without_values, names_of, without_values
+from lumbung.sources import csv_record, texts
+from lumbung.sources.files import RowError
+from lumbung.systems.stream_models.feed import _row
+
+NAMES = names_of(Catalog().contracts.values())
+COLUMN = Column(name="city", description="", values=["a", "b'c"])
+DAY = Column(name="city", description="", parses_as="DATE")
+TIME = Column(name="city", description="", parses_as="TIMESTAMP")
+# What a value may imitate, and a word that is no part of any reason.
+SECRET = "Rahasia"
+VALUES = st.lists(
+    st.sampled_from(
+        [
+            *(SECRET, f" {SECRET} ", "0812", "'", '"', "; ", ": ", ", ", "\n", " is not in student", "student_id "),
+            *(", which has ", ": only the case differs", " is not in Rahasia", "key column id is null", " (line 3)"),
+            *(" is not one of 'a'", " is not a day YYYY-MM-DD from year 0001 on", "; course_id ", ". Fix the source"),
+            *("column city: ", "; the first: ", " (rows rejected there: 1 of Rahasia)", "Cabang!A1 is the error "),
+        ]
+    ),
+    max_size=6,
+).map("".join)
+
+
+def said(column: Column, value: str) -> str | None:
+    return texts.faults(column, pa.array([value], pa.string()))[0].as_py()
+
+
+def not_a_number(value: str) -> str:
+    with pytest.raises(RowError) as error:
+        csv_record.number(",")(f"{value}x")
+    return f"column city: {error.value}"
+
+
+def refused(value: str, line: int | None) -> str:
+    with pytest.raises(ValueError) as error:
+        _row({"refused": value, "line": line})
+    return f"{error.value}"
 
 
 @pytest.mark.parametrize(
@@ -11,6 +55,7 @@ from lumbung.serving.reasons import without_values
         ("key column id is null", "key column id is null"),
         ("course_id c9 is not in course", "course_id … is not in course"),
         ("student_id Budi is not in b is not in student", "student_id … is not in student"),
+        ("student_id A is not in b; Budi Santoso is not in student", "student_id … is not in student"),
         (
             "student_id s0 is not in student; course_id c 9; x is not in course",
             "student_id … is not in student; course_id … is not in course",
@@ -19,12 +64,67 @@ from lumbung.serving.reasons import without_values
             "student_id S1 is not in student, which has s1: only the case differs",
             "student_id … is not in student: only the case differs",
         ),
-        ("a, b x, y is not in t", "a, b … is not in t"),
-        ("column born: '1999-01-32' is not a day", "column born: … is not a day"),
-        ("column name: \"O'Neil\" is not one of 'a', 'b\\'c'", "column name: … is not one of …, …"),
+        ("student_id, course_id x, y is not in course", "student_id, course_id … is not in course"),
+        (said(DAY, "a is not in y; Budi 0812"), "column city: … is not a day YYYY-MM-DD from year 0001 on"),
+        (said(COLUMN, "O'Neil"), "column city: … is not one of …"),
+        (not_a_number("1.5"), "column city: … is not a number with the decimal mark ','"),
         ("byte 0xff at position 1,234 of the row is not UTF-8", "byte … at position … of the row is not UTF-8"),
-        ("identical to line 17", "identical to line …"),
+        ("an identical repeat of line 17", "an identical repeat of line …"),
+        (
+            "Cabang!E5 is the error #N/A; Cabang!B5 is not a finite number",
+            "Cabang!… is the error …; Cabang!… is not a finite number",
+        ),
+        ("tweets.js: data[3]: the tweet has no text", "the tweet has no text"),
+        (refused("not a JSON object: Budi", 4), "not a JSON object: …"),
+        ("NIK3171234567890001 bad", OTHER),
+        ("Budi is not in student", OTHER),
+        ("student_id A is not in Budi", OTHER),
+        (
+            "student_id A is not in student, which has K: only x; nama Budi: only the case differs",
+            "student_id … is not in student: only the case differs",
+        ),
+        ("student_id A is not in student; course_id secret is not in course (rows rejected there: 1 of x)", OTHER),
+        (f"key column {'x' * 3_000} is null", OTHER),
     ],
 )
 def test_values_and_numbers_are_left_out(reason: str, expected: str) -> None:
-    assert without_values(reason) == expected
+    assert without_values(reason, NAMES) == expected
+    assert without_values(expected, NAMES) == expected
+
+
+def test_counts_stay_where_they_are_asked_for() -> None:
+    for reason in ("3 rows with the same id and different contents", "expected 3 columns, found 2"):
+        assert without_values(reason, NAMES, counts=True) == reason
+    assert without_values("Cabang!E5 is the error #N/A", NAMES, counts=True) == "Cabang!E5 is the error …"
+
+
+@given(VALUES, VALUES)
+def test_no_value_of_a_row_is_shown_whatever_it_imitates(value: str, other: str) -> None:
+    reasons = [
+        f"student_id {value} is not in student; course_id {other} is not in course",
+        f"student_id {value} is not in student, which has {other}: only blanks differ",
+        f"Cabang!A1 is the error {value}; Cabang!B1 is the error {other}",
+        f"the fields differ, missing: 'id'; unexpected: {value!r}",
+        not_a_number(value),
+        *filter(None, (said(column, value) for column in (COLUMN, DAY, TIME))),
+        *(refused(value, line) for line in (None, 3)),
+        f"{value}: {other}",
+    ]
+    for reason in reasons:
+        for counts in (False, True):
+            shown = without_values(reason, NAMES, counts=counts)
+            assert SECRET not in shown
+            assert "0812" not in shown
+        error = f"failed: student.json:7, day 2026-11-20: 3 of 27 rows are rejected, 1 allowed; the first: {reason}"
+        told = error_without_values(f"{error}. Fix the source, or raise max_rejects in staging/student.yaml.", NAMES)
+        assert SECRET not in told
+        assert told.startswith("failed: student.json:7, day 2026-11-20: 3 of 27 rows are rejected, 1 allowed; the fi")
+        assert told.endswith(". Fix the source, or raise max_rejects in staging/student.yaml.")
+
+
+def test_an_error_keeps_what_it_says_without_what_it_quotes() -> None:
+    error = "check unique(id) failed (1,234 violations). The day's rows are in dwh.fact_course of 2026-11-20."
+    assert error_without_values(error, NAMES) == error
+    quoting = "Bad value 'Budi': \"0812\" of 3171234567890001, or 0812-9999."
+    assert error_without_values(quoting, NAMES) == "Bad value …: … of …, or …."
+    assert not re.search("Budi|08", error_without_values(json.dumps(quoting), NAMES))

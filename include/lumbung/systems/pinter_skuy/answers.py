@@ -19,6 +19,8 @@ DRILL = Drill(
     f"datamart.{SUMMARY}",
     columns=("student_name", "city", "course_title", "course_type", "mentor_name", "student_id", "course_id"),
     by=("city", "course_category_id", "mentor_id"),
+    personal=("student_name", "student_id"),
+    counted="enrollment_count",
 )
 
 CITIES_BY_DAY = ("datamart.student_count_by_city_daily", "city", "city", "student_count")

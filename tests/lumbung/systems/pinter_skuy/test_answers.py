@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -179,15 +180,23 @@ def test_eleven_mentors_are_in_the_first_three_ranks(capstone):
     ],
 )
 def test_the_rows_behind_a_number_are_found_by_a_value(shop, by, value, enrollments):
-    found = drill.rows(shop.warehouse, SYSTEM, by, value)
+    found = drill.rows(shop.warehouse, SYSTEM, by, value, raw=True)
     student, course = found.columns.index("student_id"), found.columns.index("course_id")
     assert sorted((row[student], row[course]) for row in found.rows) == enrollments
     assert found.total == len(enrollments)
+    # Without the names and ids of people: what they have in common, and how many there are.
+    counted = drill.rows(shop.warehouse, SYSTEM, by, value, raw=False)
+    assert counted.columns == ["city", "course_title", "course_type", "mentor_name", "course_id", "enrollment_count"]
+    alike = Counter(tuple(value for at, value in enumerate(row) if at not in (student, 0)) for row in found.rows)
+    assert Counter({tuple(row[:-1]): row[-1] for row in counted.rows}) == alike
+    assert counted.total == len(alike)
 
 
 def test_the_rows_behind_a_number_come_in_pages_of_one_order(shop):
-    whole = drill.rows(shop.warehouse, SYSTEM, "mentor_id", "m1")
-    pages = [drill.rows(shop.warehouse, SYSTEM, "mentor_id", "m1", limit=3, offset=offset) for offset in (0, 3)]
+    whole = drill.rows(shop.warehouse, SYSTEM, "mentor_id", "m1", raw=True)
+    pages = [
+        drill.rows(shop.warehouse, SYSTEM, "mentor_id", "m1", limit=3, offset=offset, raw=True) for offset in (0, 3)
+    ]
     assert [len(page.rows) for page in pages] == [3, 1]
     assert [page.total for page in pages] == [4, 4]
     assert [*pages[0].rows, *pages[1].rows] == whole.rows
@@ -196,6 +205,6 @@ def test_the_rows_behind_a_number_come_in_pages_of_one_order(shop):
 def test_rows_are_found_by_no_other_column_and_of_no_other_system(shop):
     for by in ("student_id", "1=1 OR city", ""):
         with pytest.raises(LumbungError, match=r"no rows by .*Ask by city, course_category_id, mentor_id"):
-            drill.rows(shop.warehouse, SYSTEM, by, "x")
+            drill.rows(shop.warehouse, SYSTEM, by, "x", raw=True)
     with pytest.raises(LumbungError, match=r"cilvest.*this one shows no single rows"):
-        drill.rows(shop.warehouse, system("cilvest"), "city", "x")
+        drill.rows(shop.warehouse, system("cilvest"), "city", "x", raw=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lumbung_airflow.pages import answers
+from lumbung.catalogue import entries
+from lumbung_airflow.pages import answer, answers
 from support.pipeline import PipelineHarness
 
 AWAY = "http://127.0.0.1:1"
@@ -47,6 +48,27 @@ def test_what_is_missing_is_said_with_its_remedy(harness: PipelineHarness) -> No
         "remedy": remedy,
         "is_unknown": False,
     }
+
+
+def test_what_a_page_is_made_from_names_every_record_it_shows(harness: PipelineHarness) -> None:
+    assert answer.AUDIT_DAYS == entries.DAYS
+    place = answer.Place(harness.settings, harness.lake)
+    days = [f"2026-11-{day:02}" for day in range(1, 31)]
+    for day in days:
+        harness.lake.write(f"audit/dt={day}/first/build.json", b"{}")
+    run = {"raw": False, "dag_id": "enrollment", "run_id": "first", "day": days[0], "state": "success"}
+    asked = [("catalogue", {"address": ""}), ("run", {**run, "started_at": None, "ended_at": None})]
+
+    def signatures() -> list[str]:
+        return [answer.MAKERS[name].signature(place, **options) for name, options in asked]
+
+    known = [signatures()]
+    harness.lake.write(f"audit/dt={days[0]}/first/build.json", b'{"note": "tried again"}')
+    known.append(signatures())
+    harness.lake.write(f"audit/dt={days[0]}/backfill/build.json", b"{}")
+    known.append(signatures())
+    assert [len(set(each)) for each in zip(*known, strict=True)] == [3, 3]
+    assert signatures() == known[-1]
 
 
 def test_a_warehouse_that_is_away_is_named(harness: PipelineHarness) -> None:
