@@ -59,8 +59,8 @@ def shown(text: str) -> str:
 
 
 def wrapped(text: str) -> Markup:
-    """A name or an expression that may go on in the next line after a sign, and not within a word."""
-    return Markup("<wbr>").join(re.split(r"(?<=[._(,|/])(?=\w)", shown(text)))
+    """A name or an expression that may go on in the next line at a sign, and not within a word or before `.csv`."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_(,|/])(?=\w)|(?<=\.)(?=\w{5})|(?=!)", shown(text)))
 
 
 @dataclass(frozen=True)

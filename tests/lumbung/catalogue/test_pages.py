@@ -88,6 +88,7 @@ def test_both_languages_stand_side_by_side():
 
 def test_names_are_cut_between_words_only():
     assert wrapped("dwh.dim_student <b>") == "dwh.<wbr>dim_<wbr>student &lt;b&gt;"
+    assert wrapped("campus.xlsx!Cabang") == "campus.xlsx<wbr>!Cabang"
 
 
 def test_a_table_that_is_not_there(contracts_only):
