@@ -149,7 +149,8 @@ def daily_dag(
             type=["null", "string"],
             format="date",
             title="Business day",
-            description="YYYY-MM-DD in Asia/Jakarta; empty: the day of the schedule or logical date, or today.",
+            description="YYYY-MM-DD in Asia/Jakarta; empty: the day of the schedule or logical date, or today."
+            " Leave it empty in a backfill.",
         ),
         "refresh": refresh
         or Param(

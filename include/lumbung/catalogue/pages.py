@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import cache
@@ -15,8 +14,8 @@ from markupsafe import Markup
 from lumbung.catalogue import drawing
 from lumbung.catalogue.entries import DAYS, Entries, TableEntry
 from lumbung.core.errors import LumbungError
-from lumbung.report import charts, page
-from lumbung.report.language import LANGUAGES, Language, shown
+from lumbung.report import charts, notes, page
+from lumbung.report.language import LANGUAGES, Language, shown, wrapped
 
 FOLDER = Path(__file__).parent
 STATIC = ("catalogue.css", "catalogue.js")
@@ -112,11 +111,6 @@ def moment(value: datetime) -> Markup:
     return both(lambda language: language.moment(value))
 
 
-def wrapped(text: str) -> Markup:
-    """A name or an expression that may go on in the next line after a sign, and not within a word."""
-    return Markup("<wbr>").join(re.split(r"(?<=[._(,|/])(?=\w)", shown(text)))
-
-
 def _render(template: str, entries: Entries, *, live: bool, root: str, **values: object) -> str:
     style, script = _inside()
     values |= {
@@ -149,6 +143,8 @@ def _environment() -> Environment:
         "number": number,
         "day": day,
         "moment": moment,
+        "seconds": lambda value: both(lambda language: language.seconds(value)),
+        "said": lambda note: both(lambda language: notes.said(language, note)),
         "line": charts.line,
         "languages": LANGUAGES,
         "days_shown": DAYS,

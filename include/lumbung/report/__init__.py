@@ -16,6 +16,7 @@ from lumbung.report.data import ReportData
 from lumbung.report.language import LANGUAGES
 from lumbung.serving.page_table import Column, PageTable
 from lumbung.serving.schema import RejectedRow
+from lumbung.systems.registry import all_systems
 
 REJECTS_SHOWN = 100
 RAW_SHOWN = 500
@@ -48,6 +49,7 @@ def render(data: ReportData, *, live: bool = False) -> str:
             language.code: f"{text} {label}, {language.day(data.day)}"
             for language, text in zip(LANGUAGES, heading, strict=True)
         },
+        labels={system.name: system.label for system in all_systems()},
         rejects=rejects,
         rejects_shown=REJECTS_SHOWN,
         tables={table.name: table.to_json(count=ROWS_OF_LIVE_PAGE if live else ROWS_OF_FILE) for table in tables},
@@ -78,7 +80,7 @@ def _rejects(rejects: list[RejectedRow]) -> PageTable:
     columns = [
         Column(("Sumber", "Source"), "name"),
         Column(("Baris", "Line")),
-        Column(("Alasan", "Reason"), "text"),
+        Column(("Alasan", "Reason"), "english"),
         *([Column(("Isi", "Content"), "id"), Column(("Huruf", "Characters"))] if raw else []),
     ]
     return PageTable(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -43,6 +44,7 @@ MONTHS = {
     ],
 }
 STATES = {"success": "berhasil", "failed": "gagal", "running": "sedang berjalan", "queued": "menunggu"}
+CLAMPED = 60  # a chart shows three lines of a name: longer ones may be cut, and have a title
 JOINERS = "\u200c\u200d"  # seen only in what they join, as in many emoji and in Persian
 
 
@@ -54,6 +56,11 @@ def shown(text: str) -> str:
         else c
         for c in text
     )
+
+
+def wrapped(text: str) -> Markup:
+    """A name or an expression that may go on in the next line at a sign, and not within a word or before `.csv`."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_(,|/])(?=\w)|(?<=\.)(?=\w{5})|(?=!)", shown(text)))
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,8 @@ class Language:
             english: the same in English.
         """
         if value.strip():
-            return Markup("<bdi>{}</bdi>").format(shown(value))
+            title = Markup(' title="{}"').format(shown(value)) if len(value) > CLAMPED else ""
+            return Markup("<bdi{}>{}</bdi>").format(title, shown(value))
         return Markup('<i class="blank">{}</i>').format(self.say(indonesian, english))
 
     def leaders(self, names: list[str], indonesian: str, english: str) -> Markup:

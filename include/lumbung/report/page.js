@@ -113,6 +113,7 @@
     const element = make(kind === "name" ? "th" : "td", kind === "name" ? { scope: "row" } : {});
     if (kind === "number") element.className = "n";
     else if (kind !== "name") element.className = { id: "id", day: "nowrap" }[kind] ?? "text";
+    if (kind === "english") element.lang = "en";
     if (value === null) element.append("–");
     else if (kind === "number") element.append(number(value, code));
     else if (kind === "day") element.append(day(value, code));

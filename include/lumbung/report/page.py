@@ -15,8 +15,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from lumbung.report import charts
-from lumbung.report.language import LANGUAGES, shown
+from lumbung.report import charts, notes
+from lumbung.report.language import LANGUAGES, shown, wrapped
 
 FOLDER = Path(__file__).parent
 STATIC = ("style.css", "page.js")
@@ -44,9 +44,10 @@ def render(template: str, *, live: bool, folders: Sequence[str | Path] = (), **v
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = shown
+    environment.filters |= {"shown": shown, "wrapped": wrapped}
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.globals |= {"bar": charts.bar, "line": charts.line, "distribution": charts.distribution}
+    environment.globals |= {"said": notes.said, "outcome": notes.outcome}
     environment.globals |= {"languages": LANGUAGES, "bars_shown": BARS_SHOWN, "days_drawn": DAYS_DRAWN}
     environment.globals |= {"live": live, "root": ""}
     if not live:

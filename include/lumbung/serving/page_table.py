@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["name", "text", "id", "number", "day"]
+Kind = Literal["name", "english", "text", "id", "number", "day"]
 Cell = str | int | datetime.date | None
 Words = tuple[str, str]
 
@@ -18,7 +18,8 @@ class Column:
 
     Attributes:
         title: what it is called, in Indonesian and in English.
-        kind: what its cells hold: `name` (heads the row; may be blank), `text`, `id`, `number` or `day`.
+        kind: what its cells hold: `name` (heads the row; may be blank), `text`, `english` (a text of our own in that
+            language), `id`, `number` or `day`.
     """
 
     title: Words

@@ -7,6 +7,7 @@ import pytest
 
 from lumbung.catalogue import pages
 from lumbung.core.errors import LumbungError
+from lumbung.report.language import wrapped
 
 HOSTILE = '<script>document.title = "ran"</script> {{ 7 * 7 }} \u202eevil "><img src=x onerror=x()>'
 
@@ -86,7 +87,8 @@ def test_both_languages_stand_side_by_side():
 
 
 def test_names_are_cut_between_words_only():
-    assert pages.wrapped("dwh.dim_student <b>") == "dwh.<wbr>dim_<wbr>student &lt;b&gt;"
+    assert wrapped("dwh.dim_student <b>") == "dwh.<wbr>dim_<wbr>student &lt;b&gt;"
+    assert wrapped("campus.xlsx!Cabang") == "campus.xlsx<wbr>!Cabang"
 
 
 def test_a_table_that_is_not_there(contracts_only):
