@@ -39,7 +39,7 @@ KNOWN = (
         "version {day}, generation {n}",
     ),
     (rf"dwh from {DAY} generation (?P<n>\d+)", "dwh dari {day}, pengambilan ke-{n}", "dwh from {day}, generation {n}"),
-    (r"refused", "sumber ini tidak dipakai", "the source was refused"),
+    (r"refused", "ditolak, tidak dimuat", "refused, not loaded"),
     (r"generation (?P<n>\d+)", "pengambilan ke-{n}", "generation {n}"),
     (
         r"generation (?P<n>\d+), the file is that of generation (?P<same>\d+): not read again",

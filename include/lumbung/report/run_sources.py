@@ -22,7 +22,7 @@ from lumbung.serving.schema import RejectedRow, Result
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import newest
 
-FAILED = "failed: "
+FAILED, REFUSED = "failed: ", "refused"
 RAW_ROWS = 100
 _EXTRACT = "extract."
 _GENERATION = re.compile(r"\bgeneration ([0-9]+)")
@@ -56,8 +56,14 @@ class SourceRows(Result):
 
     @property
     def balanced(self) -> bool:
-        """Whether rows read = rows loaded + rows rejected."""
-        return self.rows_read == self.rows_loaded + self.rows_rejected
+        """Whether rows read = rows loaded + rows rejected; of a source that was refused no row is kept."""
+        kept = self.rows_read == self.rows_loaded + self.rows_rejected
+        return kept or (self.is_refused and not self.rows_loaded)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing of it is loaded, as it or another source of the version broke a limit."""
+        return self.note == REFUSED
 
 
 @dataclass(frozen=True)
@@ -143,9 +149,9 @@ def sources(records: Records, taken: Taken, system: System, catalog: Catalog) ->
         read, kept, rejected = record["rows_in"], record["rows_out"], record["rows_rejected"]
         attempt = taken.snapshots.get(table.partition(".")[2]) if note.startswith(FAILED) else None
         if attempt and attempt.rows_read:  # the record of a source that was refused has no counts
-            count(table, task, (attempt.rows_read, attempt.rows_kept, attempt.rows_rejected), "refused")
+            count(table, task, (attempt.rows_read, attempt.rows_kept, attempt.rows_rejected), REFUSED)
         elif task == system.decision_task and taken.version:
-            refused = "refused" if taken.version.state == "refused" else ""
+            refused = REFUSED if taken.version.state == "refused" else ""
             for entity, member in taken.version.members.items():
                 numbers = (member.rows_read, member.file.rows, member.rows_rejected)
                 count(f"staging.{entity}", task, numbers, refused or member.note)
