@@ -30,7 +30,7 @@ def listen() -> None:
 def name_day(run: Any) -> bool:
     """Give a run its day as partition.
 
-    A run whose day cannot be told stays as it is: its first task fails and says why.
+    A run whose day cannot be resolved stays as it is: its first task fails and says why.
 
     Args:
         run: Airflow's `DagRun`, about to be written.

@@ -22,7 +22,7 @@ def page(warehouse: Warehouse, settings: Settings, address: str | None = None) -
         address: the table that the page is of; None: the list of all.
 
     Raises:
-        LumbungError: there is no such table.
+        LumbungError: the table is not known.
     """
     collected = entries.collect(warehouse, settings)
     return pages.table(collected, address, live=True) if address else pages.index(collected, live=True)

@@ -53,7 +53,7 @@ def table(entries: Entries, address: str, *, live: bool = False) -> str:
         live: whether a server sends it, with its script and style beside it; else it is a file of its own.
 
     Raises:
-        LumbungError: there is no such table.
+        LumbungError: the table is not known.
     """
     if address not in entries.tables:
         raise LumbungError(f"no table {address!r}", where="the catalogue", remedy="choose one of its list")

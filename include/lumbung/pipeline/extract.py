@@ -23,7 +23,7 @@ from lumbung.catalog.contract import Contract
 from lumbung.core import day as business_day
 from lumbung.core.errors import SourceError
 from lumbung.pipeline import snapshot
-from lumbung.pipeline.rejects import TABLE, RejectWriter, place, told, too_many
+from lumbung.pipeline.rejects import TABLE, RejectWriter, masked, place, too_many
 from lumbung.pipeline.repeats import Hashes, KeyHashes
 from lumbung.pipeline.snapshot import Snapshot
 from lumbung.sources import Batch, Reject, is_absent, read
@@ -273,7 +273,7 @@ class _Attempt:
         if self.kept < source.min_rows and not self.absent:
             rejected, remedy = "", "fill the source"
             if first:
-                rejected = f"; {self.rejects.count} rejected, the first: {told(self.contract, first.reason)}"
+                rejected = f"; {self.rejects.count} rejected, the first: {masked(self.contract, first.reason)}"
                 remedy = f"fix the source (the rejects are in {TABLE})"
             return SourceError(
                 f"{self.kept} rows, where the contract expects at least {source.min_rows}{rejected}",

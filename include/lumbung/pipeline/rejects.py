@@ -117,7 +117,7 @@ def too_many(
     instead = "correct" if rejected == read else "raise max_rejects in"
     again = " and run the day again with --refresh" if is_kept else ""
     return SourceError(
-        f"{rejected} of {read} rows are rejected, {allowed} allowed; the first: {told(contract, reason)}"
+        f"{rejected} of {read} rows are rejected, {allowed} allowed; the first: {masked(contract, reason)}"
         f"{cause and f' ({cause})'}",
         where=place(contract.source.label, day, line),
         remedy=remedy
@@ -125,7 +125,7 @@ def too_many(
     )
 
 
-def told(contract: Contract, reason: str) -> str:
+def masked(contract: Contract, reason: str) -> str:
     """A reject's reason as an error has it: without values of the row, which are in `TABLE`."""
     return without_values(reason, names_of([contract]), counts=True)
 

@@ -4,7 +4,7 @@
   const ROWS = 20, MORE = 100, PAGE = 5000;
   const root = document.documentElement;
   const own = document.currentScript?.src;
-  const api = own ? new URL("../api/", own) : null; // in a file there is no server to ask
+  const api = own ? new URL("../api/", own) : null; // a file has no server to ask
   const data = JSON.parse(document.getElementById("tables")?.textContent ?? "{}");
 
   const make = (tag, properties = {}, ...children) => {

@@ -37,7 +37,7 @@ class PageTable:
         columns: its columns.
         rows: its rows, in the order in which they are shown first.
         query: what gives all rows: `<dataset>.<table>`.
-        total: the cells of a last row that is no part of the data.
+        total: the cells of a last row that is not part of the data.
         blank: what stands for a blank name, in Indonesian and in English.
         by: the column by which the rows behind a row are found (`serving.drill`); "": they are not.
         at: which cell holds that column's value, from 0.

@@ -86,7 +86,7 @@ class Answer:
     problem: Problem | None = None
 
 
-class Problem(Exception):  # noqa: N818 - it is what a reader is told, as of a `LumbungError`
+class Problem(Exception):  # noqa: N818 - shown to a reader, as a `LumbungError` is
     """Why there is no answer.
 
     Args:

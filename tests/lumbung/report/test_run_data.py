@@ -153,18 +153,18 @@ def test_an_error_quotes_no_row_to_whom_rows_are_not_given(harness: PipelineHarn
     run = harness.run(DAY)
     with pytest.raises(LumbungError) as refused:
         take(run)
-    told = f"{refused.value}"
-    assert "course.json, day 2026-11-20: 2 of 2 rows are rejected, 1 allowed; the first: mentor_id … is not in" in told
-    assert "the rejects are in staging.rejected_row" in told
+    error = f"{refused.value}"
+    assert "course.json, day 2026-11-20: 2 of 2 rows are rejected, 1 allowed; the first: mentor_id … is not in" in error
+    assert "the rejects are in staging.rejected_row" in error
     data = shown(run, "failed")
     assert counts(data)["staging.course"] == (2, 0, 2)
     assert {row.note for row in data.sources} == {"refused"}
     assert ("course", "mentor_id … is not in mentor", 2) in [(r.source, r.reason, r.rows) for r in data.reasons]
     # As earlier releases have recorded it.
-    old = told.replace("mentor_id …", "mentor_id Bu Rahasia 0812")
+    old = error.replace("mentor_id …", "mentor_id Bu Rahasia 0812")
     record(run, "snapshot", Step(table="pinter_skuy", note=f"failed: {old}"))
     data = shown(run, "failed")
-    assert [step.failed for step in data.failures] == [told]
+    assert [step.failed for step in data.failures] == [error]
     assert "Rahasia" not in run_page.render(data, "../../")
     assert [step.failed for step in shown(run, "failed", raw=True).failures] == [old]
 

@@ -116,10 +116,10 @@ def test_no_value_of_a_row_is_shown_whatever_it_imitates(value: str, other: str)
             assert SECRET not in shown
             assert "0812" not in shown
         error = f"failed: student.json:7, day 2026-11-20: 3 of 27 rows are rejected, 1 allowed; the first: {reason}"
-        told = error_without_values(f"{error}. Fix the source, or raise max_rejects in staging/student.yaml.", NAMES)
-        assert SECRET not in told
-        assert told.startswith("failed: student.json:7, day 2026-11-20: 3 of 27 rows are rejected, 1 allowed; the fi")
-        assert told.endswith(". Fix the source, or raise max_rejects in staging/student.yaml.")
+        masked = error_without_values(f"{error}. Fix the source, or raise max_rejects in staging/student.yaml.", NAMES)
+        assert SECRET not in masked
+        assert masked.startswith("failed: student.json:7, day 2026-11-20: 3 of 27 rows are rejected, 1 allowed; the fi")
+        assert masked.endswith(". Fix the source, or raise max_rejects in staging/student.yaml.")
 
 
 def test_an_error_keeps_what_it_says_without_what_it_quotes() -> None:

@@ -177,8 +177,8 @@ def test_a_run_posted_to_the_api_is_for_the_day_it_names(stack):
 def test_every_run_has_its_day_as_partition_and_in_its_note(stack):
     """Whichever of the tests above made it: on schedule, by the API or the form."""
     seen = days(stack)
-    told = {run["dag_run_id"]: (run["partition_key"], run["note"]) for run in finished(stack, "routes")}
-    assert told == {run_id: (seen[run_id], f"Business day: {seen[run_id]}") for run_id in told}
+    marks = {run["dag_run_id"]: (run["partition_key"], run["note"]) for run in finished(stack, "routes")}
+    assert marks == {run_id: (seen[run_id], f"Business day: {seen[run_id]}") for run_id in marks}
 
 
 def test_a_note_of_the_one_who_starts_a_run_stays(stack):
