@@ -1,4 +1,4 @@
-"""The time by which a scheduled run must have published; one that has not is reported while it may still be saved."""
+"""The time by which a scheduled run must have ended well; one that has not is reported."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def deadline(settings: Settings) -> DeadlineAlert | None:
     if at is None:
         return None
     callback = SyncCallback(report_missed, {"at": at})
-    return DeadlineAlert(PublishedBy(at), timedelta(0), callback, name=f"published by {at}")
+    return DeadlineAlert(PublishedBy(at), timedelta(0), callback, name=f"ended well by {at}")
 
 
 def report_missed(at: str, context: Context) -> None:
-    """Tell everybody who hears of failed runs.
+    """Report the run to everybody who is notified of failures.
 
     Args:
         at: the time that the run has missed.
@@ -71,5 +71,5 @@ def report_missed(at: str, context: Context) -> None:
     from lumbung_airflow.notify import report
 
     run: Any = context["dag_run"]
-    reason = f"nothing is published by {at} {JAKARTA.key}, the run is {run['state']}"
+    reason = f"it has not ended well by {at} {JAKARTA.key}, it is {run['state']}"
     report(settings.load(), run["dag_id"], run["dag_run_id"], "is late", reason)

@@ -1,4 +1,4 @@
-"""Who hears of a run that failed or is late."""
+"""Who is notified of a run that failed or is late."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def post(url: str, dag_id: str, run_id: str, what: str, reason: str) -> None:
 
 
 def report(settings: Settings, dag_id: str, run_id: str, what: str, reason: str) -> None:
-    """Tell everybody whom the settings name, outside of a DAG.
+    """Notify everybody whom the settings name, outside of a DAG.
 
     Args:
         settings: name them.
@@ -74,13 +74,15 @@ def report(settings: Settings, dag_id: str, run_id: str, what: str, reason: str)
     Raises:
         LumbungError: as `post`.
     """
-    if settings.notify.email:
-        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+    try:
+        if settings.notify.email:
+            from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
-        text = f"<p>{run_id} {what}: {reason}.</p>"
-        SmtpNotifier(to=settings.notify.email, subject=f"Lumbung: {dag_id} {what}", html_content=text).notify({})
-    if settings.notify.webhook:
-        post(settings.notify.webhook.get_secret_value(), dag_id, run_id, what, reason)
+            text = f"<p>{run_id} {what}: {reason}.</p>"
+            SmtpNotifier(to=settings.notify.email, subject=f"Lumbung: {dag_id} {what}", html_content=text).notify({})
+    finally:  # a mail server that is away does not keep the other from being notified
+        if settings.notify.webhook:
+            post(settings.notify.webhook.get_secret_value(), dag_id, run_id, what, reason)
 
 
 def failure_notifiers(settings: Settings) -> list[Any]:

@@ -88,7 +88,7 @@ class Notify(Group):
     Attributes:
         email: address that failed runs are mailed to (Airflow connection `smtp_default`).
         webhook: address that failed runs are posted to as JSON.
-        deadline: time in Jakarta by which a scheduled run must have published; None: runs are never late.
+        deadline: time in Jakarta by which a scheduled run must have ended well; None: runs are never late.
     """
 
     email: Email | None = None

@@ -90,7 +90,8 @@ def roles_of_users(text: str) -> dict[str, str]:
     """
     roles: dict[str, str] = {}
     names = {AIRFLOW_ADMIN}
-    for entry in filter(None, (part.strip() for part in text.split(","))):
+    # Docker Compose hands Airflow the text as it stands, and Airflow stops at an entry without a role.
+    for entry in [part.strip() for part in text.split(",")] if text else []:
         name, _, role = entry.partition(":")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]*", name) or role not in AIRFLOW_ROLES:
             raise ValueError(f"{entry!r} is not name:role; roles are {' and '.join(AIRFLOW_ROLES)}")

@@ -69,7 +69,7 @@ def test_bigquery_reads_only_its_own_clouds_lake(tmp_path):
 
 def test_who_logs_in_to_airflow():
     assert load({}).airflow_roles == {"admin": "admin"}
-    users = load({"LUMBUNG_AIRFLOW_USERS": "rani:viewer, budi.s@desa:admin,"}).airflow_roles
+    users = load({"LUMBUNG_AIRFLOW_USERS": "rani:viewer, budi.s@desa:admin"}).airflow_roles
     assert users == {"admin": "admin", "rani": "viewer", "budi.s@desa": "admin"}
 
 
@@ -77,6 +77,7 @@ def test_who_logs_in_to_airflow():
     ("users", "message"),
     [
         ("rani", "'rani' is not name:role"),
+        ("rani:viewer,", "'' is not name:role"),
         (":viewer", "':viewer' is not name:role"),
         ("rani:boss", "roles are admin and viewer"),
         ("rani:viewer:team", "'rani:viewer:team' is not name:role"),
