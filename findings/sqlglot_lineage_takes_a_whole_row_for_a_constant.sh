@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# sqlglot's lineage gives a value that is made of a whole row no upstream column, and a column that nothing has one.
+# sqlglot's lineage reports no columns for a whole row, as for a constant, and reports a column that does not exist.
 #
 # Expected: lineage(column, sql, schema, dialect="bigquery") knows the columns of every table, so each output column
 # leads to the columns that its value is made of, or it says that it cannot tell.
