@@ -25,6 +25,8 @@ from support.report_data import HOSTILE, big, clean, empty, hostile
 PAGES = {"empty": empty, "clean": clean, "hostile": hostile, "big": big}
 SCHEMES = [(1200, "light"), (1200, "dark"), (390, "dark")]
 FRAME = '<link rel="icon" href="data:,"><iframe id="frame" src="report.html"></iframe>'
+SANDBOX = "allow-scripts allow-same-origin allow-forms allow-downloads"  # that of Airflow's frames
+ELSEWHERE = "https://localhost:9/"  # nothing answers there
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -74,6 +76,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "live" / "static").mkdir(parents=True)
     (folder / "live" / "report.html").write_text(render(big(), live=True), encoding="utf-8")
     (folder / "live" / "frame.html").write_text(FRAME)
+    (folder / "live" / "sandbox.html").write_text(FRAME.replace("src=", f'sandbox="{SANDBOX}" src='))
     for name in page.STATIC:
         shutil.copy(page.FOLDER / name, folder / "live" / "static")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
@@ -223,6 +226,32 @@ def test_a_live_page_in_a_frame_follows_its_theme(browser: webdriver.Chrome, add
     assert browser.execute_script(theme) == "light"
     browser.switch_to.default_content()
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("target", ["_blank", ""])
+def test_a_link_to_elsewhere_opens_a_tab_from_a_sandboxed_frame(
+    browser: webdriver.Chrome, address: str, target: str
+) -> None:
+    visit(browser, f"{address}/live/sandbox.html", 1200)
+    before = browser.current_window_handle
+    browser.switch_to.frame("frame")
+    link = browser.execute_script(
+        "const link = document.createElement('a'); link.textContent = 'elsewhere';"
+        "Object.assign(link, { href: arguments[0], target: arguments[1], rel: 'noopener noreferrer' });"
+        "document.body.prepend(link); return link;",
+        ELSEWHERE,
+        target,
+    )
+    link.click()
+    WebDriverWait(browser, 20).until(lambda _: len(browser.window_handles) == 2)
+    assert link.text == "elsewhere", "the page in the frame stays"
+    (opened,) = set(browser.window_handles) - {before}
+    browser.switch_to.window(opened)
+    WebDriverWait(browser, 20).until(lambda _: browser.current_url == ELSEWHERE)
+    assert browser.execute_script("return window.opener") is None
+    browser.close()
+    browser.switch_to.window(before)
+    browser.get_log("browser")  # Chromium warns of such a sandbox
 
 
 def test_a_live_page_shows_the_rows_behind_a_bar_and_asks_for_all_rows(

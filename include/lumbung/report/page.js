@@ -77,6 +77,17 @@
     new MutationObserver(paint).observe(around, { attributeFilter: ["class"] });
   }
 
+  // Airflow's frame is sandboxed and opens neither a tab nor a page that refuses frames; the page around it opens a tab.
+  if (around) {
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest?.("a[href]");
+      if (!link || event.defaultPrevented || link.protocol !== "https:" || link.origin === location.origin) return;
+      event.preventDefault();
+      const opener = around.ownerDocument.createElement("a");
+      Object.assign(opener, { href: link.href, target: "_blank", rel: "noopener noreferrer" }).click();
+    });
+  }
+
   // CSV: a text that a spreadsheet would take for a formula gets an apostrophe before it.
   const csvCell = (value) => {
     const text = value === null ? "" : typeof value === "string" && /^[=+\-@\t\r\n]/.test(value) ? `'${value}` : `${value}`;
