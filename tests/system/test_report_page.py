@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -25,10 +25,20 @@ from support.report_data import HOSTILE, big, clean, empty, hostile
 PAGES = {"empty": empty, "clean": clean, "hostile": hostile, "big": big}
 SCHEMES = [(1200, "light"), (1200, "dark"), (390, "dark")]
 FRAME = '<link rel="icon" href="data:,"><iframe id="frame" src="report.html"></iframe>'
+SANDBOX = "allow-scripts allow-same-origin allow-forms allow-downloads"  # that of Airflow's frames
+ELSEWHERE = "https://localhost:9/"  # nothing answers there
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Files, and what a live page asks for."""
+    """Files, and what a live page asks for.
+
+    Attributes:
+        held: the value whose rows are answered only when `released` is set; empty: none.
+        released: see `held`.
+    """
+
+    held = ""
+    released = Event()
 
     def log_message(self, *args: object) -> None:
         pass
@@ -37,9 +47,11 @@ class Quiet(SimpleHTTPRequestHandler):
         url = urlsplit(self.path)
         asked = {name: value for name, (value, *_) in parse_qs(url.query, keep_blank_values=True).items()}
         if url.path == "/live/api/report":
-            self.answer(rows(big(), asked["table"], int(asked["offset"]), int(asked["limit"])))
+            self.answer(rows(big(), asked["table"], int(asked["offset"])))
         elif url.path == "/live/api/rows/pinter_skuy":
             offset = int(asked["offset"])
+            if asked["value"] == self.held:
+                self.released.wait(60)
             found = [
                 [HOSTILE[0], asked["by"], asked["value"], number] for number in range(offset, min(offset + 50, 70))
             ]
@@ -64,6 +76,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "live" / "static").mkdir(parents=True)
     (folder / "live" / "report.html").write_text(render(big(), live=True), encoding="utf-8")
     (folder / "live" / "frame.html").write_text(FRAME)
+    (folder / "live" / "sandbox.html").write_text(FRAME.replace("src=", f'sandbox="{SANDBOX}" src='))
     for name in page.STATIC:
         shutil.copy(page.FOLDER / name, folder / "live" / "static")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
@@ -215,6 +228,32 @@ def test_a_live_page_in_a_frame_follows_its_theme(browser: webdriver.Chrome, add
     assert browser.get_log("browser") == []
 
 
+@pytest.mark.parametrize("target", ["_blank", ""])
+def test_a_link_to_elsewhere_opens_a_tab_from_a_sandboxed_frame(
+    browser: webdriver.Chrome, address: str, target: str
+) -> None:
+    visit(browser, f"{address}/live/sandbox.html", 1200)
+    before = browser.current_window_handle
+    browser.switch_to.frame("frame")
+    link = browser.execute_script(
+        "const link = document.createElement('a'); link.textContent = 'elsewhere';"
+        "Object.assign(link, { href: arguments[0], target: arguments[1], rel: 'noopener noreferrer' });"
+        "document.body.prepend(link); return link;",
+        ELSEWHERE,
+        target,
+    )
+    link.click()
+    WebDriverWait(browser, 20).until(lambda _: len(browser.window_handles) == 2)
+    assert link.text == "elsewhere", "the page in the frame stays"
+    (opened,) = set(browser.window_handles) - {before}
+    browser.switch_to.window(opened)
+    WebDriverWait(browser, 20).until(lambda _: browser.current_url == ELSEWHERE)
+    assert browser.execute_script("return window.opener") is None
+    browser.close()
+    browser.switch_to.window(before)
+    browser.get_log("browser")  # Chromium warns of such a sandbox
+
+
 def test_a_live_page_shows_the_rows_behind_a_bar_and_asks_for_all_rows(
     browser: webdriver.Chrome, address: str, tmp_path: Path
 ) -> None:
@@ -228,6 +267,10 @@ def test_a_live_page_shows_the_rows_behind_a_bar_and_asks_for_all_rows(
     assert axe.faults(browser) == []
     press(panel, "Berikutnya")
     WebDriverWait(browser, 20).until(lambda _: "Baris 51 sampai 70 dari 70" in panel.text)
+    assert browser.switch_to.active_element.text == "Sebelumnya", "this is the last page: there is no next one"
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    WebDriverWait(browser, 20).until(lambda _: "Baris 1 sampai 50 dari 70" in panel.text)
+    assert browser.switch_to.active_element.text == "Berikutnya"
     assert panel.find_element(By.TAG_NAME, "a").get_attribute("href").endswith("&format=csv")
     press(panel, "Tutup")
     fold = table(browser, "pinter_skuy-city")
@@ -239,6 +282,27 @@ def test_a_live_page_shows_the_rows_behind_a_bar_and_asks_for_all_rows(
     Select(picker).select_by_value("2025-11-21")
     assert {day for day, *_ in cells(fold)} == {"21 November 2025"}
     assert browser.get_log("browser") == []
+
+
+def test_a_panel_shows_only_the_rows_it_was_opened_for(
+    browser: webdriver.Chrome, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit(browser, f"{address}/live/report.html", 1200)
+    bars = browser.find_elements(By.CSS_SELECTOR, "article[lang=id] ul[data-table=pinter_skuy-city] .drill")
+    slow, other = bars[0].text, bars[1].text
+    monkeypatch.setattr(Quiet, "held", slow)
+    monkeypatch.setattr(Quiet, "released", Event())
+    bars[0].click()
+    panel = browser.find_element(By.TAG_NAME, "dialog")
+    press(panel, "Tutup")
+    bars[1].click()
+    WebDriverWait(browser, 20).until(lambda _: "Baris 1 sampai 50 dari 70" in panel.text)
+    Quiet.released.set()
+    answers = "return performance.getEntriesByType('resource').filter(entry => entry.name.includes('/rows/')).length"
+    WebDriverWait(browser, 20).until(lambda _: browser.execute_script(answers) == 2)
+    browser.execute_async_script("setTimeout(arguments[0], 200)")  # the script has read the late answer, too
+    assert {value for _, _, value, _ in cells(panel)} == {other}
+    assert len(panel.find_elements(By.TAG_NAME, "table")) == 1
 
 
 @pytest.mark.parametrize("width", [1200, 360])

@@ -1,7 +1,7 @@
 /* What the pages do by themselves: language, theme, tables, tooltips, days of charts, rows behind a bar. */
 "use strict";
 (() => {
-  const ROWS = 20, MORE = 100, PAGE = 5000;
+  const ROWS = 20, MORE = 100;
   const root = document.documentElement;
   const own = document.currentScript?.src;
   const api = own ? new URL("../api/", own) : null; // a file has no server to ask
@@ -77,6 +77,17 @@
     new MutationObserver(paint).observe(around, { attributeFilter: ["class"] });
   }
 
+  // Airflow's frame is sandboxed and opens neither a tab nor a page that refuses frames; the page around it opens a tab.
+  if (around) {
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest?.("a[href]");
+      if (!link || event.defaultPrevented || link.protocol !== "https:" || link.origin === location.origin) return;
+      event.preventDefault();
+      const opener = around.ownerDocument.createElement("a");
+      Object.assign(opener, { href: link.href, target: "_blank", rel: "noopener noreferrer" }).click();
+    });
+  }
+
   // CSV: a text that a spreadsheet would take for a formula gets an apostrophe before it.
   const csvCell = (value) => {
     const text = value === null ? "" : typeof value === "string" && /^[=+\-@\t\r\n]/.test(value) ? `'${value}` : `${value}`;
@@ -103,7 +114,6 @@
 
   // Tables.
   const valueOf = (cell, code) => {
-    if (cell.dataset.v !== undefined) return cell.dataset.v;
     const text = cell.textContent.trim();
     if (!cell.classList.contains("n")) return text;
     const plain = (code === "en" ? text.replaceAll(",", "") : text.replaceAll(".", "").replace(",", ".")) || "–";
@@ -180,7 +190,7 @@
     const complete = () =>
       (loading ??= (async () => {
         while (api && rows.length < total) {
-          const page = await ask("report", { table: name, offset: rows.length, limit: PAGE });
+          const page = await ask("report", { table: name, offset: rows.length });
           if (page.rows.length === 0) break;
           rows = rows.concat(page.rows.map((values) => ({ values })));
         }
@@ -305,7 +315,9 @@
   const panel = make("dialog", { className: "panel" });
   panel.setAttribute("aria-labelledby", "panel-title");
   document.body.append(panel);
-  const drill = async (title, table, by, value, offset = 0) => {
+  let newest = 0; // the request whose answer is shown
+  const drill = async (title, table, by, value, offset = 0, pressed = null) => {
+    const request = (newest += 1);
     const system = table.split("-")[0], query = { by, value };
     const close = make("button", { type: "button", className: "close" }, words("Tutup", "Close"));
     close.addEventListener("click", () => panel.close());
@@ -314,15 +326,20 @@
     if (!panel.open) panel.showModal();
     try {
       const page = await ask(`rows/${encodeURIComponent(system)}`, { ...query, offset });
+      if (request !== newest) return;
       const last = offset + page.rows.length;
       const counted = (code) => [offset + 1, last, page.total].map((count) => number(page.rows.length ? count : 0, code));
       const [id, en] = [counted("id"), counted("en")];
       status.replaceChildren(words(`Baris ${id[0]} sampai ${id[1]} dari ${id[2]}`, `Rows ${en[0]} to ${en[1]} of ${en[2]}`));
-      const go = (label, to, enabled) => {
+      const go = (label, to, enabled, at) => {
         const button = make("button", { type: "button", disabled: !enabled }, label);
-        button.addEventListener("click", () => drill(title, table, by, value, to));
+        button.addEventListener("click", () => drill(title, table, by, value, to, at));
         return button;
       };
+      const pager = [
+        go(words("Sebelumnya", "Previous"), Math.max(0, offset - page.limit), offset > 0, 0),
+        go(words("Berikutnya", "Next"), last, last < page.total, 1),
+      ];
       const csv = new URL(`rows/${encodeURIComponent(system)}`, api);
       csv.search = new URLSearchParams({ ...query, format: "csv" });
       const head = make("tr", {}, ...page.columns.map((column) => make("th", { scope: "col" }, column)));
@@ -331,13 +348,14 @@
         make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
       panel.append(
         scroll,
-        make("div", { className: "tools" },
-          go(words("Sebelumnya", "Previous"), Math.max(0, offset - page.limit), offset > 0),
-          go(words("Berikutnya", "Next"), last, last < page.total),
-          make("a", { href: csv.href, download: "" }, "CSV")),
+        make("div", { className: "tools" }, ...pager, make("a", { href: csv.href, download: "" }, "CSV")),
       );
+      // The button that was pressed is gone: the focus goes to the new one, or to the other at the end.
+      if (pressed !== null && !panel.contains(document.activeElement)) {
+        (pager[pressed].disabled ? pager[1 - pressed] : pager[pressed]).focus();
+      }
     } catch (error) {
-      status.replaceChildren(failed(error));
+      if (request === newest) status.replaceChildren(failed(error));
     }
   };
 

@@ -88,13 +88,17 @@ class BuiltTable(Result):
     Attributes:
         address: the table.
         description: what it holds.
-        sql: its query.
+        sql: its query: the one that ran; where none is recorded, that of the file as it is now.
+        parameters: of the query that ran, by name.
+        has_run: whether it is the query that ran.
         step: what its task recorded; None: it has not run.
     """
 
     address: str
     description: str
     sql: str
+    parameters: dict[str, str]
+    has_run: bool
     step: TaskStep | None
 
 
@@ -186,6 +190,7 @@ def collect(lake: Lake, settings: Settings, run: AirflowRun, *, raw: bool) -> Ru
     if not raw:
         steps = [replace(step, failed=error_without_values(step.failed, names)) for step in steps]
     by_task = {step.task: step for step in steps}
+    record_of = {record["task"]: record for record in records}
     taken = run_sources.taken_by(records, system, lake, run.day)
     # A run that has not begun has rejected nothing, whatever others did.
     files = taken.rejects() if isinstance(system, SnapshotSystem) else system.rejects(lake, run.day) if records else ()
@@ -205,7 +210,7 @@ def collect(lake: Lake, settings: Settings, run: AirflowRun, *, raw: bool) -> Ru
         publish=by_task.get("publish"),
         published=_published(lake, system),
         tables=[
-            BuiltTable(table.address, table.description, _sql(table), by_task.get(f"build.{table.address}"))
+            _built(table, record_of.get(task := f"build.{table.address}", {}), by_task.get(task))
             for table in query.tables(catalog, system.name)
         ],
         steps=steps,
@@ -239,5 +244,13 @@ def _published(lake: Lake, system: System) -> PublishedVersion | None:
     return PublishedVersion(newest.day, newest.generation, newest.run_id, newest.published_at)
 
 
-def _sql(table: Contract) -> str:
-    return table.path.with_suffix(".sql").read_text(encoding="utf-8")
+def _built(table: Contract, record: Mapping[str, Any], step: TaskStep | None) -> BuiltTable:
+    ran = record.get("sql", "")  # empty: the build failed, or nothing had changed
+    return BuiltTable(
+        address=table.address,
+        description=table.description,
+        sql=ran or table.path.with_suffix(".sql").read_text(encoding="utf-8"),
+        parameters=record["parameters"] if ran else {},
+        has_run=bool(ran),
+        step=step,
+    )

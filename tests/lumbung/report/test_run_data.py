@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from lumbung.catalog.contract import Catalog
 from lumbung.core.errors import LumbungError
 from lumbung.pipeline import operations
 from lumbung.pipeline.run import Step
@@ -111,6 +112,23 @@ def test_what_was_published_and_what_is_published_now(harness: PipelineHarness) 
     again = dataclasses.replace(late, published=dataclasses.replace(late.published, run_id=late.run_id))
     assert stays in run_page.render(again, "../../")
     assert run.run.run_id in page
+
+
+def test_a_table_shows_the_query_that_ran(harness: PipelineHarness) -> None:
+    run = harness.run(DAY)
+    ran = "SELECT 1 AS of_that_day  -- which no file has"
+    record(run, "build.dwh.dim_student", Step(table="dwh.dim_student", sql=ran, parameters={"snapshot_date": DAY}))
+    record(run, "build.dwh.dim_mentor", Step(table="dwh.dim_mentor", note="failed: no"))
+    tables = {table.address: table for table in shown(run).tables}
+    student, mentor = tables["dwh.dim_student"], tables["dwh.dim_mentor"]
+    assert (student.sql, student.parameters, student.has_run) == (ran, {"snapshot_date": DAY}, True)
+    file = Catalog()["dwh.dim_mentor"].path.with_suffix(".sql").read_text(encoding="utf-8")
+    assert (mentor.sql, mentor.parameters, mentor.has_run) == (file, {}, False)
+    page = run_page.render(shown(run), "../../")
+    assert page.count(ran) == page.count("@snapshot_date = 2026-11-20") == 2, "once in each language"
+    assert page.count("SQL (berkas sekarang)") == page.count("SQL (the file as it is now)") == len(tables) - 1
+    built = [table for table in shown(harness.take(NEXT)).tables if table.step]
+    assert [table.parameters for table in built] == [{"snapshot_date": NEXT}] * len(built) != []
 
 
 def test_a_job_is_a_link_where_there_is_a_project(harness: PipelineHarness) -> None:
