@@ -13,7 +13,6 @@ from typing import Any, Literal
 from lumbung.catalog import audit, lineage, query
 from lumbung.catalog.contract import OWN_SYSTEM, Catalog, Contract, Severity
 from lumbung.catalog.lineage import ColumnAddress, TableLineage
-from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.pipeline.operations import AUDIT
 from lumbung.serving import published
@@ -187,24 +186,33 @@ class Entries:
         return list(found)
 
 
-def collect(warehouse: Warehouse | None, settings: Settings, catalog: Catalog | None = None) -> Entries:
+def collect(
+    warehouse: Warehouse | None,
+    settings: Settings,
+    catalog: Catalog | None = None,
+    *,
+    absent: str = "no warehouse was asked",
+) -> Entries:
     """Read all that the catalogue shows.
 
     Args:
         warehouse: where tables are published; None: nothing is said of runs.
         settings: where the tables are.
         catalog: the contracts; None: the project's.
+        absent: why there is no warehouse.
+
+    Raises:
+        LumbungError: the warehouse does not answer. That nothing is published yet is no error.
     """
     catalog = catalog or Catalog()
     runs: Mapping[str, list[TableRun]] = {}
     freshness: list[Freshness] = []
-    absent = "no warehouse was asked"
     if warehouse:
         try:
             freshness = published.freshness(warehouse)
             newest = max(row.published_day for row in freshness)
             runs, absent = _runs(warehouse, newest, names_of(catalog.contracts.values())), ""
-        except LumbungError as error:
+        except published.UnpublishedError as error:
             absent = str(error)
     lineages = lineage.of_catalog(catalog)
     contracts = catalog.contracts.values()

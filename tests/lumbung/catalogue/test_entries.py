@@ -1,10 +1,10 @@
 """What the catalogue knows of tables."""
 
+import contextlib
 import json
 
 from lumbung.catalog.contract import Catalog
 from lumbung.catalogue import entries
-from lumbung.core.settings import Settings
 
 
 def test_without_a_warehouse_all_but_figures_is_there(contracts_only):
@@ -29,16 +29,11 @@ def test_without_a_warehouse_all_but_figures_is_there(contracts_only):
     ]
 
 
-def test_a_warehouse_that_is_away_is_said(tmp_path):
-    settings = Settings.of(home=tmp_path, emulator_host="http://127.0.0.1:9")
-
-    class Away:
-        def __getattr__(self, name):
-            from lumbung.core.errors import LumbungError
-
-            raise LumbungError("it does not answer", where=settings.emulator_host)
-
-    assert entries.collect(Away(), settings).absent == "http://127.0.0.1:9: it does not answer."
+def test_that_nothing_is_published_is_said(new_harness):
+    with contextlib.closing(new_harness()) as harness:
+        empty = entries.collect(harness.warehouse, harness.settings, harness.catalog)
+    assert "nothing is published yet" in empty.absent
+    assert empty.tables["dwh.dim_student"].runs == []
 
 
 def test_rows_and_checks_are_those_of_the_last_runs(with_runs):
