@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lumbung.catalogue import entries, odcs, pages
+from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.storage.warehouse import Warehouse
 
@@ -22,14 +23,18 @@ def page(warehouse: Warehouse, settings: Settings, address: str | None = None) -
         address: the table that the page is of; None: the list of all.
 
     Raises:
-        LumbungError: the table is not known.
+        LumbungError: the table is not known, or the warehouse does not answer.
     """
     collected = entries.collect(warehouse, settings)
     return pages.table(collected, address, live=True) if address else pages.index(collected, live=True)
 
 
 def data(warehouse: Warehouse, settings: Settings) -> dict[str, Any]:
-    """All that the pages show, as JSON has it, and each table's contract in the Open Data Contract Standard."""
+    """All that the pages show, as JSON has it, and each table's contract in the Open Data Contract Standard.
+
+    Raises:
+        LumbungError: the warehouse does not answer.
+    """
     collected = entries.collect(warehouse, settings)
     content = entries.to_json(collected)
     for table in content["tables"]:
@@ -44,13 +49,16 @@ def write(folder: Path, warehouse: Warehouse | None, settings: Settings) -> entr
 
     Args:
         folder: where to; it is made if it is missing.
-        warehouse: where tables are published; None: the pages say that there are no figures.
+        warehouse: where tables are published; None, or if it does not answer: the pages say that there are no figures.
         settings: where the tables are.
 
     Returns:
         What was written.
     """
-    collected = entries.collect(warehouse, settings)
+    try:
+        collected = entries.collect(warehouse, settings)
+    except LumbungError as error:
+        collected = entries.collect(None, settings, absent=str(error))
     (folder / "odcs").mkdir(parents=True, exist_ok=True)
     for address in collected.tables:
         (folder / f"{address}.html").write_text(pages.table(collected, address), encoding="utf-8")

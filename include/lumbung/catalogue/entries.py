@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from typing import Any, Literal
 from lumbung.catalog import audit, lineage, query
 from lumbung.catalog.contract import OWN_SYSTEM, Catalog, Contract, Severity
 from lumbung.catalog.lineage import ColumnAddress, TableLineage
-from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
 from lumbung.pipeline.operations import AUDIT
 from lumbung.serving import published
@@ -26,7 +26,9 @@ DAYS = 30
 """How many days back from the newest that is published runs are shown."""
 FAILED = "failed: "
 """How the note of a step that failed begins."""
-Outcome = Literal["passed", "warning", "failed"]
+FAILED_CHECK = re.compile(r"check (.+?) failed \(([0-9,]+) violations?\)", re.DOTALL)
+"""A check that failed, in such a note, see `audit.outcomes`."""
+Outcome = Literal["passed", "warning", "failed", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class TableRun:
         rows: rows written, or there already; None: none, as the task failed or skipped.
         rejected: rows rejected.
         seconds: how long the warehouse's job took.
-        checks: what came of each check.
+        checks: what came of each check by its name; where the task failed, the violations of those that failed.
         note: what else a person should know; of an error what does not quote a row, as all may read the catalogue.
         started_at: when the task began.
     """
@@ -63,7 +65,10 @@ class TableRun:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """A check and what came of it last; `outcome` is None where no run has looked yet."""
+    """A check and what came of it last.
+
+    `outcome` is `unknown` where other checks failed, as the record names only those; None where no run has looked yet.
+    """
 
     name: str
     severity: Severity
@@ -104,9 +109,14 @@ class TableEntry:
         return self.runs[0] if self.runs else None
 
     @property
-    def rows(self) -> int | None:
-        """The rows that the newest run that wrote it, or found it there, counted."""
-        return next((run.rows for run in self.runs if run.rows is not None), None)
+    def counted(self) -> TableRun | None:
+        """The newest day's run that wrote it, or found it there, and so counted its rows."""
+        return next((run for run in self.runs if run.rows is not None), None)
+
+    @property
+    def checked(self) -> TableRun | None:
+        """The newest day's run that checked it; `checks` has its results."""
+        return last_checked(self.runs)
 
     @property
     def points(self) -> list[tuple[date, int]]:
@@ -187,24 +197,33 @@ class Entries:
         return list(found)
 
 
-def collect(warehouse: Warehouse | None, settings: Settings, catalog: Catalog | None = None) -> Entries:
+def collect(
+    warehouse: Warehouse | None,
+    settings: Settings,
+    catalog: Catalog | None = None,
+    *,
+    absent: str = "no warehouse was asked",
+) -> Entries:
     """Read all that the catalogue shows.
 
     Args:
         warehouse: where tables are published; None: nothing is said of runs.
         settings: where the tables are.
         catalog: the contracts; None: the project's.
+        absent: why there is no warehouse.
+
+    Raises:
+        LumbungError: the warehouse does not answer. That nothing is published yet is no error.
     """
     catalog = catalog or Catalog()
     runs: Mapping[str, list[TableRun]] = {}
     freshness: list[Freshness] = []
-    absent = "no warehouse was asked"
     if warehouse:
         try:
             freshness = published.freshness(warehouse)
             newest = max(row.published_day for row in freshness)
             runs, absent = _runs(warehouse, newest, names_of(catalog.contracts.values())), ""
-        except LumbungError as error:
+        except published.UnpublishedError as error:
             absent = str(error)
     lineages = lineage.of_catalog(catalog)
     contracts = catalog.contracts.values()
@@ -255,6 +274,10 @@ def _runs(warehouse: Warehouse, newest: date, names: Collection[str]) -> dict[st
     )
     runs: defaultdict[str, dict[date, TableRun]] = defaultdict(dict)
     for row in rows:
+        note = row["note"] or ""
+        failed = note.startswith(FAILED)
+        # The names of checks may have quotes, which a note that is shown has not.
+        checks = dict(FAILED_CHECK.findall(note)) if failed else json.loads(row["checks"] or "{}")
         runs[row["table_name"]][row["day"]] = TableRun(
             day=row["day"],
             run_id=row["run_id"],
@@ -262,11 +285,16 @@ def _runs(warehouse: Warehouse, newest: date, names: Collection[str]) -> dict[st
             rows=row["rows_out"],
             rejected=row["rows_rejected"],
             seconds=row["seconds"],
-            checks=json.loads(row["checks"] or "{}"),
-            note=error_without_values(note, names) if (note := row["note"] or "").startswith(FAILED) else note,
+            checks=checks,
+            note=error_without_values(note, names) if failed else note,
             started_at=row["started_at"],
         )
     return {table: list(days.values()) for table, days in runs.items()}
+
+
+def last_checked(runs: Iterable[TableRun]) -> TableRun | None:
+    """The first of these runs that checked the table."""
+    return next((run for run in runs if run.checks), None)
 
 
 def results(contract: Contract, runs: list[TableRun]) -> list[CheckResult]:
@@ -277,24 +305,22 @@ def results(contract: Contract, runs: list[TableRun]) -> list[CheckResult]:
         runs: its runs, the newest first.
     """
     checks = audit.checks(contract) if contract.sql_path.exists() else {}  # of a source, bad rows are rejected
-    last = next((run for run in runs if run.checks or run.failed), None)
-    return [_result(name, check.severity, last) for name, check in checks.items()]
+    run = last_checked(runs)
+    return [_result(name, check.severity, run) for name, check in checks.items()]
 
 
 def _result(name: str, severity: Severity, run: TableRun | None) -> CheckResult:
-    """The result that a run's record has of a check: of one that failed, the run's note has it."""
+    """The result that a run's record has of a check."""
     if run is None:
         return CheckResult(name, severity)
-    failure = f"check {name} failed ("
-    if failure in run.note:
-        count = run.note.partition(failure)[2].partition(" ")[0].replace(",", "")
-        return CheckResult(name, severity, "failed", int(count))
-    said = run.checks.get(name)
-    if said is None:
-        return CheckResult(name, severity)
-    if said == audit.PASSED:
+    outcome = run.checks.get(name)
+    if outcome is None:
+        return CheckResult(name, severity, "unknown" if run.failed else None)
+    if run.failed:
+        return CheckResult(name, severity, "failed", int(outcome.replace(",", "")))
+    if outcome == audit.PASSED:
         return CheckResult(name, severity, "passed")
-    return CheckResult(name, severity, "warning", int(said.rpartition(" ")[2]))
+    return CheckResult(name, severity, "warning", int(outcome.rpartition(" ")[2]))
 
 
 def to_json(entries: Entries) -> dict[str, Any]:

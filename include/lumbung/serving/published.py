@@ -15,6 +15,10 @@ FRESHNESS = "datamart.freshness"
 NOTHING = "nothing is published yet"
 
 
+class UnpublishedError(LumbungError):
+    """There is no such table yet, or nothing in it."""
+
+
 def rows(
     warehouse: Warehouse,
     sql: str,
@@ -35,7 +39,7 @@ def rows(
         command: what publishes it.
 
     Raises:
-        LumbungError: there is no such table yet.
+        UnpublishedError: there is no such table yet.
     """
     try:
         table = warehouse.table(address)
@@ -43,7 +47,7 @@ def rows(
         records: list[dict[str, Any]] = warehouse.rows(sql.format(f"`{table}`"), *given).to_pylist()
     except MissingError as error:
         where = warehouse.dataset(address.partition(".")[0])
-        raise LumbungError(missing, where=where, remedy=f"run a day first: {command}") from error
+        raise UnpublishedError(missing, where=where, remedy=f"run a day first: {command}") from error
     return records
 
 
@@ -51,10 +55,10 @@ def freshness(warehouse: Warehouse) -> list[Freshness]:
     """What each system's published tables were built from, by system.
 
     Raises:
-        LumbungError: nothing is published yet.
+        UnpublishedError: nothing is published yet.
     """
     columns = ", ".join(field.name for field in fields(Freshness))
     records = rows(warehouse, f"SELECT {columns} FROM {{0}} ORDER BY system", FRESHNESS)
     if not records:
-        raise LumbungError(NOTHING, where=warehouse.table(FRESHNESS), remedy="run a day: lumbung run")
+        raise UnpublishedError(NOTHING, where=warehouse.table(FRESHNESS), remedy="run a day: lumbung run")
     return [Freshness(**row) for row in records]

@@ -1,12 +1,14 @@
 """A catalogue with and without figures of runs."""
 
 import contextlib
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
 from lumbung.catalog import audit
+from lumbung.catalog.contract import Catalog
 from lumbung.catalogue import entries
 from lumbung.core.errors import CheckError
 from lumbung.core.settings import Settings
@@ -14,6 +16,8 @@ from lumbung.pipeline import operations
 from lumbung.pipeline.run import Step
 from support.pipeline import sources
 
+QUOTED = "city <> 'nowhere'"
+"""A check whose name has quotes."""
 FIRST, SECOND, FAILED = date(2026, 11, 9), date(2026, 11, 10), date(2026, 11, 11)
 
 
@@ -24,16 +28,19 @@ def contracts_only(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def harness(new_harness):
+def harness(new_harness, small_catalog, tmp_path_factory):
     """Two days of enrollments are published, the second with a city that is missing; the third failed a check."""
-    with contextlib.closing(new_harness()) as harness:
+    root = shutil.copytree(small_catalog.root, tmp_path_factory.mktemp("quoted") / "sql")
+    with (root / "dwh/dim_student.yaml").open("a") as file:
+        file.write(f"  - {{expression: {QUOTED}}}\n")
+    with contextlib.closing(new_harness(catalog=Catalog(root))) as harness:
         harness.take(FIRST)
         students = sources()["student"]
         harness.fill({"student": [*students, {**students[0], "id": "s4", "city": " "}]})
         done = harness.take(SECOND)
         contract = harness.catalog["dwh.dim_student"]
         names = list(audit.checks(contract))
-        violations = [1234 if name.startswith("rows(") else 0 for name in names]
+        violations = [1234 if name.startswith("rows(") or "nowhere" in name else 0 for name in names]
         with pytest.raises(CheckError) as refused:
             audit.outcomes(contract, violations, f"{contract.address}, day {FAILED}")
         run = replace(done.run, day=FAILED, run_id="failed")

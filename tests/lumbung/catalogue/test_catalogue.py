@@ -9,6 +9,8 @@ from selenium.webdriver.common.by import By
 
 from lumbung import catalogue
 from lumbung.catalogue import entries, pages
+from lumbung.serving.read_once import ReadOnce
+from lumbung.storage.client_errors import UnavailableError
 from support import axe
 from support.browser import overflow, visit
 
@@ -126,3 +128,13 @@ def test_live_pages_and_data(harness):
     data = catalogue.data(harness.warehouse, harness.settings)
     assert data["absent"] == ""
     assert {table["odcs"]["apiVersion"] for table in data["tables"]} == {"v3.2.0"}
+
+
+def test_while_the_warehouse_is_away_files_are_written_and_live_pages_are_not(tmp_path, contracts_only):
+    settings = contracts_only.settings.replace(emulator_host="http://127.0.0.1:1")
+    warehouse = ReadOnce(settings)
+    warehouse.retry = warehouse.retry.with_timeout(1)
+    assert "does not answer" in catalogue.write(tmp_path, warehouse, settings).absent
+    for answer in (catalogue.page, catalogue.data):
+        with pytest.raises(UnavailableError, match="does not answer"):
+            answer(warehouse, settings)

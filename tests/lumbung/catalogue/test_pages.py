@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lumbung.catalogue import pages
+from lumbung.catalogue import entries, pages
 from lumbung.core.errors import LumbungError
 from lumbung.report.language import wrapped
 
@@ -76,6 +76,23 @@ def test_a_file_says_what_figures_are_absent(contracts_only, with_runs):
     page = pages.table(with_runs, "dwh.dim_student")
     assert "1,234 violations" in page
     assert "1.234 pelanggaran" in page
+
+
+def test_figures_have_the_day_of_the_run_that_they_are_of(with_runs):
+    """The newest run failed before it counted rows; in the latter case before it checked any, too."""
+    student = with_runs.tables["dwh.dim_student"]
+    away = replace(student.last, note="failed: the warehouse is away", checks={}, run_id="away")
+    runs = [away, *student.runs[1:]]
+    unchecked = replace(student, runs=runs, checks=entries.results(student.contract, runs))
+    for table, checked in ((student, student.runs[0]), (unchecked, student.runs[1])):
+        shown = replace(with_runs, tables={**with_runs.tables, table.address: table})
+        page, index = pages.table(shown, table.address), pages.index(shown)
+        assert f"</b> · {pages.day(student.runs[1].day)}</li>" in page
+        (figures,) = re.findall(rf'<li data-table="{re.escape(table.address)}">.*?<ul', index, re.DOTALL)
+        assert f'<span class="when">{pages.day(student.runs[1].day)}</span>' in figures
+        assert f'{pages.day(checked.day)}, <bdi class="id">{wrapped(checked.run_id)}</bdi>.' in page
+        assert "not checked yet" not in page
+        assert ("not known" in page) == (table is student)
 
 
 def test_both_languages_stand_side_by_side():

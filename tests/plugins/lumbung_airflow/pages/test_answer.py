@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lumbung.catalogue import entries
+from lumbung.pipeline import operations
 from lumbung_airflow.pages import answer, answers
 from support.pipeline import PipelineHarness
 
@@ -75,6 +77,19 @@ def test_a_warehouse_that_is_away_is_named(harness: PipelineHarness) -> None:
     header, _ = ask("report", {"raw": False, "live": True}, **{**of(harness), "BIGQUERY_EMULATOR_HOST": AWAY})
     assert header["problem"]["what"].startswith(f"{AWAY} does not answer")
     assert header["problem"]["remedy"] == "see that it runs, then run again"
+
+
+def test_the_catalogue_has_figures_or_is_not_made(harness: PipelineHarness) -> None:
+    done = harness.take(date(2026, 11, 9))
+    operations.load_audit(done.run)
+    operations.load_freshness(done.run)
+    away = {**of(harness), "BIGQUERY_EMULATOR_HOST": AWAY}
+    for name, options in (("catalogue", {"address": "dwh.dim_student"}), ("catalogue_data", {})):
+        header, _ = ask(name, options, **away)
+        assert header["problem"]["what"].startswith(f"{AWAY} does not answer")
+        header, body = ask(name, options, **of(harness))
+        assert header["signature"]
+        assert ("Tanpa angka" not in body) if name == "catalogue" else (json.loads(body)["absent"] == "")
 
 
 def test_where_the_machine_has_no_credentials_those_of_airflow_s_connection_are_used(tmp_path: Path) -> None:
