@@ -144,7 +144,7 @@ def _environment() -> Environment:
         "day": day,
         "moment": moment,
         "seconds": lambda value: both(lambda language: language.seconds(value)),
-        "said": lambda note: both(lambda language: notes.said(language, note)),
+        "translated": lambda note: both(lambda language: notes.translated(language, note)),
         "line": charts.line,
         "languages": LANGUAGES,
         "days_shown": DAYS,

@@ -49,7 +49,7 @@ KNOWN = (
 )
 
 
-def said(language: Language, note: str) -> Markup:
+def translated(language: Language, note: str) -> Markup:
     """A note, part by part."""
     return Markup("; ").join(_part(language, part) for part in note.split("; ") if part)
 

@@ -47,7 +47,7 @@ def render(template: str, *, live: bool, folders: Sequence[str | Path] = (), **v
     environment.filters |= {"shown": shown, "wrapped": wrapped}
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.globals |= {"bar": charts.bar, "line": charts.line, "distribution": charts.distribution}
-    environment.globals |= {"said": notes.said, "outcome": notes.outcome}
+    environment.globals |= {"translated": notes.translated, "outcome": notes.outcome}
     environment.globals |= {"languages": LANGUAGES, "bars_shown": BARS_SHOWN, "days_drawn": DAYS_DRAWN}
     environment.globals |= {"live": live, "root": ""}
     if not live:

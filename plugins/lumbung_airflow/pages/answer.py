@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lumbung.report.run_data import RunData
     from lumbung.storage.warehouse import Warehouse
 
-AUDIT_DAYS = 30  # whose records are looked at before an answer is made anew: those that the catalogue shows
+AUDIT_DAYS = 30  # whose records are looked at before an answer is made again: those that the catalogue shows
 HTML, JSON, CSV = "text/html; charset=utf-8", "application/json", "text/csv; charset=utf-8"
 TIMES = ("started_at", "ended_at")
 # Should the API server be killed, this ends by itself.

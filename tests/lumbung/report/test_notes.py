@@ -1,9 +1,9 @@
-"""What tasks note, said in both languages."""
+"""What tasks note, in both languages."""
 
 import pytest
 
 from lumbung.report.language import Language
-from lumbung.report.notes import outcome, said
+from lumbung.report.notes import outcome, translated
 
 ID, EN = Language("id"), Language("en")
 
@@ -37,11 +37,14 @@ ID, EN = Language("id"), Language("en")
     ],
 )
 def test_known_notes_are_in_both_languages(note: str, indonesian: str, english: str) -> None:
-    assert (said(ID, note), said(EN, note)) == (indonesian, english)
+    assert (translated(ID, note), translated(EN, note)) == (indonesian, english)
 
 
 def test_other_notes_are_marked_as_english() -> None:
-    assert said(ID, "2 days; <b>new</b>") == '<bdi lang="en">2 days</bdi>; <bdi lang="en">&lt;b&gt;new&lt;/b&gt;</bdi>'
+    assert (
+        translated(ID, "2 days; <b>new</b>")
+        == '<bdi lang="en">2 days</bdi>; <bdi lang="en">&lt;b&gt;new&lt;/b&gt;</bdi>'
+    )
 
 
 def test_what_came_of_a_check() -> None:
