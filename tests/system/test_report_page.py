@@ -177,6 +177,15 @@ def test_a_day_is_picked(browser: webdriver.Chrome, address: str) -> None:
     assert browser.find_element(By.CLASS_NAME, "tip").text == "20 November 2026: 45"
 
 
+def test_a_bar_says_its_share(browser: webdriver.Chrome, address: str) -> None:
+    visit(browser, f"{address}/clean.html", 1200)
+    for name, share in (("category", "62,2 % dari semua pendaftaran"), ("top-mentor", "27,0 % dari semua pendaftaran")):
+        row = browser.find_element(By.CSS_SELECTOR, f"article[lang=id] ul[data-table=pinter_skuy-{name}] li")
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", row)
+        webdriver.ActionChains(browser).move_to_element(row).perform()
+        assert browser.find_element(By.CLASS_NAME, "tip").text == share
+
+
 def saved(browser: webdriver.Chrome, folder: Path, fold: WebElement, name: str) -> list[list[str]]:
     """What a table's CSV has."""
     downloads = {"behavior": "allow", "downloadPath": f"{folder}"}
