@@ -59,22 +59,26 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
             exclusive(settings.home),
             services.running(settings) as addresses,
             _running(settings, prepare(settings, addresses, _port())) as stack,
-            announced(settings.home, stack.address),
         ):
             stack.launch("triggerer")  # nothing waits for it
-            say(f"Airflow: {stack.address.url}  user: {stack.address.user}  password: {stack.address.password}")
-            passwords = airflow_passwords.passwords(settings.home)
-            for user, role in settings.airflow_roles.items():
-                if user != stack.address.user:
-                    say(f"Also user: {user} ({role})  password: {passwords[user]}")
-            say("Ctrl-C stops it.")
-            while True:
-                time.sleep(1)
-                stack.check()
+            with announced(settings.home, stack.address):
+                _say_users(settings, stack.address, say)
+                say("Ctrl-C stops it.")
+                while True:
+                    time.sleep(1)
+                    stack.check()
     except KeyboardInterrupt:
         say("Stopped.")
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _say_users(settings: Settings, address: Address, say: Callable[[str], None]) -> None:
+    say(f"Airflow: {address.url}  user: {address.user}  password: {address.password}")
+    passwords = airflow_passwords.passwords(settings.home)
+    for user, role in settings.airflow_roles.items():
+        if user != address.user:
+            say(f"Also user: {user} ({role})  password: {passwords[user]}")
 
 
 @contextlib.contextmanager

@@ -111,7 +111,7 @@ class Language:
 
     def share(self, part: int, total: int) -> str:
         """A part as a percentage: 12,5 % or 12.5 %."""
-        percent = f"{100 * part / total:.1f} %"
+        percent = f"{100 * part / (total or 1):.1f} %"
         return percent.replace(".", ",") if self.code == "id" else percent
 
     def day(self, value: date) -> str:

@@ -42,7 +42,7 @@ def test_up_serves_refuses_a_second_and_leaves_nothing(settings: Settings, runni
         api.trigger("absent", {})
 
     ours = airflow_home.sessions(settings)
-    assert len(ours) == 3
+    assert len(ours) == 4
     command.send_signal(signal.SIGTERM)
     assert command.wait(60) == 0
     assert not airflow_home.left(ours)
