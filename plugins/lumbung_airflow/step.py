@@ -63,6 +63,7 @@ class StepOperator(BaseOperator):
         """Do the step and keep what it did."""
         from lumbung.pipeline.operations import record
         from lumbung.pipeline.run import Step
+        from lumbung.serving.schema import FAILED
         from lumbung.storage import console
 
         began = datetime.now(UTC)
@@ -71,7 +72,7 @@ class StepOperator(BaseOperator):
             try:
                 step = self.step(run, context)
             except LumbungError as error:
-                record(run, self._name(context), began, Step(table=self.table, note=f"failed: {error}"))
+                record(run, self._name(context), began, Step(table=self.table, note=f"{FAILED}{error}"))
                 raise
             record(run, self._name(context), began, step)
             self.done = run, step

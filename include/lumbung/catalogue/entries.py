@@ -18,14 +18,12 @@ from lumbung.core.settings import Settings
 from lumbung.pipeline.operations import AUDIT
 from lumbung.serving import published
 from lumbung.serving.reasons import error_without_values, names_of
-from lumbung.serving.schema import Freshness
+from lumbung.serving.schema import FAILED, Freshness
 from lumbung.storage.warehouse import Warehouse
 from lumbung.systems.registry import all_systems
 
 DAYS = 30
 """How many days back from the newest that is published runs are shown."""
-FAILED = "failed: "
-"""How the note of a step that failed begins."""
 FAILED_CHECK = re.compile(r"check (.+?) failed \(([0-9,]+) violations?\)", re.DOTALL)
 """A check that failed, in such a note, see `audit.outcomes`."""
 Outcome = Literal["passed", "warning", "failed", "unknown"]
@@ -210,10 +208,10 @@ def collect(
         warehouse: where tables are published; None: nothing is said of runs.
         settings: where the tables are.
         catalog: the contracts; None: the project's.
-        absent: why there is no warehouse.
+        absent: why the warehouse's figures are missing.
 
     Raises:
-        LumbungError: the warehouse does not answer. That nothing is published yet is no error.
+        LumbungError: the warehouse does not answer. Where nothing is published yet, `absent` says so.
     """
     catalog = catalog or Catalog()
     runs: Mapping[str, list[TableRun]] = {}

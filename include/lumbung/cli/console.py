@@ -18,6 +18,7 @@ from rich.table import Table
 from lumbung.core.settings import variable
 from lumbung.serving.contract_schema import ContractAnswers
 from lumbung.serving.schema import (
+    FAILED,
     Accounting,
     CleanedDay,
     DailyCount,
@@ -86,7 +87,7 @@ def tasks(instances: Iterable[dict[str, Any]], records: dict[str, dict[str, Any]
     rows = []
     for task in instances:
         step = records.get(task["task_id"], {})
-        note = "" if step.get("note", "").startswith("failed: ") else step.get("note", "")
+        note = "" if step.get("note", "").startswith(FAILED) else step.get("note", "")
         rows.append(
             (
                 MARKS.get(task["state"], escape(str(task["state"]).replace("_", " "))),

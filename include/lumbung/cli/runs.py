@@ -17,6 +17,7 @@ from lumbung.cli import console
 from lumbung.core import day as business_day
 from lumbung.core.errors import LumbungError
 from lumbung.core.settings import Settings
+from lumbung.serving.schema import FAILED
 
 if TYPE_CHECKING:
     from lumbung.local.services import Services
@@ -184,7 +185,7 @@ def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str
         return run_id, []
     failed = [_task_name(t["task_id"], t["map_index"]) for t in instances if t["state"] == "failed"]
     records = _records(settings, day, run_id)
-    failures = [records.get(task, {}).get("note", "failed").removeprefix("failed: ") for task in failed]
+    failures = [records.get(task, {}).get("note", "failed").removeprefix(FAILED) for task in failed]
     return run_id, failures or ["the run failed"]
 
 

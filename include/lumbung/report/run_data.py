@@ -14,9 +14,9 @@ from lumbung.core.settings import Settings
 from lumbung.pipeline import operations
 from lumbung.pipeline.system import SnapshotSystem, System
 from lumbung.report import run_sources
-from lumbung.report.run_sources import FAILED, ReasonCount, SourceRows
+from lumbung.report.run_sources import ReasonCount, SourceRows
 from lumbung.serving.reasons import error_without_values, names_of
-from lumbung.serving.schema import RejectedRow, Result
+from lumbung.serving.schema import FAILED, RejectedRow, Result
 from lumbung.storage import console, state
 from lumbung.storage.lake import Lake
 from lumbung.systems.registry import by_dag

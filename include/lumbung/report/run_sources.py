@@ -18,11 +18,11 @@ from lumbung.pipeline.rejects import RejectedFile
 from lumbung.pipeline.snapshot import Snapshot, Version
 from lumbung.pipeline.system import SnapshotSystem, System
 from lumbung.serving.reasons import without_values
-from lumbung.serving.schema import RejectedRow, Result
+from lumbung.serving.schema import FAILED, RejectedRow, Result
 from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import newest
 
-FAILED, REFUSED = "failed: ", "refused"
+REFUSED = "refused"
 RAW_ROWS = 100
 _EXTRACT = "extract."
 _GENERATION = re.compile(r"\bgeneration ([0-9]+)")

@@ -16,7 +16,7 @@ NOTHING = "nothing is published yet"
 
 
 class UnpublishedError(LumbungError):
-    """There is no such table yet, or nothing in it."""
+    """The table does not exist yet, or is empty."""
 
 
 def rows(
@@ -39,7 +39,7 @@ def rows(
         command: what publishes it.
 
     Raises:
-        UnpublishedError: there is no such table yet.
+        UnpublishedError: the table does not exist yet.
     """
     try:
         table = warehouse.table(address)

@@ -12,6 +12,9 @@ from typing import Any
 
 from lumbung.serving.page_table import PageTable
 
+FAILED = "failed: "
+"""How the note of a step that failed begins."""
+
 
 @dataclass(frozen=True)
 class Result:

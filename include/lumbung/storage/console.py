@@ -10,7 +10,7 @@ CONSOLE = "https://console.cloud.google.com/bigquery"
 
 
 def table_url(settings: Settings, address: str) -> str | None:
-    """A table; None: there is no console for a local server.
+    """A table; None: a local server has no console.
 
     Args:
         settings: name the project.
@@ -25,7 +25,7 @@ def table_url(settings: Settings, address: str) -> str | None:
 
 
 def job_url(settings: Settings, job_id: str) -> str | None:
-    """A job; None: there is no console for a local server.
+    """A job; None: a local server has no console.
 
     Args:
         settings: name the project and its location.

@@ -87,7 +87,7 @@ class Answer:
 
 
 class Problem(Exception):  # noqa: N818 - shown to a reader, as a `LumbungError` is
-    """Why there is no answer.
+    """Why an answer is missing.
 
     Args:
         what: what happened.
@@ -138,7 +138,7 @@ class Answers:
     _lake_slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LAKE_PROCESSES))
 
     async def get(self, question: Question, volatile: Mapping[str, Any] | None = None) -> Answer:
-        """The answer as of now, or the last one with the reason why there is no newer one.
+        """The answer as of now, or the last one with the reason why it is not newer.
 
         Args:
             question: what is asked.

@@ -72,7 +72,7 @@ async def refuse(request: Request, error: HTTPException) -> Response:
 
 @app.exception_handler(Problem)
 async def explain(request: Request, problem: Problem) -> Response:
-    """Say why there is no answer."""
+    """Say why the answer is missing."""
     if _is_page(request):
         return HTMLResponse(frame.problem_page(problem, request.scope.get("root_path", "")), 503)
     detail = {"detail": problem.what, "where": problem.where, "remedy": problem.remedy}
