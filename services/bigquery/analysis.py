@@ -22,6 +22,7 @@ from sqlglot import exp
 
 from bigquery import originals
 from bigquery.kept_analyses import KeptAnalyses
+from bigquery.nameless import nameless
 from lumbung.googlesql import analyzer
 from lumbung.googlesql.errors import GoogleSqlError, MissingEngineError, NotJudgedError
 
@@ -37,6 +38,8 @@ OF_THE_SERVICE = re.compile(
 # Types that DuckDB casts to as BigQuery coerces; a result of another type keeps the one it has.
 COERCED = {"STRING", "INT64", "FLOAT64", "NUMERIC", "BOOL", "DATE", "TIME", "DATETIME", "TIMESTAMP", "JSON"}
 BYTES_LITERAL = re.compile(r"""\b(b|rb|br)['"]""", re.IGNORECASE)  # or a text that ends in these letters
+
+NAMES_MATTER = "names matter"
 
 
 class NotAnalysedError(Exception):
@@ -71,13 +74,12 @@ class Analysis:
         try:
             parameters = tuple(parameter_types(config.queryParameters or []))
             with self._lock:
-                if (paths := self._kept.get("tables", sql)) is None:
-                    paths = sorted(".".join(path) for path in analyzer.tables(sql))
-                    self._kept.put(paths, "tables", sql)
-                known = {path: table_columns(path, context) for path in paths}
-                if (columns := self._kept.get("columns", sql, parameters, known)) is None:
+                question, paths = self._asked(sql)
+                known = {path: table_columns(path, context) for path in paths.values()}
+                about = [question, parameters, {stand_in: known[path] for stand_in, path in paths.items()}]
+                if (columns := self._kept.get("columns", *about)) is None:
                     columns = self._analyse(sql, parameters, known)
-                    self._kept.put(columns, "columns", sql, parameters, known)
+                    self._kept.put(columns, "columns", *about)
                 return tuple((name, kind) for name, kind in columns)
         except (NotAnalysedError, NotJudgedError):
             return None
@@ -89,6 +91,24 @@ class Analysis:
                 return None
             place = f" at [{error.line}:{error.column}]" if error.line else ""
             raise BigQueryError("invalidQuery", f"{error.message}{place}") from error
+
+    def _asked(self, sql: str) -> tuple[str, dict[str, str]]:
+        """The query as its answers are kept, and the paths of its tables by how they are written in that.
+
+        Without the names of its tables, unless one of these is not a table's.
+        """
+        question, names = nameless(sql)
+        if (kept := self._kept.get("tables", question)) is None:
+            stand_ins = {name: stand_in for stand_in, name in names.items()}
+            found = {".".join(path) for path in analyzer.tables(sql)}
+            kept = sorted(stand_ins.get(path, path) for path in found) if found >= stand_ins.keys() else NAMES_MATTER
+            self._kept.put(kept, "tables", question)
+        if kept != NAMES_MATTER:
+            return question, {path: names.get(path, path) for path in kept}
+        if (paths := self._kept.get("tables", NAMES_MATTER, sql)) is None:
+            paths = sorted(".".join(path) for path in analyzer.tables(sql))
+            self._kept.put(paths, "tables", NAMES_MATTER, sql)
+        return sql, {path: path for path in paths}
 
     def _analyse(self, sql: str, parameters: Columns, known: dict[str, Columns]) -> Columns:
         if self._catalogue is None or self._tables != known:  # a new one takes 10 ms

@@ -17,6 +17,7 @@ from local_bigquery.engine.database import quote
 
 from bigquery import originals, records
 from bigquery.locks import write_lake
+from bigquery.threads import THREADS
 
 EXPIRY_INTERVAL_SECONDS = 60
 RESULT_SECONDS, JOB_SECONDS = 600, 24 * 3600
@@ -82,7 +83,7 @@ class Expirer:
         self._next_time = 0.0  # monotonic, in seconds
 
     def run_job(self, *args: Any) -> None:
-        """Run a job, and expire history if that is due. In place of `runner._execute`."""
+        """Run a job, and expire history and look for large tables if that is due. In place of `runner._execute`."""
         originals.run_job(*args)
         with self._lock:
             if time.monotonic() < self._next_time:
@@ -90,6 +91,7 @@ class Expirer:
             self._next_time = time.monotonic() + EXPIRY_INTERVAL_SECONDS
         try:
             expire(time.time())
+            THREADS.fit()
         except duckdb.Error:  # the job itself has ended well, and the next expiry comes soon
             traceback.print_exc()
 

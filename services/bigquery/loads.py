@@ -15,6 +15,7 @@ from local_bigquery.jobs import load
 from local_bigquery.jobs.storage import literal
 
 from bigquery import misfits, originals
+from bigquery.threads import THREADS
 
 # The file that was uploaded with the job that this thread runs.
 UPLOAD: contextvars.ContextVar[str | None] = contextvars.ContextVar("UPLOAD", default=None)
@@ -22,6 +23,8 @@ UPLOAD: contextvars.ContextVar[str | None] = contextvars.ContextVar("UPLOAD", de
 PLAIN_TYPES = {"VARCHAR", "BIGINT", "DATE"}
 # From this size in bytes on, an uploaded file is taken over; a smaller one's rows are written just as fast.
 TAKEN_BYTES = 1 << 20
+# From this size in bytes on, an uploaded file may hold more rows than one thread reads at a time.
+LARGE_BYTES = 1 << 20
 
 
 def run(cursor: Any, config: Any, upload: str | None) -> Any:
@@ -32,6 +35,8 @@ def run(cursor: Any, config: Any, upload: str | None) -> Any:
         config: the job's configuration.
         upload: the file that was uploaded with the job; None where it names addresses.
     """
+    if upload is None or Path(upload).stat().st_size >= LARGE_BYTES:
+        THREADS.use_all()
     token = UPLOAD.set(upload)
     try:
         return load.run(cursor, config, upload and glob.escape(upload))

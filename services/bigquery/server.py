@@ -45,6 +45,7 @@ from bigquery import (
 )
 from bigquery.cache import CACHE
 from bigquery.locks import LAKE, locked, reading_cursor, write_lake, writing
+from bigquery.threads import THREADS
 
 EXTENSIONS = ("ducklake", "icu", "spatial")
 
@@ -147,6 +148,7 @@ def main() -> None:
         sys.exit(f"Cannot open {settings.data_dir}: {str(error).splitlines()[0]}")
     recovery.fail_unfinished_jobs()
     recovery.forget_missing_tables()
+    THREADS.start()
     # The Storage API's gRPC server is not started: the clients read with create_bqstorage_client=False.
     restart.RESTARTER.serve(listener, args.jobs_per_start)
 
