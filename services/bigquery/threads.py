@@ -5,7 +5,6 @@ and on DuckLake's own, that takes more than the step. On a busy machine the wait
 """
 
 import threading
-from typing import Any
 
 from local_bigquery.engine import database
 from local_bigquery.engine.database import quote
@@ -42,13 +41,14 @@ class Threads:
                 self._are_all = True
 
 
-def has_large_file(project: str) -> Any:
+def has_large_file(project: str) -> bool:
     """Return whether a table of a project has a file that several threads can read at a time."""
-    return database.fetch(
+    found = database.fetch(
         f"SELECT 1 FROM {quote(f'__ducklake_metadata_{project}')}.ducklake_data_file"
         " WHERE record_count > $1 AND end_snapshot IS NULL LIMIT 1",
         [ROWS_AT_ONCE],
     )
+    return bool(found)
 
 
 THREADS = Threads()
