@@ -18,12 +18,21 @@ from selenium.webdriver import Chrome
 from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
 from lumbung.pipeline.snapshot import DataFile
-from support import azurite_server, bigquery_process, elasticsearch_server, registry_server, source_database, stream
+from support import (
+    azurite_server,
+    bigquery_process,
+    elasticsearch_server,
+    prepared_home,
+    registry_server,
+    source_database,
+    stream,
+)
 from support.browser import MissingError as BrowserMissingError
 from support.browser import running as running_browser
 from support.contracts_harness import ContractsHarness
 from support.models_harness import ModelsHarness
 from support.pipeline import PipelineHarness
+from support.prepared_home import Databases
 from support.tweet_harness import TweetHarness
 
 # Tables that runs of other systems load.
@@ -102,6 +111,13 @@ def source_server() -> Iterator[Postgres]:
     """A running PostgreSQL, as `lumbung up` starts it."""
     with source_database.running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The databases of a home that has never run."""
+    with prepared_home.databases() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
