@@ -21,6 +21,7 @@ from lumbung.pipeline.snapshot import DataFile
 from support import (
     azurite_server,
     bigquery_process,
+    distribution,
     elasticsearch_server,
     prepared_home,
     registry_server,
@@ -45,9 +46,14 @@ StartBigQuery = Callable[..., tuple[subprocess.Popen[bytes], str]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the whole runs first: at the end, when workers wait for each other, only short files are left."""
-    system = Path(__file__).with_name("system")
-    items.sort(key=lambda item: not item.path.is_relative_to(system))
+    """Put the tests in order."""
+    items.sort(key=distribution.order)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> distribution.Scheduling | None:
+    """How workers get their tests, with `--dist loadfile`."""
+    return distribution.Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def free_port() -> int:
