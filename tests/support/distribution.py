@@ -10,7 +10,8 @@ from xdist.scheduler import LoadFileScheduling
 TESTS = Path(__file__).parents[1]
 # Folders whose files share a server that takes long to start, or keeps a core busy from then on: one worker starts it.
 TOGETHER = ("lumbung/spark/", "plugins/lumbung_airflow/pages/")
-FIRST, LAST = ("system/",), ("plugins/lumbung_airflow/pages/", "dags/", "docs/", "infra/", "tools/")
+FIRST = ("system/",)
+LAST = ("plugins/lumbung_airflow/pages/", "faults/", "sql/", "infra/", "dags/", "docs/", "tools/")
 
 
 class Scheduling(LoadFileScheduling):
@@ -25,7 +26,7 @@ def order(item: pytest.Item) -> int:
     """Where a test comes in the order, beside others of its kind.
 
     The whole runs are first: at the end, when workers wait for each other, only short files are left. Airflow with the
-    pages comes late, as it works until the session ends.
+    pages comes late, as it works until the session ends; what follows keeps the other worker busy for as long.
     """
     path = item.path.relative_to(TESTS).as_posix()
     if path.startswith(FIRST):
