@@ -8,7 +8,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 TESTS = Path(__file__).parents[1]
-# Folders whose files share a server that takes long to start, or keeps a core busy from then on: one worker starts it.
+# Folders whose files share a server that takes long to start: one worker starts it.
 TOGETHER = ("lumbung/spark/", "plugins/lumbung_airflow/pages/")
 FIRST = ("system/",)
 LAST = ("plugins/lumbung_airflow/pages/", "faults/", "sql/", "infra/", "dags/", "docs/", "tools/")
