@@ -18,12 +18,22 @@ from selenium.webdriver import Chrome
 from lumbung.catalog.contract import SQL_ROOT, Catalog
 from lumbung.local.postgres import Postgres
 from lumbung.pipeline.snapshot import DataFile
-from support import azurite_server, bigquery_process, elasticsearch_server, registry_server, source_database, stream
+from support import (
+    azurite_server,
+    bigquery_process,
+    distribution,
+    elasticsearch_server,
+    prepared_home,
+    registry_server,
+    source_database,
+    stream,
+)
 from support.browser import MissingError as BrowserMissingError
 from support.browser import running as running_browser
 from support.contracts_harness import ContractsHarness
 from support.models_harness import ModelsHarness
 from support.pipeline import PipelineHarness
+from support.prepared_home import Databases
 from support.tweet_harness import TweetHarness
 
 # Tables that runs of other systems load.
@@ -36,9 +46,14 @@ StartBigQuery = Callable[..., tuple[subprocess.Popen[bytes], str]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the whole runs first: at the end, when workers wait for each other, only short files are left."""
-    system = Path(__file__).with_name("system")
-    items.sort(key=lambda item: not item.path.is_relative_to(system))
+    """Put the tests in order."""
+    items.sort(key=distribution.order)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> distribution.Scheduling | None:
+    """How workers get their tests, with `--dist loadfile`."""
+    return distribution.Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def free_port() -> int:
@@ -102,6 +117,13 @@ def source_server() -> Iterator[Postgres]:
     """A running PostgreSQL, as `lumbung up` starts it."""
     with source_database.running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The databases of a home that has never run."""
+    with prepared_home.databases() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

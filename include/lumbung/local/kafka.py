@@ -117,6 +117,8 @@ class Kafka(Server):
             "group.consumer.min.heartbeat.interval.ms": "1000",
             "group.consumer.heartbeat.interval.ms": "1000",
             "log.cleaner.dedupe.buffer.size": str(8 << 20),
+            # Not twice a second, as no other controller could lag behind this one.
+            "metadata.max.idle.interval.ms": "10000",
         }
 
     def _write(self, properties: Mapping[str, str], name: str = "server.properties") -> Path:

@@ -6,12 +6,13 @@ from lumbung.core.settings import Settings
 from lumbung.local import services
 from lumbung.local.services import Services
 from support import airflow_home
+from support.prepared_home import Databases
 
 
 @pytest.fixture(scope="module")
-def settings() -> Iterator[Settings]:
+def settings(databases: Databases) -> Iterator[Settings]:
     """A home with a throw-away DAG."""
-    with airflow_home.created() as settings:
+    with airflow_home.created(databases) as settings:
         yield settings
 
 

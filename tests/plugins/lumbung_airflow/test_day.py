@@ -71,14 +71,14 @@ class Today:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory):
+def stack(tmp_path_factory, databases):
     home = tmp_path_factory.mktemp("airflow")
     (home / "dags").mkdir()
     # Only `routes` has scheduled runs; those of the backfilled ones begin in the future. `tested` stays paused:
     # else the scheduler takes part in a run of `dags test`. For a logical date before a DAG's start, no task is run.
     starts = dict.fromkeys(("routes", "tested"), at(ago(30), 0)) | dict.fromkeys(BACKFILLED, at(FUTURE, 0))
     (home / "dags" / "routes.py").write_text(DAG_FILE.format(starts=starts))
-    stack = AirflowStack(home, home / "dags", {"DAYS": str(home / "days.jsonl")})
+    stack = AirflowStack(home, home / "dags", databases, {"DAYS": str(home / "days.jsonl")})
     try:
         stack.start()
         for dag in ("routes", *BACKFILLED):
