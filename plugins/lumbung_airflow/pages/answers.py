@@ -33,6 +33,8 @@ FIRST = ("report", "report_data")
 QUEUED = 32
 """How many answers wait for a process at most."""
 KEPT_BYTES, KEPT_BYTES_OF_ONE = 16_000_000, 2_000_000
+LATE_PROBLEM_SECONDS = 30.0
+"""How long a problem that came when nobody waited any more is kept for the next reader, who would else never see it."""
 
 PLUGINS = Path(__file__).resolve().parents[2]
 INCLUDE = PLUGINS.parent / "include"
@@ -131,6 +133,7 @@ class Answers:
 
     command: Sequence[str] = COMMAND
     _kept: OrderedDict[Question, Answer] = field(default_factory=OrderedDict)
+    _late_problems: dict[Question, tuple[Problem, float]] = field(default_factory=dict)  # monotonic, in seconds
     _queued: dict[Question, Flight] = field(default_factory=dict)
     _locks: WeakValueDictionary[Question, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES))
@@ -155,6 +158,10 @@ class Answers:
             raise
 
     async def _newest(self, question: Question, volatile: Mapping[str, Any]) -> Answer:
+        if late := self._late_problems.pop(question, None):
+            problem, came_at = late
+            if time.monotonic() < came_at + LATE_PROBLEM_SECONDS:
+                raise problem
         # One that has begun may have read what was published before this reader came. So it joins the next.
         flight = self._queued.get(question)
         if flight is None:
@@ -185,7 +192,12 @@ class Answers:
         async with self._locks.setdefault(question, asyncio.Lock()), self._process_of(question.name):
             del self._queued[question]
             kept = self._kept.get(question)
-            answer = await self._answer(flight, kept)
+            try:
+                answer = await self._answer(flight, kept)
+            except Problem as problem:
+                if not flight.readers:
+                    self._keep_late(question, problem)
+                raise
             if len(answer.body) <= KEPT_BYTES_OF_ONE:
                 self._keep(question, answer)
             return answer
@@ -207,6 +219,11 @@ class Answers:
         self._kept.move_to_end(question)
         while sum(len(kept.body) for kept in self._kept.values()) > KEPT_BYTES:
             self._kept.popitem(last=False)
+
+    def _keep_late(self, question: Question, problem: Problem) -> None:
+        now = time.monotonic()
+        fresh = {key: late for key, late in self._late_problems.items() if now < late[1] + LATE_PROBLEM_SECONDS}
+        self._late_problems = {**fresh, question: (problem, now)}
 
     async def _answer(self, flight: Flight, kept: Answer | None) -> Answer:
         """What a process says: a line of JSON, and the body.

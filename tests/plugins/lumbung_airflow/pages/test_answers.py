@@ -163,6 +163,26 @@ def test_a_reader_does_not_wait_for_long_and_a_process_is_killed(world: World, m
     asyncio.run(read())
 
 
+def test_a_problem_that_comes_late_is_what_the_next_reader_gets(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read() -> None:
+        world.publish("1", wait=True)
+        monkeypatch.setattr(module, "READER_SECONDS", 0.2)
+        with pytest.raises(Problem, match="not there after 0 seconds"):
+            await world.answers.get(QUESTION)
+        await world.running(1)
+        world.publish("1", problem=True)
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
+        with pytest.raises(Problem, match="it is away"):
+            await world.answers.get(QUESTION)
+        assert world.runs == 1
+        # It is said once: who asks again may have repaired it.
+        monkeypatch.setattr(module, "READER_SECONDS", 600)
+        world.publish("2")
+        assert bodies([await world.answers.get(QUESTION)]) == {"report 2"}
+
+    asyncio.run(read())
+
+
 def test_few_processes_run_at_the_same_time(world: World) -> None:
     async def read() -> None:
         world.publish("1", wait=True)
