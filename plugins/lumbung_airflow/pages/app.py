@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from lumbung.core.policy import SAME_SERVER, content_policy
 from lumbung.systems.registry import all_systems
 from lumbung_airflow.pages import access, frame
 from lumbung_airflow.pages.access import SeesRawRows, SeesRawRowsOfRun
@@ -29,10 +30,7 @@ STATIC = {
 }
 TABLES = frozenset(f"{path.parent.name}.{path.stem}" for path in (INCLUDE / "sql").glob("*/*.yaml"))
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    ),
+    "Content-Security-Policy": content_policy(SAME_SERVER, SAME_SERVER, "connect-src 'self'", "frame-ancestors 'self'"),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
