@@ -42,7 +42,7 @@ def _read(dag_id: str, run_id: str) -> dict[str, Any]:
     try:
         day = resolve(run, (run.conf or {}).get("day"))
     except LumbungError as error:
-        raise Problem(error.what, error.where, error.remedy) from None
+        raise Problem.of(error) from None
     return {
         "dag_id": dag_id,
         "run_id": run_id,
