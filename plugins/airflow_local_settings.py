@@ -4,11 +4,14 @@ In the scheduler it loads what tasks will need: LocalExecutor forks their proces
 import the same modules and parse the same queries again, which takes longer than most tasks' work. The processes that
 watch over tasks are forked from it, too: they are made to notice at once that a task has ended.
 
-In every process that makes runs it gives them their business day.
+In every process that makes runs it gives them their business day. Where OpenLineage's events are sent, it is by a way
+that no receiver can hold up.
 """
 
 import contextlib
 import importlib
+import json
+import os
 import sys
 from typing import Any
 
@@ -53,6 +56,8 @@ def notice_exits() -> None:
 
 
 creation.listen()
+if os.environ.get("OPENLINEAGE_URL"):
+    os.environ.setdefault("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps({"type": "lumbung_airflow.receiver.Receiver"}))
 if "scheduler" in sys.argv:
     notice_exits()
     for module in TASK_MODULES:

@@ -39,12 +39,7 @@ def name_day(run: Any) -> bool:
         Whether it has one.
     """
     try:
-        day = resolve(
-            param=(run.conf or {}).get("day"),
-            partition_key=run.partition_key,
-            logical_date=run.logical_date,
-            run_after=run.run_after,
-        )
+        day = resolve(run, (run.conf or {}).get("day"))
     except LumbungError:
         return False
     run.partition_key = f"{day}"

@@ -17,13 +17,7 @@ def run_day(context: Context) -> date:
     Raises:
         StepFailedError: the run is for no day or for one in the future; a retry would not fix that.
     """
-    run = context["dag_run"]
     try:
-        return resolve(
-            param=context["params"].get("day"),
-            partition_key=run.partition_key,
-            logical_date=run.logical_date,
-            run_after=run.run_after,
-        )
+        return resolve(context["dag_run"], context["params"].get("day"))
     except LumbungError as error:
         raise failure(error) from None

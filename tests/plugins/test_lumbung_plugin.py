@@ -9,10 +9,13 @@ from support.airflow_stack import ROOT
 
 SCRIPT = """
 import json, sys
+from lumbung.systems.registry import all_systems
 from lumbung_plugin import LumbungPlugin
 plugin = LumbungPlugin()
 before = [name for name in sys.modules if name.startswith("lumbung_airflow.pages")]
 apps, views = plugin.fastapi_apps, plugin.external_views
+for system in all_systems():
+    system.drill()
 heavy = [name for name in ("duckdb", "google.cloud.bigquery", "pyarrow", "sqlglot") if name in sys.modules]
 print(json.dumps([before, heavy, [app["url_prefix"] for app in apps], views]))
 """

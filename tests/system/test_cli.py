@@ -139,6 +139,11 @@ def test_a_changed_source_shows_at_once_and_a_refused_one_changes_nothing(make_h
     assert "Traceback" not in refused.stderr
     assert home.json("answers", "--json") == after
 
+    (home.data / "course.json").write_text("")
+    lines = home.call("run").stderr.strip().splitlines()
+    assert lines[0].endswith(": 2 tasks failed; nothing of this run was published")
+    assert sorted(line.split(": ")[0] for line in lines[1:]) == ["  extract.course", "  extract.mentor"]
+
 
 def test_a_source_and_a_table_are_added_by_files_alone(make_home: Make, tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]

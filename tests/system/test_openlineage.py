@@ -1,7 +1,11 @@
 """OpenLineage's events of a run, as a receiver gets them."""
 
+import contextlib
 import importlib
 import pkgutil
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +25,36 @@ def events(make_home) -> list[Event]:
     with posts() as (url, received):
         home.run("run", OPENLINEAGE_URL=url.removesuffix("/hook"))
     return received
+
+
+@pytest.fixture
+def silent() -> Iterator[tuple[str, list[socket.socket]]]:
+    """A receiver that takes connections and says nothing: its address, and the connections that came."""
+    taken: list[socket.socket] = []
+
+    def take() -> None:
+        with contextlib.suppress(OSError):  # it is closed
+            while True:
+                taken.append(server.accept()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=take, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", taken
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for connection in taken:
+        connection.close()
+
+
+def test_a_receiver_that_hangs_is_asked_once_a_minute_and_not_by_each_task(make_home, silent) -> None:
+    url, taken = silent
+    home, began = make_home(), time.monotonic()
+    home.run("run", OPENLINEAGE_URL=url)
+    minutes = (time.monotonic() - began) / 60
+    assert 1 <= len(taken) <= 1 + minutes, "of more than 60 events"
+    (log,) = (home.folder / "logs").glob("run-*.log")
+    assert f"OPENLINEAGE_URL: {url} did not answer at" in log.read_text()
 
 
 def complete(events: list[Event], task: str) -> Event:

@@ -8,14 +8,14 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from lumbung.catalogue import drawing
 from lumbung.catalogue.entries import DAYS, Entries, TableEntry
 from lumbung.core.errors import LumbungError
-from lumbung.report import charts, notes, page
-from lumbung.report.language import LANGUAGES, Language, shown, wrapped
+from lumbung.report import notes, page
+from lumbung.report.language import LANGUAGES, Language
 
 FOLDER = Path(__file__).parent
 STATIC = ("catalogue.css", "catalogue.js")
@@ -112,14 +112,11 @@ def moment(value: datetime) -> Markup:
 
 
 def _render(template: str, entries: Entries, *, live: bool, root: str, **values: object) -> str:
-    style, script = _inside()
+    values |= {} if live else page.inlined(*_inside())
     values |= {
         "entries": entries,
         "live": live,
         "root": root,
-        "policy": page.LIVE_POLICY if live else page.file_policy(style, script),
-        "style": Markup(style),  # noqa: S704 - files of our own
-        "script": Markup(script),  # noqa: S704 - files of our own
         # Live, the list is `catalogue`, and a table `catalogue/<address>`.
         "link": _link("" if live else ".html", "catalogue/" if live and template == "index.html.j2" else ""),
         "list_link": "../catalogue" if live else "index.html",
@@ -129,14 +126,7 @@ def _render(template: str, entries: Entries, *, live: bool, root: str, **values:
 
 @cache  # a template is compiled once for all tables
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader([FOLDER, page.FOLDER]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"shown": shown, "wrapped": wrapped}
+    environment = page.environment([FOLDER])
     environment.globals |= {
         "say": say,
         "count": count,
@@ -145,8 +135,6 @@ def _environment() -> Environment:
         "moment": moment,
         "seconds": lambda value: both(lambda language: language.seconds(value)),
         "translated": lambda note: both(lambda language: notes.translated(language, note)),
-        "line": charts.line,
-        "languages": LANGUAGES,
         "days_shown": DAYS,
     }
     return environment

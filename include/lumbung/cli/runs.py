@@ -90,13 +90,14 @@ def run_dag(settings: Settings, addresses: Services, dag_id: str, day: date, con
     if failures:
         publish = _records(settings, day, run_id).get("publish", {})
         published = publish.get("rows_out") is not None and not publish.get("skipped")
-        raise LumbungError(
-            "; ".join(failures),
-            where=f"{dag_id}, day {day}",
-            remedy="the tables are published; run the day again for the rest"
+        outcome = (
+            "the tables are published; run the day again for the rest"
             if published
-            else "nothing of this run was published",
+            else "nothing of this run was published"
         )
+        what = "\n  ".join([f"{len(failures)} tasks failed; {outcome}", *failures])
+        one = len(failures) == 1
+        raise LumbungError(failures[0] if one else what, where=f"{dag_id}, day {day}", remedy=outcome if one else "")
 
 
 def warehouse_at(settings: Settings, address: str | None) -> Warehouse:
@@ -185,7 +186,7 @@ def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str
         return run_id, []
     failed = [_task_name(t["task_id"], t["map_index"]) for t in instances if t["state"] == "failed"]
     records = _records(settings, day, run_id)
-    failures = [records.get(task, {}).get("note", "failed").removeprefix(FAILED) for task in failed]
+    failures = [f"{task}: {records.get(task, {}).get('note', 'it failed').removeprefix(FAILED)}" for task in failed]
     return run_id, failures or ["the run failed"]
 
 

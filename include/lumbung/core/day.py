@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from lumbung.core.errors import LumbungError
 
 JAKARTA = ZoneInfo("Asia/Jakarta")
+
+
+class DatedRun(Protocol):
+    """What decides a run's day, beside its parameter, under Airflow's names.
+
+    Attributes:
+        partition_key: given by the schedule, a backfill or a REST call.
+        logical_date: given by a REST call or `airflow dags test`; its day in Jakarta counts.
+        run_after: when the run was asked for; unlike the clock it stays when the run is cleared on a later day.
+    """
+
+    @property
+    def partition_key(self) -> str | None: ...  # noqa: D102
+    @property
+    def logical_date(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def run_after(self) -> datetime: ...  # noqa: D102
 
 
 def today(now: datetime | None = None) -> date:
@@ -47,27 +65,18 @@ def ends_at(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time.min, JAKARTA)
 
 
-def resolve(
-    *,
-    param: str | None,
-    partition_key: str | None,
-    logical_date: datetime | None,
-    run_after: datetime,
-    now: datetime | None = None,
-) -> date:
+def resolve(run: DatedRun, param: str | None, now: datetime | None = None) -> date:
     """The day a run is for, whichever way it was started.
 
     Args:
+        run: the run, as Airflow has it.
         param: the run's parameter `day`; overrides all.
-        partition_key: given by the schedule, a backfill or a REST call.
-        logical_date: given by a REST call or `airflow dags test`; its day in Jakarta counts.
-        run_after: when the run was asked for; unlike the clock it stays when the run is cleared on a later day.
         now: the instant that decides what is in the future; default: the clock.
 
     Raises:
         LumbungError: the day is not written YYYY-MM-DD, or has not begun.
     """
-    text = param or partition_key
-    day = parse(text) if text else today(logical_date or run_after)
+    text = param or run.partition_key
+    day = parse(text) if text else today(run.logical_date or run.run_after)
     refuse_future(day, now)
     return day

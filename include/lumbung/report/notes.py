@@ -26,12 +26,12 @@ KNOWN = (
     (
         r"whole tables skipped: superseded",
         "tabel utuh dilewati: sudah ada versi yang lebih baru",
-        "whole tables skipped: a newer version is published",
+        "whole tables skipped: a newer version exists",
     ),
     (
         rf"daily tables of {DAY} skipped: superseded",
         "tabel harian {day} dilewati: sudah ada versi yang lebih baru",
-        "daily tables of {day} skipped: a newer version is published",
+        "daily tables of {day} skipped: a newer version exists",
     ),
     (
         rf"version {DAY} generation (?P<n>\d+)",

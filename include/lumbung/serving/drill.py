@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lumbung.core.errors import UnknownError
-from lumbung.serving import published
 from lumbung.serving.schema import Result
-from lumbung.storage.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from lumbung.storage.warehouse import Warehouse
 
 ROWS_OF_PAGE = 50
 ROWS_AT_MOST = 100_000
@@ -61,6 +62,22 @@ class DrillRows(Result):
     rows: list[list[Any]]
 
 
+def drill_by(system: Drilled, by: str) -> Drill:
+    """What of a system can be looked at row by row, by a column; it imports nothing that reads a warehouse.
+
+    Raises:
+        UnknownError: nothing can, or not by this column.
+    """
+    drill = system.drill()
+    if drill is None or by not in drill.by:
+        raise UnknownError(
+            f"no rows by {by!r}",
+            where=system.name,
+            remedy=f"ask by {', '.join(drill.by)}" if drill else "ask another system: this one shows no single rows",
+        )
+    return drill
+
+
 def rows(
     warehouse: Warehouse,
     system: Drilled,
@@ -86,13 +103,9 @@ def rows(
         UnknownError: the system has no such rows.
         LumbungError: nothing is published yet.
     """
-    drill = system.drill()
-    if drill is None or by not in drill.by:
-        raise UnknownError(
-            f"no rows by {by!r}",
-            where=system.name,
-            remedy=f"ask by {', '.join(drill.by)}" if drill else "ask another system: this one shows no single rows",
-        )
+    from lumbung.serving import published
+
+    drill = drill_by(system, by)
     limit = max(0, min(limit, ROWS_AT_MOST))
     shown = [column for column in drill.columns if raw or column not in drill.personal]
     columns = ", ".join(shown)

@@ -119,6 +119,19 @@ _FIRST = " the first: "
 _REMEDIES = ("Fix the source", "Spell the keys alike")
 _CAUSE = re.compile(r" \(rows rejected there: [^()]*\)\Z")
 _QUOTED = re.compile(r"(?<!\w)'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+# How BigQuery begins to quote a value of a query: often without quotes, and never with those in the value escaped. So
+# nothing behind it is shown but the remedy that we have added.
+_REFUSED_VALUE = re.compile(
+    r"\b((?:Bad|Invalid) \w[\w ]{0,40}(?:: ?| (?=['\"]))"
+    r"|Invalid (?:\w+ ){1,2}(?:string|value|zone) "
+    r"|(?:Could not cast|Cannot cast)(?: literal)? "
+    r"|(?:Failed to|Unable to|Could not|Cannot) (?:parse|decode|convert) "
+    r"|(?:Error while parsing|Input calculates to invalid \w+|out of range|over?flow|by zero|in function|negative"
+    r"|unparseable IP-address|Out of range cast of \w+): ?"
+    r"|Too (?:many|few) arguments to FORMAT |Mismatch between format character |Adding (?=\S+ \w+ to )).*?"
+    r"(?=\. Fix the query or the data\.\Z|\Z)",
+    re.DOTALL,
+)
 _LONG_NUMBER = re.compile(r"(?<![\w-])(?![0-9]{4}-[0-9]{2}-[0-9]{2}\b)[0-9][0-9-]{4,}[0-9]\b")
 
 
@@ -172,7 +185,7 @@ def error_without_values(error: str, names: Collection[str]) -> str:
 
 
 def _without_quotes(text: str) -> str:
-    return _LONG_NUMBER.sub("…", _QUOTED.sub("…", text))
+    return _LONG_NUMBER.sub("…", _QUOTED.sub("…", _REFUSED_VALUE.sub(r"\1…", text)))
 
 
 @cache

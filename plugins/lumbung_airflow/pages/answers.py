@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from lumbung.core.errors import LumbungError, UnknownError
+
 READER_SECONDS = 5.0
 """How long a reader waits."""
 PROCESS_SECONDS = 30.0
@@ -104,6 +106,11 @@ class Problem(Exception):  # noqa: N818 - shown to a reader, as a `LumbungError`
     ) -> None:
         super().__init__(what)
         self.what, self.where, self.remedy, self.is_late, self.is_unknown = what, where, remedy, is_late, is_unknown
+
+    @classmethod
+    def of(cls, error: LumbungError) -> Problem:
+        """What an error says."""
+        return cls(error.what, error.where, error.remedy, is_unknown=isinstance(error, UnknownError))
 
 
 @dataclass(eq=False)

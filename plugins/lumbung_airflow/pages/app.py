@@ -12,6 +12,9 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from lumbung.core.errors import LumbungError
+from lumbung.core.policy import SAME_SERVER, content_policy
+from lumbung.serving.drill import drill_by
 from lumbung.systems.registry import all_systems
 from lumbung_airflow.pages import access, frame
 from lumbung_airflow.pages.access import SeesRawRows, SeesRawRowsOfRun
@@ -29,10 +32,7 @@ STATIC = {
 }
 TABLES = frozenset(f"{path.parent.name}.{path.stem}" for path in (INCLUDE / "sql").glob("*/*.yaml"))
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    ),
+    "Content-Security-Policy": content_policy(SAME_SERVER, SAME_SERVER, "connect-src 'self'", "frame-ancestors 'self'"),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -126,8 +126,13 @@ async def rows(
         offset: the first row.
         kind: `json` or `csv`.
     """
-    if system not in {known.name for known in all_systems()}:
+    known = next((known for known in all_systems() if known.name == system), None)
+    if known is None:
         raise HTTPException(404, "Not Found")
+    try:
+        drill_by(known, by)  # a name that is wrong costs no process
+    except LumbungError as error:
+        raise Problem.of(error) from None
     asked = Question.of("drill", system=system, by=by, value=value, offset=offset, csv=kind == "csv", raw=raw)
     response = _data(await answers.get(asked))
     if kind == "csv":

@@ -40,14 +40,9 @@ def _read(dag_id: str, run_id: str) -> dict[str, Any]:
     if run is None:
         raise HTTPException(404, "Not Found")
     try:
-        day = resolve(
-            param=(run.conf or {}).get("day"),
-            partition_key=run.partition_key,
-            logical_date=run.logical_date,
-            run_after=run.run_after,
-        )
+        day = resolve(run, (run.conf or {}).get("day"))
     except LumbungError as error:
-        raise Problem(error.what, error.where, error.remedy) from None
+        raise Problem.of(error) from None
     return {
         "dag_id": dag_id,
         "run_id": run_id,

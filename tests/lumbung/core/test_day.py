@@ -1,3 +1,4 @@
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -65,40 +66,47 @@ def test_only_a_day_that_has_not_begun_is_refused():
         refuse_future(TODAY + timedelta(days=1), NOW)
 
 
-GIVEN = {
-    "param": "2026-11-01",
-    "partition_key": "2026-11-02",
-    "logical_date": datetime(2026, 11, 2, 20, 0, tzinfo=UTC),  # the 3rd in Jakarta
-    "run_after": datetime(2026, 11, 3, 17, 0, tzinfo=UTC),  # the 4th in Jakarta
-}
+@dataclass(frozen=True)
+class Run:
+    partition_key: str | None
+    logical_date: datetime | None
+    run_after: datetime
+
+
+PARAM = "2026-11-01"
+RUN = Run(
+    partition_key="2026-11-02",
+    logical_date=datetime(2026, 11, 2, 20, 0, tzinfo=UTC),  # the 3rd in Jakarta
+    run_after=datetime(2026, 11, 3, 17, 0, tzinfo=UTC),  # the 4th in Jakarta
+)
 
 
 @pytest.mark.parametrize(
-    ("absent", "expected"),
+    ("param", "absent", "expected"),
     [
-        ([], date(2026, 11, 1)),
-        (["param"], date(2026, 11, 2)),
-        (["param", "partition_key"], date(2026, 11, 3)),
-        (["param", "partition_key", "logical_date"], date(2026, 11, 4)),
+        (PARAM, [], date(2026, 11, 1)),
+        (None, [], date(2026, 11, 2)),
+        (None, ["partition_key"], date(2026, 11, 3)),
+        (None, ["partition_key", "logical_date"], date(2026, 11, 4)),
     ],
 )
-def test_what_a_run_is_given_decides_in_this_order(absent, expected):
-    assert resolve(**GIVEN | dict.fromkeys(absent), now=NOW) == expected
+def test_what_a_run_is_given_decides_in_this_order(param, absent, expected):
+    assert resolve(replace(RUN, **dict.fromkeys(absent)), param, NOW) == expected
 
 
 def test_a_run_cleared_on_a_later_day_keeps_its_day():
-    given = {"param": None, "partition_key": None, "logical_date": None, "run_after": NOW}
-    assert resolve(**given, now=NOW) == resolve(**given, now=NOW + timedelta(days=3)) == TODAY
+    run = Run(partition_key=None, logical_date=None, run_after=NOW)
+    assert resolve(run, None, NOW) == resolve(run, None, NOW + timedelta(days=3)) == TODAY
 
 
 @pytest.mark.parametrize(
-    "given",
+    ("param", "given"),
     [
-        {"param": "2026-11-23"},
-        {"param": None, "partition_key": "2026-11-23"},
-        {"param": None, "partition_key": None, "logical_date": datetime(2026, 11, 22, 17, 0, tzinfo=UTC)},
+        ("2026-11-23", {}),
+        (None, {"partition_key": "2026-11-23"}),
+        (None, {"partition_key": None, "logical_date": datetime(2026, 11, 22, 17, 0, tzinfo=UTC)}),
     ],
 )
-def test_a_future_day_is_refused_however_given(given):
+def test_a_future_day_is_refused_however_given(param, given):
     with pytest.raises(LumbungError, match="2026-11-23 has not begun"):
-        resolve(**GIVEN | given, now=NOW)
+        resolve(replace(RUN, **given), param, NOW)

@@ -27,7 +27,7 @@ ID, EN = Language("id"), Language("en")
         (
             "daily tables of 2026-11-20 skipped: superseded",
             "tabel harian 20 November 2026 dilewati: sudah ada versi yang lebih baru",
-            "daily tables of 20 November 2026 skipped: a newer version is published",
+            "daily tables of 20 November 2026 skipped: a newer version exists",
         ),
         (
             "unchanged, not built again; expression(n < 2): warning: 1",

@@ -106,7 +106,7 @@ def test_what_was_published_and_what_is_published_now(harness: PipelineHarness) 
     assert "whole tables skipped: superseded" in late.publish.note
     assert f"{late.published.day}" == NEXT
     page = run_page.render(late, "../../")
-    assert "whole tables skipped: a newer version is published" in page
+    assert "whole tables skipped: a newer version exists" in page
     stays = "This run's version is 20 November 2026; the tables stay at 21 November 2026, the newest."
     assert stays not in page
     again = dataclasses.replace(late, published=dataclasses.replace(late.published, run_id=late.run_id))

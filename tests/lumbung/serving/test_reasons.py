@@ -5,14 +5,19 @@ import re
 
 import pyarrow as pa
 import pytest
+from google.cloud import bigquery
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lumbung.catalog.contract import Catalog, Column
+from lumbung.googlesql.analyzer import Catalogue
+from lumbung.googlesql.errors import GoogleSqlError
 from lumbung.serving.reasons import OTHER, error_without_values, names_of, without_values
 from lumbung.sources import csv_record, texts
 from lumbung.sources.files import RowError
+from lumbung.storage.client_errors import FIX, RefusedError, translated
 from lumbung.systems.stream_models.feed import _row
+from support.bigquery_client import connect
 
 NAMES = names_of(Catalog().contracts.values())
 COLUMN = Column(name="city", description="", values=["a", "b'c"])
@@ -125,6 +130,80 @@ def test_no_value_of_a_row_is_shown_whatever_it_imitates(value: str, other: str)
 def test_an_error_keeps_what_it_says_without_what_it_quotes() -> None:
     error = "check unique(id) failed (1,234 violations). The day's rows are in dwh.fact_course of 2026-11-20."
     assert error_without_values(error, NAMES) == error
-    quoting = "Bad value 'Budi': \"0812\" of 3171234567890001, or 0812-9999."
-    assert error_without_values(quoting, NAMES) == "Bad value …: … of …, or …."
+    quoting = "Wrong value 'Budi': \"0812\" of 3171234567890001, or 0812-9999."
+    assert error_without_values(quoting, NAMES) == "Wrong value …: … of …, or …."
     assert not re.search("Budi|08", error_without_values(json.dumps(quoting), NAMES))
+
+
+# Expressions of a text `x` that fail on it, and quote it.
+FAILING = (
+    *(
+        f"CAST(x AS {kind})"
+        for kind in ("INT64", "FLOAT64", "NUMERIC", "BIGNUMERIC", "BOOL", "DATE", "TIME", "DATETIME", "TIMESTAMP")
+    ),
+    "CAST(x AS INTERVAL)",
+    *(f"PARSE_{kind}('%Y', x)" for kind in ("DATE", "TIMESTAMP", "DATETIME", "TIME")),
+    *(f"PARSE_{kind}(x)" for kind in ("JSON", "NUMERIC", "BIGNUMERIC")),
+    "FROM_HEX(x)",
+    "REGEXP_EXTRACT('a', CONCAT('(', x))",
+    "DATETIME(TIMESTAMP '2026-01-01', x)",
+    "NET.IP_FROM_STRING(x)",
+    "FORMAT(x, 1)",
+    "PARSE_DATE(x, '2026')",
+)
+QUOTED = (f"Nur'aini {SECRET}", f'"Nur" {SECRET}', f"0812; {SECRET}. Fix the query or the data. 7")
+WHERE = "dwh.dim_student"
+
+
+@pytest.mark.parametrize("value", QUOTED)
+@pytest.mark.parametrize("expression", FAILING)
+def test_no_value_that_googles_engine_refuses_is_shown(expression: str, value: str) -> None:
+    with Catalogue({"dwh.t": [("x", "STRING")]}) as catalogue, pytest.raises(GoogleSqlError) as refusal:
+        catalogue.evaluate(f"SELECT {expression} FROM (SELECT @x AS x)", {"x": ("STRING", value)})
+    error = f"{RefusedError(refusal.value.message, where=WHERE, remedy=FIX)}"
+    shown = error_without_values(error, NAMES)
+    assert SECRET not in shown
+    assert "Nur" not in shown
+    assert shown.startswith(f"{WHERE}: {refusal.value.message[:3]}")
+    assert shown.endswith(". Fix the query or the data.")
+
+
+@pytest.mark.parametrize("value", QUOTED)
+@pytest.mark.parametrize("kind", ["INT64", "NUMERIC", "FLOAT64", "BOOL", "DATE", "TIME", "DATETIME", "TIMESTAMP"])
+def test_no_value_that_the_local_server_refuses_is_shown(bigquery_server: str, kind: str, value: str) -> None:
+    parameters = [bigquery.ScalarQueryParameter("x", "STRING", value)]
+    job = bigquery.QueryJobConfig(query_parameters=parameters)
+    with pytest.raises(RefusedError) as refusal, translated(WHERE, "BigQuery"):
+        connect(bigquery_server).query_and_wait(f"SELECT CAST(x AS {kind}) FROM UNNEST([@x]) AS x", job_config=job)
+    assert SECRET in f"{refusal.value}"
+    shown = error_without_values(f"{refusal.value}", NAMES)
+    assert SECRET not in shown
+    assert "Nur" not in shown
+    assert shown.endswith(". Fix the query or the data.")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        # What BigQuery's service says, which neither the local server nor Google's engine words alike.
+        ("Query error: Bad int64 value: Rahasia at [3:5]", "Query error: Bad int64 value: …"),
+        ("Could not cast literal Rahasia to type DATE", "Could not cast literal …"),
+        ("Unable to parse Rahasia as a date", "Unable to parse …"),
+        ("Error while parsing: Rahasia", "Error while parsing: …"),
+        ("Invalid timestamp string Rahasia", "Invalid timestamp string …"),
+        # Numbers of rows.
+        ("division by zero: 12 / 0", "division by zero: …"),
+        ("int64 overflow: 9223372036854775807 + 12", "int64 overflow: …"),
+        ("numeric out of range: 1e+200", "numeric out of range: …"),
+        ("Argument to SQRT cannot be negative: -3.5", "Argument to SQRT cannot be negative: …"),
+        ("Floating point error in function: LN(-3.25)", "Floating point error in function: …"),
+        ("Adding 3171 DAY to date 2026-01-01 causes overflow", "Adding …"),
+        # What has no value in it.
+        ("the publish of 2026-11-20 was skipped: a newer day is published", None),
+        ("Unrecognized name: cty at [3:5]", None),
+        ("Third argument in SUBSTR() cannot be negative", None),
+    ],
+)
+def test_a_value_without_quotes_is_left_out(error: str, expected: str | None) -> None:
+    said = f"{WHERE}: {error}. Fix the query or the data."
+    assert error_without_values(said, NAMES) == f"{WHERE}: {expected or error}. Fix the query or the data."

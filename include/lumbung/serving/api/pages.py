@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from lumbung.core.policy import content_policy, inside
 from lumbung.serving.api.functions import FUNCTIONS
 from lumbung.serving.api.routes import READS
 
 FOLDER = Path(__file__).parent
 STYLE, SCRIPT = ((FOLDER / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-
-
-def _source(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-POLICY = (
-    f"default-src 'none'; script-src {_source(SCRIPT)}; style-src {_source(STYLE)}; connect-src 'self'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-).encode()
+POLICY = content_policy(inside(SCRIPT), inside(STYLE), "connect-src 'self'", "frame-ancestors 'none'").encode()
 
 
 def home() -> bytes:

@@ -8,21 +8,12 @@ from datetime import date
 
 from lumbung.core.errors import LumbungError
 from lumbung.serving import published
-from lumbung.serving.drill import Drill
 from lumbung.serving.schema import CityCount, EnrollmentAnswers, TopMentor
 from lumbung.storage.warehouse import Warehouse
 
 SYSTEM = "pinter_skuy"
 UNKNOWN = "(unknown)"
 SUMMARY = "course_enrollment_summary"
-DRILL = Drill(
-    f"datamart.{SUMMARY}",
-    columns=("student_name", "city", "course_title", "course_type", "mentor_name", "student_id", "course_id"),
-    by=("city", "course_category_id", "mentor_id"),
-    personal=("student_name", "student_id"),
-    counted="enrollment_count",
-)
-
 CITIES_BY_DAY = ("datamart.student_count_by_city_daily", "city", "city", "student_count")
 MENTORS_BY_DAY = ("datamart.enrollment_count_by_mentor_daily", "mentor_id", "mentor_name", "enrollment_count")
 LEADERS, DAYS_READ = 8, 60  # of the tables by day that may have a row for each of thousands

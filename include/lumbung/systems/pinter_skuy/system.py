@@ -42,9 +42,15 @@ class PinterSkuy(SnapshotSystem):
 
     def drill(self) -> Drill:
         """The enrollments of a city, a category or a mentor."""
-        from lumbung.systems.pinter_skuy.answers import DRILL
+        from lumbung.serving.drill import Drill
 
-        return DRILL
+        return Drill(
+            "datamart.course_enrollment_summary",
+            columns=("student_name", "city", "course_title", "course_type", "mentor_name", "student_id", "course_id"),
+            by=("city", "course_category_id", "mentor_id"),
+            personal=("student_name", "student_id"),
+            counted="enrollment_count",
+        )
 
     def looker_url(self, settings: Settings) -> str | None:
         """A link that opens a Looker Studio report on the summary; None: the warehouse is local."""

@@ -79,6 +79,14 @@ def test_the_rows_behind_a_number_come_as_json_and_as_csv(pages: Pages) -> None:
     assert "ask by city" in unknown["remedy"]
 
 
+def test_rows_by_a_column_that_shows_none_are_refused_without_a_process(pages: Pages) -> None:
+    with pages.frozen_lake():
+        assert pages.get(f"{ROWS}&offset=1").status_code == 503
+        assert pages.get("/lumbung/api/rows/pinter_skuy?by=student_name&value=x").status_code == 404
+        none = pages.get("/lumbung/api/rows/cilvest?by=city&value=x")
+        assert (none.status_code, none.json()["remedy"]) == (404, "ask another system: this one shows no single rows")
+
+
 def test_more_rows_of_a_table_of_the_report_are_given_to_its_script(pages: Pages) -> None:
     table = json.loads(pages.page("/lumbung/api/report?table=pinter_skuy-city&offset=1"))
     assert table["name"] == "pinter_skuy-city"
