@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
+from typing import NamedTuple
 
 from lumbung.core.errors import LumbungError
 from lumbung.storage.lake import Lake
@@ -87,6 +88,35 @@ class Fold(Manifest):
         return self.ends.get(topic_id, {}).get(partition, 0)
 
 
+class Listing(NamedTuple):
+    """The landings behind a place in each chain, as they were listed at one time.
+
+    Attributes:
+        ends: the place: an offset, by topic id and partition; where there is none, the chain's beginning.
+        paths: their manifests, those of a chain by their offsets.
+    """
+
+    ends: Mapping[str, Mapping[int, int]]
+    paths: list[str]
+
+    def starts_before(self, ends: Mapping[str, Mapping[int, int]]) -> bool:
+        """Whether all landings behind a later place are among them."""
+        return all(
+            end <= ends.get(topic, {}).get(partition, 0)
+            for topic, partitions in self.ends.items()
+            for partition, end in partitions.items()
+        )
+
+    def behind(self, ends: Mapping[str, Mapping[int, int]]) -> list[str]:
+        """The manifests behind a later place."""
+        found = []
+        for path in self.paths:
+            topic, partition, name = path.split("/")[-3:]
+            if name >= _name(ends.get(topic, {}).get(int(partition), 0)):
+                found.append(path)
+        return found
+
+
 def folds(folder: str) -> str:
     """The folder of the folds of a feed's folder of manifests."""
     return f"{folder}-folds"
@@ -119,41 +149,54 @@ def landings(lake: Lake, folder: str) -> Iterator[Landing]:
     yield from _read(lake, _unfolded(lake, folder, fold.ends if fold else {}))
 
 
-def landings_after(lake: Lake, folder: str, ends: Mapping[str, Mapping[int, int]]) -> Iterator[Landing]:
+def landings_after(
+    lake: Lake, folder: str, ends: Mapping[str, Mapping[int, int]], listed: Listing | None = None
+) -> Iterator[Landing]:
     """The landings behind those that are known, of each chain by their offsets; no other is read.
 
     Args:
         lake: the lake.
         folder: the feed's folder of manifests.
         ends: the offset where the known part of a chain ends, by topic id and partition.
+        listed: what `fold` has listed, so that the chains are not listed again.
 
     Raises:
         LumbungError: nothing is known, and the file of the fold is gone or is not as it was written.
     """
     # A folder that is listed while landers write may show a manifest without the one before it.
     known = {topic: dict(partitions) for topic, partitions in ends.items()}
-    found = _read(lake, _unfolded(lake, folder, known)) if known else landings(lake, folder)
-    for landing in found:
+    if known:
+        paths = listed.behind(known) if listed and listed.starts_before(known) else _unfolded(lake, folder, known)
+    for landing in _read(lake, paths) if known else landings(lake, folder):
         chain = known.setdefault(landing.topic_id, {})
         if landing.start_offset == chain.get(landing.partition, 0):
             chain[landing.partition] = landing.next_offset
             yield landing
 
 
-def fold(lake: Lake, folder: str) -> None:
+def fold(lake: Lake, folder: str) -> Listing:
     """Fold the landings, if more than FOLD_AFTER are not folded.
 
     Args:
         lake: the lake.
         folder: the feed's folder of manifests.
 
+    Returns:
+        The landings that were not folded before.
+
     Raises:
-        LumbungError: the file of the fold is gone or is not as it was written.
+        LumbungError: there is something to fold, and the file of the last fold is gone or is not as it was written.
     """
+    last = newest_fold(lake, folder)
+    listed = Listing(last.ends if last else {}, _unfolded(lake, folder, last.ends if last else {}))
+    if len(listed.paths) > FOLD_AFTER:
+        _fold(lake, folder, listed.paths)
+    return listed
+
+
+def _fold(lake: Lake, folder: str, paths: list[str]) -> None:
+    """Fold landings behind the fold that counts; those that it has by now are passed over."""
     last, content = _read_fold(lake, folder)
-    paths = _unfolded(lake, folder, last.ends if last else {})
-    if len(paths) <= FOLD_AFTER:
-        return
     landings = []
     ends = {topic: dict(partitions) for topic, partitions in last.ends.items()} if last else {}
     for landing in _read(lake, paths):

@@ -211,6 +211,19 @@ def test_a_damaged_fold_is_an_error_and_can_be_deleted(lake, content):
     assert newest_fold(lake, FOLDER).generation == 1
 
 
+def test_a_damaged_fold_is_noticed_before_more_is_folded_and_not_by_each_run(lake):
+    land(lake, range(60))
+    fold(lake, FOLDER)
+    lake.write(newest_fold(lake, FOLDER).file.path, b"other")
+    land(lake, range(60, 60 + FOLD_AFTER))
+    lake.reads = 0
+    assert len(fold(lake, FOLDER).paths) == FOLD_AFTER
+    assert lake.reads == 1
+    land(lake, range(60 + FOLD_AFTER, 61 + FOLD_AFTER))
+    with pytest.raises(LumbungError, match="folded landings is not as it was written"):
+        fold(lake, FOLDER)
+
+
 def test_the_folds_lie_beside_the_manifests(lake):
     """A release that knows no folds lists every folder in the manifests' as a topic."""
     land(lake, range(FOLD_AFTER + 1))

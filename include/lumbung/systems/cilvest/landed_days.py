@@ -8,6 +8,7 @@ the same without them.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 
@@ -23,8 +24,8 @@ from lumbung.systems.cilvest.feed import LANDED
 SYSTEM, ENTITY = "cilvest", "tweet"
 VERSIONS = f"{snapshot.version_folder(SYSTEM)}/all"
 DAYS = f"{LANDED}-days"
-_TWEETS, _REJECTS = "t", "r"
-_CHECKSUM = slice(2, 66)  # of a line
+_TWEETS, _REJECTS = b"t", b"r"
+_CHECKSUM, _ROWS = slice(2, 66), slice(67, None)  # of a line; the rows end at the next tab
 
 
 class Cleaned(Document):
@@ -73,13 +74,14 @@ class TweetVersion(Manifest):
 class LandedDay:
     """What was landed of a day.
 
-    It is kept as lines of text: a day may have thousands of files, and a version that adds some writes all of them.
+    It is kept as lines, which are not decoded: a day may have thousands of files, and a version that adds some writes
+    all of them.
 
     Args:
         lines: of each file, in any order; see `line`.
     """
 
-    def __init__(self, lines: Iterable[str] = ()) -> None:
+    def __init__(self, lines: Iterable[bytes] = ()) -> None:
         self.lines = sorted(lines)
 
     @property
@@ -93,27 +95,31 @@ class LandedDay:
         return self._files(_REJECTS)
 
     @property
-    def checksums(self) -> list[str]:
+    def checksums(self) -> list[bytes]:
         """The checksums of the files of tweets."""
-        return [line[_CHECKSUM] for line in self.lines if line.startswith(_TWEETS)]
+        return [line[_CHECKSUM] for line in self._lines(_TWEETS)]
 
     @property
     def rows(self) -> int:
         """How many raw tweets there are."""
-        return sum(int(line.split("\t", 3)[2]) for line in self.lines if line.startswith(_TWEETS))
+        return sum([int(line[_ROWS].partition(b"\t")[0]) for line in self._lines(_TWEETS)])
 
-    def _files(self, kind: str) -> list[DataFile]:
-        files = (line.split("\t") for line in self.lines if line.startswith(kind))
+    def _lines(self, kind: bytes) -> list[bytes]:
+        """The lines of a kind, which are next to each other."""
+        return self.lines[bisect_left(self.lines, kind + b"\t") : bisect_left(self.lines, kind + b"\n")]
+
+    def _files(self, kind: bytes) -> list[DataFile]:
+        files = (line.decode().split("\t") for line in self._lines(kind))
         return [
             DataFile(path=path, rows=int(rows), bytes=int(size), sha256=sha256) for _, sha256, rows, size, path in files
         ]
 
 
-def lines(landing: Landing) -> Iterator[tuple[date, str]]:
+def lines(landing: Landing) -> Iterator[tuple[date, bytes]]:
     """The day and the line of each file of a landing: t(weets) or r(ejects), checksum, rows, bytes, path; by tabs."""
     kinds = [*((_TWEETS, file) for file in landing.files), *([(_REJECTS, landing.rejects)] if landing.rejects else [])]
     for kind, file in kinds:
-        yield file.day, f"{kind}\t{file.sha256}\t{file.rows}\t{file.bytes}\t{file.path}"
+        yield file.day, kind + f"\t{file.sha256}\t{file.rows}\t{file.bytes}\t{file.path}".encode()
 
 
 def newest_version(lake: Lake) -> TweetVersion | None:
@@ -129,7 +135,7 @@ def write_day(lake: Lake, day: date, landed: LandedDay) -> str:
         day: the day.
         landed: its files.
     """
-    content = "\n".join(landed.lines).encode()
+    content = b"\n".join(landed.lines)
     path = f"{DAYS}/dt={day}/{hashlib.sha256(content).hexdigest()[:16]}.tsv"
     lake.write(path, content)
     return path
@@ -155,7 +161,7 @@ def read_day(lake: Lake, landed: Mapping[date, str], day: date) -> LandedDay:
             where=lake.address(landed[day]),
             remedy="run the day again; if it stays, put the file back from a copy of the lake",
         )
-    return LandedDay(content.decode().split("\n"))
+    return LandedDay(content.split(b"\n"))
 
 
 def rejects(lake: Lake, day: date) -> Iterator[DataFile]:

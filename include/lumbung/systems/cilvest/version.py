@@ -42,11 +42,11 @@ def make_version(lake: Lake) -> TweetVersion | None:
     It is made of the one before and of what was landed since. Landings are folded on the way, by one run at a time.
     """
     with lake.lease(f"version/{SYSTEM}"):
-        fold(lake, LANDED)
+        listed = fold(lake, LANDED)
         previous = newest_version(lake)
         # One of an earlier release does not say how far it goes: all landings are read again.
         known = previous if previous and previous.ends else None
-        since = _sum_up(landings_after(lake, LANDED, known.ends if known else {}), known)
+        since = _sum_up(landings_after(lake, LANDED, known.ends if known else {}, listed), known)
         if not since.has_tweets:
             return None
         places = sorted(
@@ -183,7 +183,7 @@ class _Since:
     ends: dict[str, dict[int, int]] = field(default_factory=dict)
     rejected: dict[date, datetime] = field(default_factory=dict)
     has_tweets: bool = False
-    days: dict[date, list[str]] = field(default_factory=dict)
+    days: dict[date, list[bytes]] = field(default_factory=dict)
 
 
 def _sum_up(landings: Iterable[Landing], known: TweetVersion | None) -> _Since:
@@ -218,17 +218,19 @@ def _days(lake: Lake, since: _Since, known: TweetVersion | None) -> tuple[dict[d
             contents[day] = read_day(lake, landed, day)
         return contents[day]
 
+    rows = {day: cleaned.rows for day, cleaned in known.days.items()} if known else {}
     for day, more in since.days.items():
+        rows[day] = rows.get(day, 0) + LandedDay(more).rows
         contents[day] = LandedDay([*content(day).lines, *more])
         landed[day] = write_day(lake, day, contents[day])
     is_current = known is not None and known.cleaner == cleaning.CLEANER_VERSION
     changed = {near for day in since.days for near in _near(day)} if is_current else set(landed)
     days = dict(known.days) if known and is_current else {}
     for day in changed & landed.keys():
-        if rows := content(day).rows:
+        if rows.get(day):
             checksums = sorted(checksum for near in _near(day) for checksum in content(near).checksums)
-            key = hashlib.sha256("\n".join([*checksums, f"{cleaning.CLEANER_VERSION}"]).encode()).hexdigest()[:12]
-            days[day] = Cleaned(key=key, rows=rows)
+            key = hashlib.sha256(b"\n".join([*checksums, b"%d" % cleaning.CLEANER_VERSION])).hexdigest()[:12]
+            days[day] = Cleaned(key=key, rows=rows[day])
     return dict(sorted(landed.items())), dict(sorted(days.items()))
 
 

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from lumbung.core.errors import LumbungError
 from lumbung.storage.lake import FolderLake, folder
 from lumbung.stream import landing
-from lumbung.stream.landing import FOLD_AFTER, LandedFile, Landing, create
+from lumbung.stream.landing import FOLD_AFTER, LandedFile, Landing, create, fold
 from lumbung.systems.cilvest.feed import LANDED
 from lumbung.systems.cilvest.landed_days import VERSIONS, newest_version, rejected_days, rejects
 from lumbung.systems.cilvest.prune import plan
 from lumbung.systems.cilvest.system import SYSTEM
 from lumbung.systems.cilvest.version import make_version, raw_files
 from support.lakes import CountingLake
-from support.landings import CHAINS, DAY, NOON, land
+from support.landings import CHAINS, DAY, NOON, TOPICS, land
 
 NEW = 20  # landings since the last run
 
@@ -163,6 +163,30 @@ def test_a_version_of_an_earlier_release_is_gone_on_from(make_lake):
     again = make_version(lake)
     assert (again.generation, again.rows_read, again.days[DAY].rows) == (2, 50, 45)
     assert raw_files(lake, again, DAY) == [f"raw/cilvest/tweet/{number}.parquet" for number in range(5)]
+
+
+def test_the_chains_are_listed_once(make_lake):
+    lake = make_lake("once")
+    land(lake, range(FOLD_AFTER + 1))
+    make_version(lake)
+    land(lake, range(FOLD_AFTER + 1, 2 * FOLD_AFTER))
+    lake.lists = 0
+    assert make_version(lake).rows_read == 20 * FOLD_AFTER
+    # The folds, the topics, the partitions of each, the chains; the versions, once more to write one.
+    assert lake.lists == 1 + 1 + len(TOPICS) + CHAINS + 2
+
+
+def test_a_version_that_ends_before_a_fold_is_gone_on_from(make_lake):
+    """A run was killed after it had folded: what the fold has and the version lacks is listed again."""
+    lake = make_lake("killed")
+    land(lake, range(3))
+    make_version(lake)
+    land(lake, range(3, FOLD_AFTER + 10))
+    fold(lake, LANDED)
+    land(lake, range(FOLD_AFTER + 10, FOLD_AFTER + 12))
+    version = make_version(lake)
+    assert version.rows_read == 10 * (FOLD_AFTER + 12)
+    assert len(raw_files(lake, version, DAY)) == FOLD_AFTER + 12
 
 
 def test_prune_keeps_the_documents_of_versions_that_stay(make_lake):
