@@ -87,9 +87,9 @@ def run_dag(settings: Settings, addresses: Services, dag_id: str, day: date, con
     run_id, failures = (
         _run_up(settings, api, dag_id, day, conf) if api else _run_alone(settings, addresses, dag_id, day, conf)
     )
+    publish = _records(settings, day, run_id).get("publish", {})
+    published = publish.get("rows_out") is not None and not publish.get("skipped")
     if failures:
-        publish = _records(settings, day, run_id).get("publish", {})
-        published = publish.get("rows_out") is not None and not publish.get("skipped")
         outcome = (
             "the tables are published; run the day again for the rest"
             if published
@@ -98,6 +98,12 @@ def run_dag(settings: Settings, addresses: Services, dag_id: str, day: date, con
         what = "\n  ".join([f"{len(failures)} tasks failed; {outcome}", *failures])
         one = len(failures) == 1
         raise LumbungError(failures[0] if one else what, where=f"{dag_id}, day {day}", remedy=outcome if one else "")
+    if not published and publish:
+        console.err.print(
+            "This run published nothing, as a newer version of its sources exists. If the run that took it has not"
+            " published it, run again.",
+            soft_wrap=True,
+        )
 
 
 def warehouse_at(settings: Settings, address: str | None) -> Warehouse:
