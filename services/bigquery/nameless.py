@@ -8,7 +8,7 @@ import re
 LEXEME = re.compile(
     r"--[^\n]*|\#[^\n]*|/\*.*?\*/"
     r"|'''(?:\\.|.)*?'''|\"\"\"(?:\\.|.)*?\"\"\"|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|`(?:\\.|[^`\\\n])*`"
-    r"|(?P<before>\b(?:FROM|JOIN)\s+)`(?P<name>[\w-]+(?:\.[\w-]+){1,2})`",
+    r"|(?P<before>\b(?:FROM|JOIN)\s+)`(?P<name>[\w-]+(?:\.[\w-]+){1,2})`(?!\s*\.)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -33,5 +33,6 @@ def nameless(sql: str) -> tuple[str, dict[str, str]]:
 
 
 def _matters(name: str, sql: str) -> bool:
+    elsewhere = LEXEME.sub(lambda match: match["before"] if match["name"] == name else match[0], sql)
     last = re.escape(name.rpartition(".")[2])
-    return bool(re.search(rf"(?<![\w-]){last}(?![\w-])", sql.replace(f"`{name}`", ""), re.IGNORECASE))
+    return bool(re.search(rf"(?<!\w){last}(?!\w)", elsewhere, re.IGNORECASE))

@@ -20,6 +20,7 @@ QUERIES = {
         "SELECT x FROM `.0` AS t\nleft join `.1` AS u USING (x)",
         {".0": "p.build.a__t", ".1": "p.b.t-2"},
     ),
+    "SELECT 1 FROM `b.t`, `c.u`": ("SELECT 1 FROM `.0`, `c.u`", {".0": "b.t"}),
     "SELECT (SELECT COUNT(*) FROM `b.t`) FROM `b.t`": ("SELECT (SELECT COUNT(*) FROM `.0`) FROM `.0`", {".0": "b.t"}),
 }
 NAMES_MATTER = [
@@ -29,9 +30,15 @@ NAMES_MATTER = [
     "SELECT x FROM `b.t` JOIN `c.T` USING (x)",  # two of one name are refused
     "SELECT x FROM `b.t`, `b.t.xs`",
     "SELECT x AS `b.t`",
+    "SELECT 1 FROM `b.t`, `b.t`",
     "SELECT x FROM t",
     "SELECT x FROM `t`",
     "SELECT x FROM `b`.`t`",
+    "SELECT x FROM `a.b`.t",
+    "SELECT `b.t`.x FROM `b.t`",
+    "SELECT `b.t` FROM `b.t`",
+    "WITH `b.t` AS (SELECT 1 AS x) SELECT x FROM `b.t`",
+    "SELECT -t.x FROM `b.t`",
     "SELECT x -- FROM `b.t`\n, 'FROM `b.t`', \"FROM `b.t`\", '\\'FROM `b.t`' # FROM `b.t`",
     "SELECT ''' ' FROM `b.t`''', \"\"\" \" FROM `b.t`\"\"\" /* FROM\n `b.t` */",
 ]
