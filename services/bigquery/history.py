@@ -90,8 +90,8 @@ class Expirer:
                 return
             self._next_time = time.monotonic() + EXPIRY_INTERVAL_SECONDS
         try:
-            expire(time.time())
             THREADS.fit()
+            expire(time.time())
         except duckdb.Error:  # the job itself has ended well, and the next expiry comes soon
             traceback.print_exc()
 

@@ -4,8 +4,6 @@ With several, each step of each query is given to another thread, which must be 
 and on DuckLake's own, that takes more than the step. On a busy machine the waiting is a loop that takes CPU.
 """
 
-import threading
-
 from local_bigquery.engine import database
 from local_bigquery.engine.database import quote
 
@@ -19,7 +17,6 @@ class Threads:
     """The number of DuckDB's threads; it only grows."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._are_all = True
 
     def start(self) -> None:
@@ -35,10 +32,11 @@ class Threads:
 
     def use_all(self) -> None:
         """Compute with all threads from now on."""
-        with self._lock:
-            if not self._are_all:
-                originals.execute("RESET threads")
-                self._are_all = True
+        # Without a lock, as two threads may do it. With one, a load that reads the lake would wait for a thread that
+        # waits, behind a writer, to read the lake itself: all three for ever.
+        if not self._are_all:
+            originals.execute("RESET threads")
+            self._are_all = True
 
 
 def has_large_file(project: str) -> bool:

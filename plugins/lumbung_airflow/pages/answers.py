@@ -198,6 +198,7 @@ class Answers:
         question = flight.question
         async with self._locks.setdefault(question, asyncio.Lock()), self._process_of(question.name):
             del self._queued[question]
+            self._late_problems.pop(question, None)
             kept = self._kept.get(question)
             try:
                 answer = await self._answer(flight, kept)

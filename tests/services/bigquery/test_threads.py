@@ -63,3 +63,46 @@ def test_one_thread_computes_until_a_table_is_large(tmp_path: Path) -> None:
         ["a large upload", every],
         ["a file elsewhere", every],
     ]
+
+
+WAITING = """
+import threading, time
+from bigquery import threads
+from bigquery.locks import LAKE
+
+def execute(sql):  # as the real one: it has a cursor, for which it reads the lake
+    with LAKE.reading():
+        pass
+
+def load():
+    with LAKE.reading():
+        reads.set()
+        others.wait()
+        many.use_all()
+
+def write():
+    reads.wait()
+    with LAKE.writing():
+        pass
+
+def look():
+    reads.wait()
+    while not LAKE._waiting_writers:
+        time.sleep(0.01)
+    threading.Timer(0.2, others.set).start()
+    many.use_all()
+
+threads.originals.execute = execute
+many, reads, others = threads.Threads(), threading.Event(), threading.Event()
+many._are_all = False
+started = [threading.Thread(target=each, daemon=True) for each in (load, write, look)]
+for each in started:
+    each.start()
+for each in started:
+    each.join(60)
+print([each.is_alive() for each in started])
+"""
+
+
+def test_a_load_a_writer_and_who_looks_for_large_tables_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    assert run_inside(WAITING, tmp_path).strip() == "[False, False, False]"

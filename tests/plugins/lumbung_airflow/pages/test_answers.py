@@ -183,6 +183,28 @@ def test_a_problem_that_comes_late_is_what_the_next_reader_gets(world: World, mo
     asyncio.run(read())
 
 
+def test_a_problem_that_comes_late_is_forgotten_when_an_answer_comes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read() -> None:
+        world.publish("1", wait=True)
+        monkeypatch.setattr(module, "READER_SECONDS", 0.2)
+        with pytest.raises(Problem, match="not there after 0 seconds"):
+            await world.answers.get(QUESTION)
+        await world.running(1)
+        monkeypatch.setattr(module, "READER_SECONDS", 600)
+        next_reader = asyncio.create_task(world.answers.get(QUESTION))
+        await asyncio.sleep(0)
+        world.publish("1", problem=True)
+        while not world.answers._late_problems:
+            await asyncio.sleep(0)
+        world.publish("2")
+        assert bodies([await next_reader]) == {"report 2"}
+        assert (await world.answers.get(QUESTION)).problem is None
+
+    asyncio.run(read())
+
+
 def test_few_processes_run_at_the_same_time(world: World) -> None:
     async def read() -> None:
         world.publish("1", wait=True)
