@@ -56,7 +56,7 @@ def notice_exits() -> None:
 
 
 creation.listen()
-if os.environ.get("OPENLINEAGE_URL"):
+if os.environ.get("OPENLINEAGE_URL") and not os.environ.get("OPENLINEAGE_CONFIG"):
     os.environ.setdefault("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps({"type": "lumbung_airflow.receiver.Receiver"}))
 if "scheduler" in sys.argv:
     notice_exits()

@@ -1,5 +1,7 @@
 """Where OpenLineage's events go. A receiver that does not answer holds up a run once a minute, not each of its tasks.
 
+Tasks that send in the same three seconds may each wait for it.
+
 Every task is a process of its own, so a file says for all of them that the receiver was asked in vain.
 """
 
@@ -21,24 +23,26 @@ from lumbung.core.errors import LumbungError
 if TYPE_CHECKING:
     from openlineage.client.client import Event
 
-URL, API_KEY = "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY"
+URL, ENDPOINT, API_KEY = "OPENLINEAGE_URL", "OPENLINEAGE_ENDPOINT", "OPENLINEAGE_API_KEY"
+DEFAULT_ENDPOINT = "api/v1/lineage"
 SECONDS = 3.0
 """How long the receiver may take; less than `EXECUTION_TIMEOUT`, after which nobody hears what came of it."""
 PAUSE_SECONDS = 60
-# One that says it is busy is asked once more; one that says nothing is not.
-RETRY = {"total": 1, "connect": 0, "read": 0}
+# One that says it is busy is asked once more, at once; one that says nothing is not.
+RETRY = {"total": 1, "connect": 0, "read": 0, "respect_retry_after_header": False}
 AWAY = Path(AIRFLOW_HOME) / "openlineage-away"
 
 
 class ReceiverConfig(HttpConfig):
-    """What `OPENLINEAGE_URL` and `OPENLINEAGE_API_KEY` say."""
+    """What the variables say that OpenLineage's own client reads."""
 
     @classmethod
     def from_dict(cls, params: dict[str, Any]) -> HttpConfig:  # noqa: ARG003 - Airflow's settings hold no secret
         """The configuration of this process's environment."""
         key = os.environ.get(API_KEY)
         auth = {"type": "api_key", "apiKey": key} if key else {}
-        return super().from_dict({"url": os.environ[URL], "timeout": SECONDS, "retry": RETRY, "auth": auth})
+        place = {"url": os.environ[URL], "endpoint": os.environ.get(ENDPOINT) or DEFAULT_ENDPOINT}
+        return super().from_dict({**place, "timeout": SECONDS, "retry": RETRY, "auth": auth})
 
 
 class Receiver(HttpTransport):
@@ -64,6 +68,6 @@ class Receiver(HttpTransport):
             )
         try:
             return super().emit(event)
-        except requests.ConnectionError:  # also where it does not answer in time
+        except (requests.ConnectionError, requests.exceptions.RetryError):  # it is away, too slow, or too busy
             AWAY.touch()
             raise

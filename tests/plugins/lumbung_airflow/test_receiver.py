@@ -2,9 +2,11 @@
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,27 @@ def test_one_that_is_not_there_is_asked_once_a_minute(monkeypatch, away) -> None
         made(monkeypatch, url).emit(EVENT)
     with pytest.raises(LumbungError, match="did not answer"):
         made(monkeypatch, url).emit(EVENT)
+
+
+def test_one_that_is_busy_is_asked_again_after_a_minute(monkeypatch, away) -> None:
+    asked = []
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.send_response(503)
+            self.send_header("Retry-After", "600")
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        transport = made(monkeypatch, f"http://127.0.0.1:{server.server_port}", OPENLINEAGE_ENDPOINT="other/lineage")
+        with pytest.raises(requests.exceptions.RetryError):
+            transport.emit(EVENT)
+        with pytest.raises(LumbungError, match="did not answer"):
+            transport.emit(EVENT)
+        server.shutdown()
+    assert asked == ["/other/lineage"] * 2
 
 
 def test_one_that_is_back_takes_events_again(monkeypatch, away) -> None:
