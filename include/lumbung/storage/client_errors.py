@@ -69,7 +69,7 @@ REASONS: dict[str, tuple[type[LumbungError], str]] = {
     # A quota is refilled through the day.
     "quotaExceeded": (
         UnavailableError,
-        "wait until it is refilled, or raise it; see docs/reference/bigquery.md",
+        "wait until the quota is refilled, or raise it; see docs/reference/bigquery.md",
     ),
     "accessDenied": (DeniedError, ROLES),
     "accessNotConfigured": (DeniedError, "enable the BigQuery API in the project"),
