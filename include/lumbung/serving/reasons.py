@@ -114,24 +114,30 @@ _REFERENCE = re.compile(rf"{_NAMES['names']} .* is not in (\w+)", re.DOTALL)
 _NEAR_REFERENCE = re.compile(rf"{_REFERENCE.pattern}(?:, which has .*)?", re.DOTALL)
 _LINE = re.compile(r" \(line [0-9]+\)\Z")
 
-# Of errors: what `too_many` has written, and what others quote. A quote after a letter is an apostrophe.
-_FIRST = " the first: "
-_REMEDIES = ("Fix the source", "Spell the keys alike")
-_CAUSE = re.compile(r" \(rows rejected there: [^()]*\)\Z")
-_QUOTED = re.compile(r"(?<!\w)'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
-# How BigQuery begins to quote a value of a query: often without quotes, and never with those in the value escaped. So
-# nothing behind it is shown but the remedy that we have added.
-_REFUSED_VALUE = re.compile(
-    r"\b((?:Bad|Invalid) \w[\w ]{0,40}(?:: ?| (?=['\"]))"
-    r"|Invalid (?:\w+ ){1,2}(?:string|value|zone) "
-    r"|(?:Could not cast|Cannot cast)(?: literal)? "
-    r"|(?:Failed to|Unable to|Could not|Cannot) (?:parse|decode|convert) "
-    r"|(?:Error while parsing|Input calculates to invalid \w+|out of range|over?flow|by zero|in function|negative"
-    r"|unparseable IP-address|Out of range cast of \w+): ?"
-    r"|Too (?:many|few) arguments to FORMAT |Mismatch between format character |Adding (?=\S+ \w+ to )).*?"
-    r"(?=\. Fix the query or the data\.\Z|\Z)",
+# Of errors. A server's own words may quote a value in any way, so nothing of them is shown. The place, before them, and
+# the remedy, which ends the text, are ours: nothing that a value holds is taken for them.
+_HIDDEN = "those who may see rows see why"
+_PLACE = r"(?P<place>(?:failed: )?(?:[^:\n]|:(?! )){1,300}: )"
+_POSTGRESQL = re.compile(
+    rf"{_PLACE}(?P<what>the query failed|reading stopped), .*[.?] "
+    r"(?P<remedy>(?:Run again; if it stays, fix what it says"
+    r"|Fix what the server reports(?:, then run again|, or the (?:query|table) in [\w.-]+)?)\.)\Z",
     re.DOTALL,
 )
+_EARLIER = "mend the query or the data"  # how records of earlier releases end where BigQuery refused a query
+_CHECKED = "Fix the source or the query; nothing of this run is published, what was published stays."
+# What `too_many` has written.
+_FIRST = " the first: "
+_REMEDY = re.compile(
+    r"(?:Fix the source(?: and run the day again with --refresh)?(?: \(the rejects are in [\w.]+\))?"
+    r"(?:, or (?:raise max_rejects in|lower min_rows in|correct) [\w./-]+)?|Spell the keys alike in both sources"
+    r" \(PostgreSQL prints a uuid in lower case and an integer without leading zeros; a query: in the contract may say"
+    r" upper\(id::text\)\), and run the day again with --refresh)\.\Z"
+)
+_CAUSE = re.compile(r" \(rows rejected there: [^()]*\)\Z")
+_LONGEST_ERROR = 20_000  # characters
+_OPENING = re.compile(r"(?<!\w)['\"]")  # a quote after a letter is an apostrophe
+_CLOSING = re.compile(r"['\"](?!\w)")
 _LONG_NUMBER = re.compile(r"(?<![\w-])(?![0-9]{4}-[0-9]{2}-[0-9]{2}\b)[0-9][0-9-]{4,}[0-9]\b")
 
 
@@ -171,21 +177,48 @@ def without_values(reason: str, names: Collection[str], *, counts: bool = False)
 def error_without_values(error: str, names: Collection[str]) -> str:
     """An error's text, as a record has it, for readers who may not see rows.
 
+    Of what the warehouse or PostgreSQL has said only the place and the remedy are left, of any other error all but what
+    is in quotes and long numbers.
+
     Args:
         error: the text; of earlier releases it has the whole reason of a reject.
         names: names of contracts, see `names_of`.
     """
+    if said := _POSTGRESQL.fullmatch(error):
+        return f"{said['place']}{said['what']}; {_HIDDEN}. {said['remedy']}"
+    if said := _of_warehouse().fullmatch(error):
+        return f"{said['place'] or ''}a request to the warehouse failed; {_HIDDEN}. {said['remedy']}"
+    if len(error) > _LONGEST_ERROR:
+        place = re.match(_PLACE, error)
+        return f"{_without_quotes(place[0]) if place else ''}{_HIDDEN}."
+    if error.endswith(_CHECKED):
+        return "; ".join(map(_without_quotes, error.split("; ")))  # each check with its count
     before, first, rest = error.partition(_FIRST)
     if not first:
         return _without_quotes(error)
-    at = max(rest.rfind(remedy) for remedy in _REMEDIES)  # the last one: a value may hold these words, too
-    reason, remedy = (rest[:at], rest[at:]) if at >= 0 else (rest, "")
-    said = without_values(_CAUSE.sub("", reason.rstrip().removesuffix(".")), names, counts=True)
-    return f"{_without_quotes(before)}{first}{said}. {_without_quotes(remedy)}".rstrip()
+    match = _REMEDY.search(rest)
+    reason, remedy = (rest[: match.start()], match[0]) if match else (rest, "")
+    shown = without_values(_CAUSE.sub("", reason.rstrip().removesuffix(".")), names, counts=True)
+    return f"{_without_quotes(before)}{first}{shown}. {remedy}".rstrip()
+
+
+@cache
+def _of_warehouse() -> re.Pattern[str]:
+    # Google's client takes long to import, and who writes reasons needs none of it.
+    from lumbung.storage.client_errors import REMEDIES
+
+    remedies = "|".join(re.escape(f"{remedy[:1].upper()}{remedy[1:]}.") for remedy in {*REMEDIES, _EARLIER})
+    return re.compile(rf"{_PLACE}?.*[.?] (?P<remedy>{remedies})", re.DOTALL)
 
 
 def _without_quotes(text: str) -> str:
-    return _LONG_NUMBER.sub("…", _QUOTED.sub("…", _REFUSED_VALUE.sub(r"\1…", text)))
+    """The text without long numbers and without all from the first quote to the last one: a value may hold more."""
+    if first := _OPENING.search(text):
+        quoted = text[first.end() :]
+        ends = [quote.end() for quote in _CLOSING.finditer(quoted)]
+        behind = quoted[ends[-1] :] if ends else ""
+        text = f"{text[: first.start()]}…{'' if _OPENING.search(behind) else behind}"  # one may have been cut off
+    return _LONG_NUMBER.sub("…", text)
 
 
 @cache

@@ -50,6 +50,7 @@ LOGIN = (
     " LUMBUNG_PROJECT the local warehouse is used"
 )
 LESS = "have the query read or sort less at once"
+AWAY = "see that it runs, then run again"
 
 REASONS: dict[str, tuple[type[LumbungError], str]] = {
     # Asked for again, the job of that id gives the same error.
@@ -66,7 +67,10 @@ REASONS: dict[str, tuple[type[LumbungError], str]] = {
     # A job that was cancelled, or whose server ended. Who cancelled it may not want another one at once.
     "stopped": (UnavailableError, AGAIN),
     # A quota is refilled through the day.
-    "quotaExceeded": (UnavailableError, "wait until it is refilled, or raise it; see docs/reference/bigquery.md"),
+    "quotaExceeded": (
+        UnavailableError,
+        "wait until the quota is refilled, or raise it; see docs/reference/bigquery.md",
+    ),
     "accessDenied": (DeniedError, ROLES),
     "accessNotConfigured": (DeniedError, "enable the BigQuery API in the project"),
     "authError": (DeniedError, LOGIN),
@@ -94,6 +98,8 @@ REASONS: dict[str, tuple[type[LumbungError], str]] = {
     "responseTooLarge": (RefusedError, LESS),
     "timeout": (RefusedError, LESS),
 }
+REMEDIES = frozenset(remedy for _, remedy in REASONS.values()) | {AWAY, FIX, LOGIN, ROLES, TABLES}
+"""All that the errors below end with: an error that ends so has BigQuery's own words, which may quote values."""
 
 
 @contextlib.contextmanager
@@ -147,7 +153,7 @@ def _translation(error: Exception, where: str, server: str) -> LumbungError:
 
 def _away(error: Exception, where: str, server: str) -> UnavailableError:
     what = f"{server} does not answer ({first_line(error)[:300]})"
-    return UnavailableError(what, where=where, remedy="see that it runs, then run again")
+    return UnavailableError(what, where=where, remedy=AWAY)
 
 
 def _message(error: api.GoogleAPICallError) -> str:

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from lumbung.core.errors import SourceError, SourceUnavailableError
+from lumbung.serving.reasons import error_without_values
 from lumbung.sources import read
 from lumbung.sources.postgres_errors import broken_stream, may_pass
 from support.sources import Content, make_contract
@@ -81,6 +82,25 @@ def test_an_error_between_rows_is_known_by_its_text(text, again):
     error = broken_stream("shop.member", OSError(f"[libpq] Execution error [PGRES_FATAL_ERROR]: {text}\n"))
     assert error.transient is again
     assert text.partition(":  ")[2] in str(error)
+
+
+@pytest.mark.parametrize(
+    ("city", "what"),
+    [("whole('{0}')", "the query failed"), ("whole(CASE WHEN i > 0 THEN '{0}' END)", "reading stopped")],
+)
+def test_no_value_that_postgresql_refuses_is_shown_to_who_may_see_no_rows(postgres, city, what):
+    postgres.sql(
+        "CREATE FUNCTION whole(value text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$"
+        " BEGIN RETURN value::int::text; END $$;"
+        f"CREATE VIEW member AS SELECT i AS id, 'n' AS name, {city.format('Nur"aini Rahasia')} AS city"
+        " FROM generate_series(0, 1) i"
+    )
+    with pytest.raises(SourceError, match=f"{what}, .* Rahasia") as raised:
+        Content(make_contract("postgres"), dsn=postgres.uri())
+    postgres.sql("DROP VIEW member; DROP FUNCTION whole")
+    shown = error_without_values(str(raised.value), frozenset())
+    remedy = raised.value.remedy.replace("fix", "Fix", 1)
+    assert shown == f"{raised.value.where}: {what}; those who may see rows see why. {remedy}."
 
 
 @pytest.fixture
