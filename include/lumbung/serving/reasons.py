@@ -124,7 +124,7 @@ _POSTGRESQL = re.compile(
     r"|Fix what the server reports(?:, then run again|, or the (?:query|table) in [\w.-]+)?)\.)\Z",
     re.DOTALL,
 )
-_EARLIER = "mend the query or the data"  # how records of earlier releases end where BigQuery refused a query
+_EARLIER = r"\w+ the query or the data\."  # records of earlier releases say it with another verb
 _CHECKED = "Fix the source or the query; nothing of this run is published, what was published stays."
 # What `too_many` has written.
 _FIRST = " the first: "
@@ -207,8 +207,8 @@ def _of_warehouse() -> re.Pattern[str]:
     # Google's client takes long to import, and who writes reasons needs none of it.
     from lumbung.storage.client_errors import REMEDIES
 
-    remedies = "|".join(re.escape(f"{remedy[:1].upper()}{remedy[1:]}.") for remedy in {*REMEDIES, _EARLIER})
-    return re.compile(rf"{_PLACE}?.*[.?] (?P<remedy>{remedies})", re.DOTALL)
+    remedies = [re.escape(f"{remedy[:1].upper()}{remedy[1:]}.") for remedy in REMEDIES]
+    return re.compile(rf"{_PLACE}?.*[.?] (?P<remedy>{'|'.join([*remedies, _EARLIER])})", re.DOTALL)
 
 
 def _without_quotes(text: str) -> str:

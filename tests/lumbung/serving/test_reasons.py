@@ -266,7 +266,10 @@ def test_no_value_that_a_load_refuses_is_shown(bigquery_server: str, value: str)
 
 @pytest.mark.parametrize(
     "remedy",
-    [*sorted({remedy for _, remedy in REASONS.values()} | {TABLES, LOGIN, ROLES, AWAY}), "mend the query or the data"],
+    [
+        *sorted({remedy for _, remedy in REASONS.values()} | {TABLES, LOGIN, ROLES, AWAY}),
+        "repair the query or the data",
+    ],
 )
 def test_what_the_warehouse_says_is_not_shown_and_the_remedy_is(remedy: str) -> None:
     for text in (f"Bad: {SECRET}", "BigQuery does not answer (502 Bad Gateway: upstream)", f"Budi? {SECRET}."):
@@ -283,7 +286,7 @@ def test_what_the_warehouse_says_is_not_shown_and_the_remedy_is(remedy: str) -> 
         "dwh.t: the publish of 2026-11-20 was skipped: a newer day is published. Run the newest day again.",
         "LUMBUNG_LOCATION: the data set dwh is in EU, not in US. Set it to EU, or set another LUMBUNG_DATASET_PREFIX.",
         "cilvest: Kafka does not answer (Bad address: no such host). See to it that it runs.",
-        "school.course: there is no such table, but lms.course. Write lms.course in the contract.",
+        "school.course: the table does not exist, but lms.course does. Write lms.course in the contract.",
         "staging.student, day 2026-11-20: 26 rows loaded where the snapshot has 27. Run the day again.",
     ],
 )

@@ -80,6 +80,6 @@ def test_a_query_of_other_tables_has_its_own_names_types_and_faults(client: bigq
     for other, message in (("one", "Duplicate table alias"), ("two", "incompatible types")):
         with pytest.raises(BadRequest, match=message):
             client.query_and_wait(joined.format(names["one"], names[other]))
-    for _ in range(2):  # what follows this FROM is no table
+    for _ in range(2):  # what follows this FROM is not a table
         with pytest.raises(BadRequest, match=r"Unrecognized name: `t\.d`"):
             client.query_and_wait(f"SELECT EXTRACT(DAY FROM `t.d`) FROM {names['one']} AS t")
