@@ -123,8 +123,9 @@ def backfill(stack, dag, first, last, *options, check=True):
 
 def seen(stack, dag):
     """The days a DAG's backfilled runs saw."""
-    by_run = days(stack)
-    return [by_run[run["dag_run_id"]] for run in finished(stack, dag) if run["run_type"] == "backfill"]
+    ended = [run["dag_run_id"] for run in finished(stack, dag) if run["run_type"] == "backfill"]
+    by_run = days(stack)  # what they wrote is read when they have ended
+    return [by_run[run_id] for run_id in ended]
 
 
 def failure(stack, dag, run_id):
