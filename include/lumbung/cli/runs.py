@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 
+Records = dict[str, dict[str, Any]]
+"""What each task of a run recorded, by its name."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 All = Annotated[bool, typer.Option("--all", help=f"Print all rows of each table, not only {console.ROWS}.")]
 
@@ -84,10 +87,10 @@ def run_dag(settings: Settings, addresses: Services, dag_id: str, day: date, con
     api = connect(settings)
     if api:
         addresses.wait()
-    run_id, failures = (
+    records, failures = (
         _run_up(settings, api, dag_id, day, conf) if api else _run_alone(settings, addresses, dag_id, day, conf)
     )
-    publish = _records(settings, day, run_id).get("publish", {})
+    publish = records.get("publish", {})
     published = publish.get("rows_out") is not None and not publish.get("skipped")
     if failures:
         outcome = (
@@ -142,7 +145,7 @@ def write_report(settings: Settings, warehouse: Warehouse) -> Path:
 
 def _run_alone(
     settings: Settings, addresses: Services, dag_id: str, day: date, conf: dict[str, Any]
-) -> tuple[str, list[str]]:
+) -> tuple[Records, list[str]]:
     from lumbung.orchestrator.single_run import Task, test_run
 
     log = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
@@ -157,12 +160,12 @@ def _run_alone(
         {"task_id": _task_name(t.task_id, t.map_index), "state": t.state, "start": t.start, "end": t.end}
         for t in result.tasks
     ]
-    _show_tasks(settings, day, result.run_id, instances)
+    records = _show_tasks(settings, day, result.run_id, instances)
     console.out.print(f"Log: {log}", soft_wrap=True)
-    return result.run_id, [] if result.exit_code == 0 else result.errors or ["the run failed"]
+    return records, [] if result.exit_code == 0 else result.errors or ["the run failed"]
 
 
-def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str, Any]) -> tuple[str, list[str]]:
+def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str, Any]) -> tuple[Records, list[str]]:
     from lumbung.orchestrator.api import ENDED
 
     api.refuse_paused(dag_id)
@@ -174,7 +177,7 @@ def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str
             status.update(f"Airflow at {api.url} runs {dag_id} for {day}: {ended} of {len(instances)} tasks")
             time.sleep(POLL_SECONDS)
     instances = sorted(api.task_instances(dag_id, run_id), key=lambda task: task["end_date"] or "")
-    _show_tasks(
+    records = _show_tasks(
         settings,
         day,
         run_id,
@@ -189,11 +192,10 @@ def _run_up(settings: Settings, api: Api, dag_id: str, day: date, conf: dict[str
         ],
     )
     if state == "success":
-        return run_id, []
+        return records, []
     failed = [_task_name(t["task_id"], t["map_index"]) for t in instances if t["state"] == "failed"]
-    records = _records(settings, day, run_id)
     failures = [f"{task}: {records.get(task, {}).get('note', 'it failed').removeprefix(FAILED)}" for task in failed]
-    return run_id, failures or ["the run failed"]
+    return records, failures or ["the run failed"]
 
 
 def _task_name(task_id: str, map_index: int) -> str:
@@ -201,12 +203,11 @@ def _task_name(task_id: str, map_index: int) -> str:
     return task_id if map_index < 0 else f"{task_id}[{map_index}]"
 
 
-def _records(settings: Settings, day: date, run_id: str) -> dict[str, dict[str, Any]]:
+def _show_tasks(settings: Settings, day: date, run_id: str, instances: list[dict[str, Any]]) -> Records:
+    """Print a run's tasks; gives what each recorded, by its name. In a bucket, that is a request for each task."""
     from lumbung.pipeline.operations import records
     from lumbung.storage.lake import open_lake
 
-    return {record["task"]: record for record in records(open_lake(settings), day, run_id)}
-
-
-def _show_tasks(settings: Settings, day: date, run_id: str, instances: list[dict[str, Any]]) -> None:
-    console.tasks(instances, _records(settings, day, run_id))
+    recorded = {record["task"]: record for record in records(open_lake(settings), day, run_id)}
+    console.tasks(instances, recorded)
+    return recorded

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from lumbung.serving.schema import FAILED
+
 if TYPE_CHECKING:
     from lumbung.catalog.contract import Contract
 
@@ -117,7 +119,7 @@ _LINE = re.compile(r" \(line [0-9]+\)\Z")
 # Of errors. A server's own words may quote a value in any way, so nothing of them is shown. The place, before them, and
 # the remedy, which ends the text, are ours: nothing that a value holds is taken for them.
 _HIDDEN = "those who may see rows see why"
-_PLACE = r"(?P<place>(?:failed: )?(?:[^:\n]|:(?! )){1,300}: )"
+_PLACE = rf"(?P<place>(?:{FAILED})?(?:[^:\n]|:(?! )){{1,300}}: )"
 _POSTGRESQL = re.compile(
     rf"{_PLACE}(?P<what>the query failed|reading stopped), .*[.?] "
     r"(?P<remedy>(?:Run again; if it stays, fix what it says"

@@ -1,6 +1,5 @@
 """What a command says of a run that has ended. The run is a stand-in: real ones are in tests/system/test_cli.py."""
 
-import json
 from datetime import date
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 from lumbung.cli import runs
 from lumbung.core.settings import Settings
 from lumbung.local.services import Services
-from lumbung.storage.warehouse import short
 
 DAY = date(2026, 11, 10)
 
@@ -24,9 +22,7 @@ def test_a_run_that_published_nothing_says_why(
     is_said: bool,
 ) -> None:
     settings = Settings.of(home=tmp_path)
-    record = tmp_path / "lake" / "audit" / f"dt={DAY}" / short("run-1") / "publish.json"
-    record.parent.mkdir(parents=True)
-    record.write_text(json.dumps({"task": "publish", "started_at": "", "rows_out": 0, "skipped": skipped}))
-    monkeypatch.setattr(runs, "_run_alone", lambda *_: ("run-1", []))
+    recorded = {"publish": {"rows_out": 0, "skipped": skipped}}
+    monkeypatch.setattr(runs, "_run_alone", lambda *_: (recorded, []))
     runs.run_dag(settings, Services({}, None, None), "enrollment", DAY, {})
     assert ("a newer version of its sources exists" in capsys.readouterr().err) is is_said

@@ -163,13 +163,18 @@ def test_a_reader_does_not_wait_for_long_and_a_process_is_killed(world: World, m
     asyncio.run(read())
 
 
+async def give_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be a reader who does not wait for an answer, which is still being made afterwards."""
+    world.publish("1", wait=True)
+    monkeypatch.setattr(module, "READER_SECONDS", 0.2)
+    with pytest.raises(Problem, match="not there after 0 seconds"):
+        await world.answers.get(QUESTION)
+    await world.running(1)
+
+
 def test_a_problem_that_comes_late_is_what_the_next_reader_gets(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def read() -> None:
-        world.publish("1", wait=True)
-        monkeypatch.setattr(module, "READER_SECONDS", 0.2)
-        with pytest.raises(Problem, match="not there after 0 seconds"):
-            await world.answers.get(QUESTION)
-        await world.running(1)
+        await give_up(world, monkeypatch)
         world.publish("1", problem=True)
         await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
         with pytest.raises(Problem, match="it is away"):
@@ -187,11 +192,7 @@ def test_a_problem_that_comes_late_is_forgotten_when_an_answer_comes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def read() -> None:
-        world.publish("1", wait=True)
-        monkeypatch.setattr(module, "READER_SECONDS", 0.2)
-        with pytest.raises(Problem, match="not there after 0 seconds"):
-            await world.answers.get(QUESTION)
-        await world.running(1)
+        await give_up(world, monkeypatch)
         monkeypatch.setattr(module, "READER_SECONDS", 600)
         next_reader = asyncio.create_task(world.answers.get(QUESTION))
         await asyncio.sleep(0)
