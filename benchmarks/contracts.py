@@ -92,7 +92,15 @@ def take_snapshots(settings: Settings, source: Path, day: date) -> None:
     """Extract the three files, and check references."""
     run = run_of(settings, day)
     for contract in run.sources:
-        extract(contract, day, lake=run.lake, data_source=source, dsn=None, started_at=run.started_at)
+        extract(
+            contract,
+            day,
+            lake=run.lake,
+            data_source=source,
+            dsn=None,
+            run_id=run.run_id,
+            started_at=run.started_at,
+        )
     steps.snapshot(run)
 
 

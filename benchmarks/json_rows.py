@@ -40,7 +40,9 @@ def by_reader(source: Path, _folder: Path) -> int:
 def by_extract(source: Path, folder: Path) -> int:
     """A snapshot in a lake: rows, rejects, repeats, manifest."""
     lake, now = FolderLake(folder.as_uri(), folder), datetime.now(UTC)
-    taken, _ = extract(Catalog()[TABLE], day.today(), lake=lake, data_source=source, dsn=None, started_at=now)
+    taken, _ = extract(
+        Catalog()[TABLE], day.today(), lake=lake, data_source=source, dsn=None, run_id="benchmark", started_at=now
+    )
     return taken.rows_kept
 
 

@@ -16,7 +16,10 @@ def main(dsn: str, folder: Path) -> None:
     contract, lake = Catalog()["staging.course_enrollment"], FolderLake(folder.as_uri(), folder)
 
     def take() -> int:
-        taken, _ = extract(contract, day.today(), lake=lake, data_source=folder, dsn=dsn, started_at=datetime.now(UTC))
+        now = datetime.now(UTC)
+        taken, _ = extract(
+            contract, day.today(), lake=lake, data_source=folder, dsn=dsn, run_id="benchmark", started_at=now
+        )
         return taken.rows_kept
 
     report(take)

@@ -49,6 +49,7 @@ class ExtractOperator(SourceOperator):
             lake=run.lake,
             data_source=system(self.system).source_folder(run),
             dsn=dsn(source.connection) if source.connection else None,
+            run_id=run.run_id,
             started_at=run.started_at,
             refresh=run.refresh,
         )

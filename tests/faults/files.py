@@ -173,7 +173,9 @@ def _extracted(contract: Contract, data: Path, content: bytes, outcomes: Counter
     """What does not hold of an extract of the file, and whether it was loaded."""
     lake = FolderLake("file:///lake", data / "lake")
     try:
-        taken, _ = extract(contract, day_of(0), lake=lake, data_source=data, dsn=None, started_at=datetime.now(UTC))
+        taken, _ = extract(
+            contract, day_of(0), lake=lake, data_source=data, dsn=None, run_id="files", started_at=datetime.now(UTC)
+        )
     except LumbungError as error:
         outcomes["refused"] += 1
         return _named(error, contract), False

@@ -190,6 +190,7 @@ class ContractsDay(DayRun):
                 lake=self.run.lake,
                 data_source=self.system.source_folder(self.run),
                 dsn=None,
+                run_id=self.run.run_id,
                 started_at=self.run.started_at,
                 refresh=self.run.refresh,
             )

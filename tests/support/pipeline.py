@@ -175,6 +175,7 @@ class Day(DayRun):
                         lake=self.run.lake,
                         data_source=self.run.settings.data_source,
                         dsn=self.run.settings.source_dsn.get_secret_value(),
+                        run_id=self.run.run_id,
                         started_at=self.run.started_at,
                         refresh=self.run.refresh,
                     )

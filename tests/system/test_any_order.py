@@ -94,6 +94,23 @@ def test_runs_at_the_same_time(make_harness, in_order):
     assert harness.checksum() == in_order.expected
 
 
+@pytest.mark.parametrize("has_version", [True, False])
+def test_a_run_beside_half_a_refresh_sees_none_of_it(make_harness, in_order, has_version):
+    harness = make_harness()
+    for day in DAYS:
+        harness.fill(sources_at(day))
+        harness.take(day) if has_version else harness.run(day).extract()
+    harness.fill(sources_at(LATER))
+    refresh = harness.run(DAYS[1], refresh=True)
+    refresh.start()
+    refresh.extract("course_enrollment", "campus_branch")
+    assert set(harness.take(DAYS[1]).version.generations.values()) == {1}
+    refresh.all()
+    harness.take(DAYS[2])
+    harness.take(DAYS[0])
+    assert harness.checksum() == in_order.expected
+
+
 def test_all_tables_in_another_order(make_harness):
     """The same with every table of the project."""
     forward, backward = make_harness(catalog=None), make_harness(catalog=None)

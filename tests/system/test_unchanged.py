@@ -168,6 +168,7 @@ class World:
                 lake=run.lake,
                 data_source=source,
                 dsn=None,
+                run_id=run.run_id,
                 started_at=started,
                 refresh=run.refresh,
             )

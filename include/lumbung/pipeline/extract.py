@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -42,6 +42,7 @@ def extract(
     lake: Lake,
     data_source: Path,
     dsn: str | None,
+    run_id: str,
     started_at: datetime,
     refresh: bool = False,
 ) -> tuple[Snapshot, bool]:
@@ -58,7 +59,8 @@ def extract(
         lake: where the snapshot goes.
         data_source: folder of the files.
         dsn: the PostgreSQL of a `postgres` source.
-        started_at: when the run started.
+        run_id: the run.
+        started_at: when it started.
         refresh: take the source again whatever is there.
 
     Returns:
@@ -69,11 +71,18 @@ def extract(
             allows. The rejects are in the lake; no snapshot is committed.
     """
     folder = snapshot.folder(contract.system, contract.table, day)
-    previous = snapshot.committed(lake, contract.system, contract.table, day)
-    if previous and (previous.extracted_at >= started_at or not (refresh or _is_due(previous, started_at))):
+    previous = snapshot.committed(lake, contract.system, contract.table, day, run_id)
+    is_due = previous is None or _is_due(previous, started_at)
+    if previous and (previous.extracted_at >= started_at or not (refresh or is_due)):
         return previous, False
+    origin = {"taken_by": run_id, "refreshed": not is_due}
     file = _SourceFile.of(contract, data_source)
-    if file and previous and previous.made_from == file.made_from and (again := _take_again(previous, lake, folder)):
+    if (
+        file
+        and previous
+        and previous.made_from == file.made_from
+        and (again := _take_again(previous, lake, folder, origin))
+    ):
         return again, True
     with tempfile.TemporaryDirectory(prefix="lumbung-") as local:
         absent = is_absent(contract, data_source)
@@ -84,8 +93,10 @@ def extract(
             refusal = error
         document = attempt.document(folder, refusal)
     if file and file.is_unchanged():
-        document = document.model_copy(update={"made_from": file.made_from})
-    committed = commit(lake, folder, lambda generation: document.model_copy(update={"generation": generation}))
+        origin["made_from"] = file.made_from
+    committed = commit(
+        lake, folder, lambda generation: document.model_copy(update={**origin, "generation": generation})
+    )
     if refusal:
         raise refusal
     return committed, True
@@ -138,7 +149,7 @@ class _SourceFile(NamedTuple):
             return False
 
 
-def _take_again(previous: Snapshot, lake: Lake, folder: str) -> Snapshot | None:
+def _take_again(previous: Snapshot, lake: Lake, folder: str, origin: dict[str, Any]) -> Snapshot | None:
     """A new snapshot with the files of the last one; None: it is not the last one any more, or its files are gone."""
     now = datetime.now(UTC)
     notes = [note for note in previous.note.split("; ") if note and note != _late_note(previous.extracted_at)]
@@ -148,9 +159,10 @@ def _take_again(previous: Snapshot, lake: Lake, folder: str) -> Snapshot | None:
         "provisional": not is_over,
         "note": "; ".join([*([_late_note(now)] if is_over else []), *notes]),
         "same_as": previous.same_as or previous.generation,
+        **origin,
     }
     with lake.lease(f"version/{previous.system}"):  # a prune that deletes the day's files holds it
-        if snapshot.committed(lake, previous.system, previous.entity, previous.day) != previous:
+        if snapshot.committed(lake, previous.system, previous.entity, previous.day, origin["taken_by"]) != previous:
             return None
         if not are_there(lake, folder, (previous.file, previous.rejects)):
             return None

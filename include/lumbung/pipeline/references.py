@@ -24,8 +24,8 @@ from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import DataFile, are_there, commit
 
 
-def make_version(contracts: Sequence[Contract], system: str, day: date, lake: Lake) -> Version:
-    """Check the references between the newest snapshots of a day and write the version they make.
+def make_version(contracts: Sequence[Contract], system: str, day: date, lake: Lake, run_id: str) -> Version:
+    """Check the references between a run's snapshots of a day and write the version they make.
 
     A row that refers to a missing row is rejected, and so on for the rows that refer to it. An existing version is
     reused when it lists the same snapshots.
@@ -35,6 +35,7 @@ def make_version(contracts: Sequence[Contract], system: str, day: date, lake: La
         system: the system.
         day: the business day.
         lake: where snapshots and versions lie.
+        run_id: the run.
 
     Raises:
         SourceError: a source has more rejects than its contract allows. The rejects are in the lake.
@@ -44,8 +45,8 @@ def make_version(contracts: Sequence[Contract], system: str, day: date, lake: La
     rules = hashlib.sha256("".join(contract.definition for contract in contracts).encode()).hexdigest()
 
     def make(generation: int) -> Version:
-        # Newest snapshots are listed again for each generation tried, so a version never is older than an earlier one.
-        snapshots = {contract.table: _committed(contract, day, lake) for contract in contracts}
+        # Snapshots are listed again for each generation tried, so a version never is older than an earlier one.
+        snapshots = {contract.table: _committed(contract, day, lake, run_id) for contract in contracts}
         previous = snapshot.version_of(lake, system, day)
         if previous and previous.generations == {name: taken.generation for name, taken in snapshots.items()}:
             raise _Unchanged(previous)
@@ -82,8 +83,8 @@ class _Unchanged(Exception):  # noqa: N818 - not an error: it leaves the loop th
         self.version = version
 
 
-def _committed(contract: Contract, day: date, lake: Lake) -> Snapshot:
-    committed = snapshot.committed(lake, contract.system, contract.table, day)
+def _committed(contract: Contract, day: date, lake: Lake, run_id: str) -> Snapshot:
+    committed = snapshot.committed(lake, contract.system, contract.table, day, run_id)
     if committed is None:
         raise LumbungError("no snapshot", where=f"{contract.address}, day {day}", remedy="run the day again")
     return committed

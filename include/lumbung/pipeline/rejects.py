@@ -151,7 +151,7 @@ def of_snapshots(lake: Lake, system: str, day: date) -> Iterator[RejectedFile]:
     """
     version = snapshot.version_of(lake, system, day, refused=True)
     for entity in lake.names(f"raw/{system}"):
-        attempt = snapshot.attempted(lake, system, entity, day)
+        attempt = snapshot.attempted(lake, system, entity, day, version)
         if attempt is None:
             continue
         member = version.members.get(entity) if version else None

@@ -15,7 +15,7 @@ from lumbung.core.errors import LumbungError
 from lumbung.pipeline.target import Partition, Target
 from lumbung.serving.schema import Accounting
 from lumbung.storage.lake import Lake
-from lumbung.storage.manifest import DataFile, Document, Manifest, newest
+from lumbung.storage.manifest import DataFile, Document, Manifest, manifests, newest
 
 
 class Snapshot(Manifest):
@@ -39,6 +39,10 @@ class Snapshot(Manifest):
     """Names the bytes of the source's file and how they are read; None: it is not known, or not a file."""
     same_as: int | None = None
     """The generation whose files it has, as the source's file is the same; None: it has files of its own."""
+    taken_by: str = ""
+    """The run that took it; empty: taken by an earlier release."""
+    refreshed: bool = False
+    """Whether it was taken only because a refresh was asked for."""
 
 
 class Member(Document):
@@ -122,16 +126,33 @@ def version_folder(system: str) -> str:
     return f"version/{system}"
 
 
-def committed(lake: Lake, system: str, entity: str, day: date) -> Snapshot | None:
-    """The newest committed snapshot of a source for a day.
+def committed(lake: Lake, system: str, entity: str, day: date, run_id: str) -> Snapshot | None:
+    """The committed snapshot of a source for a day that a run goes on with.
+
+    It is the newest one, but never half of what another run is taking at the same time. Until a version lists them,
+    snapshots of a refresh are used by the refresh only, and a run prefers those that it took itself.
 
     Args:
         lake: the lake.
         system: the system.
         entity: the source.
         day: the business day.
+        run_id: the run.
     """
-    return newest(lake, folder(system, entity, day), Snapshot, _is_committed)
+    listed: int | None = None
+    newest_of_others: Snapshot | None = None
+    for taken in manifests(lake, folder(system, entity, day), Snapshot):
+        if not _is_committed(taken):
+            continue
+        if taken.taken_by == run_id:
+            return taken
+        if listed is None:
+            listed = _listed(version_of(lake, system, day, refused=True), entity)
+        if taken.generation <= listed:
+            return newest_of_others or taken
+        if not taken.refreshed:
+            newest_of_others = newest_of_others or taken
+    return newest_of_others
 
 
 def of_generation(lake: Lake, system: str, entity: str, day: date, generation: int) -> Snapshot:
@@ -156,19 +177,27 @@ def of_generation(lake: Lake, system: str, entity: str, day: date, generation: i
     return Snapshot.model_validate_json(content)
 
 
-def attempted(lake: Lake, system: str, entity: str, day: date) -> Snapshot | None:
+def attempted(lake: Lake, system: str, entity: str, day: date, version: Version | None) -> Snapshot | None:
     """The newest snapshot of a source for a day, refused ones with rejects included.
 
-    A refused one without, of a source that was away, says nothing of rows: those of the one before still stand.
+    A refused one without, of a source that was away, says nothing of rows: those of the one before still stand. So
+    they do while a refresh is not in a version.
 
     Args:
         lake: the lake.
         system: the system.
         entity: the source.
         day: the business day.
+        version: the newest attempt at a version of the day; None: there is none.
     """
-    where = folder(system, entity, day)
-    return newest(lake, where, Snapshot, _has_rows)
+    listed = _listed(version, entity)
+
+    def has_rows(attempt: Snapshot) -> bool:
+        if not _is_committed(attempt):
+            return attempt.rejects is not None
+        return not attempt.refreshed or attempt.generation <= listed
+
+    return newest(lake, folder(system, entity, day), Snapshot, has_rows)
 
 
 def version_of(lake: Lake, system: str, day: date, *, refused: bool = False) -> Version | None:
@@ -208,5 +237,5 @@ def _is_committed(document: Snapshot | Version) -> bool:
     return document.state == "committed"
 
 
-def _has_rows(attempt: Snapshot) -> bool:
-    return _is_committed(attempt) or attempt.rejects is not None
+def _listed(version: Version | None, entity: str) -> int:
+    return version.members[entity].generation if version and entity in version.members else 0

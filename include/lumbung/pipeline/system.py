@@ -193,7 +193,7 @@ class SnapshotSystem(System):
         from lumbung.pipeline.run import Step
         from lumbung.pipeline.snapshot import newest_version
 
-        own = make_version(run.sources, run.system, run.day, run.lake)
+        own = make_version(run.sources, run.system, run.day, run.lake, run.run_id)
         target = newest_version(run.lake, run.system) or own
         step = Step(
             table=run.system,

@@ -7,7 +7,7 @@ reader sees, and two writers never take the same generation.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from pydantic import BaseModel, ConfigDict
 
@@ -49,6 +49,19 @@ def are_there(lake: Lake, folder: str, files: Iterable[DataFile | None]) -> bool
     return all(stored.get(file.path) == file.bytes for file in files if file)
 
 
+def manifests[D: Manifest](lake: Lake, where: str, model: type[D]) -> Iterator[D]:
+    """The manifests of a folder, the highest generation first.
+
+    Args:
+        lake: the lake.
+        where: the folder.
+        model: what they are.
+    """
+    for name in reversed(lake.names(where)):
+        if MANIFEST.match(name) and (content := lake.read(f"{where}/{name}")):
+            yield model.model_validate_json(content)
+
+
 def newest[D: Manifest](lake: Lake, where: str, model: type[D], wanted: Callable[[D], bool]) -> D | None:
     """The manifest of the highest generation that is wanted.
 
@@ -58,13 +71,7 @@ def newest[D: Manifest](lake: Lake, where: str, model: type[D], wanted: Callable
         model: what they are.
         wanted: which will do.
     """
-    for name in reversed(lake.names(where)):
-        if MANIFEST.match(name):
-            content = lake.read(f"{where}/{name}")
-            document = model.model_validate_json(content) if content else None
-            if document and wanted(document):
-                return document
-    return None
+    return next(filter(wanted, manifests(lake, where, model)), None)
 
 
 def commit[D: Manifest](lake: Lake, where: str, make: Callable[[int], D]) -> D:

@@ -29,13 +29,14 @@ TURNS = [PAST, date(2026, 11, 30), date(2026, 12, 31), date(2028, 2, 28), date(2
 def take(harness):
     """Take a source: the snapshot and whether it was taken now."""
 
-    def take_it(entity="mentor", day=PAST, *, started_at=None, refresh=False, dsn=None):
+    def take_it(entity="mentor", day=PAST, *, run_id="run", started_at=None, refresh=False, dsn=None):
         return extract(
             harness.catalog[f"staging.{entity}"],
             day,
             lake=harness.lake,
             data_source=harness.settings.data_source,
             dsn=dsn or harness.settings.source_dsn.get_secret_value(),
+            run_id=run_id,
             started_at=started_at or datetime.now(UTC),
             refresh=refresh,
         )
@@ -45,7 +46,7 @@ def take(harness):
 
 @pytest.fixture
 def committed(harness):
-    return lambda entity="mentor", day=PAST: snapshot.committed(harness.lake, "pinter_skuy", entity, day)
+    return lambda entity="mentor", day=PAST: snapshot.committed(harness.lake, "pinter_skuy", entity, day, "")
 
 
 @pytest.fixture

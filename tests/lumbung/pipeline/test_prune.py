@@ -81,10 +81,16 @@ class PruneHarness:
         run = Run(self.settings, self.warehouse, SYSTEM, run_id, day, now, refresh)
         run.__dict__["catalog"] = self.catalog
         dsn = self.postgres.url(SOURCE)
-        options = {"data_source": self.settings.data_source, "dsn": dsn, "started_at": now, "refresh": refresh}
+        options = {
+            "data_source": self.settings.data_source,
+            "dsn": dsn,
+            "run_id": run.run_id,
+            "started_at": now,
+            "refresh": refresh,
+        }
         for source in run.sources:
             extract(source, day, lake=run.lake, **options)
-        own = make_version(run.sources, SYSTEM, day, run.lake).target()
+        own = make_version(run.sources, SYSTEM, day, run.lake, run.run_id).target()
         target = snapshot.newest_version(run.lake, SYSTEM).target()
         operations.record(run, "snapshot", now, Step(table=SYSTEM))
         if loads or publishes:
@@ -189,7 +195,7 @@ def test_older_generations_of_a_day_that_stays_go(harness):
     harness.take(DAYS[0])
     harness.fill(20)
     harness.take(DAYS[0], refresh=True, loads=True)
-    taken = [snapshot.committed(harness.lake, SYSTEM, table, DAYS[0]) for table in SOURCES]
+    taken = [snapshot.committed(harness.lake, SYSTEM, table, DAYS[0], "") for table in SOURCES]
     shared = sum(each.same_as is not None for each in taken)  # sources that are the same for any number of enrollments
     assert shared < len(SOURCES)
     extra = harness.lake.read(f"raw/{SYSTEM}/mentor/dt={DAYS[0]}/manifest-000002.json")

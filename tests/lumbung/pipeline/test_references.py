@@ -61,7 +61,7 @@ def test_a_version_lists_the_newest_snapshots(harness, read):
     names = ("campus_branch", "course", "course_category", "course_enrollment", "mentor", "student")
     assert made.generations == dict.fromkeys(names, 1)
     for name, member in made.members.items():
-        taken = snapshot.committed(harness.lake, SYSTEM, name, DAY)
+        taken = snapshot.committed(harness.lake, SYSTEM, name, DAY, "")
         assert (member.file, member.rejects, member.rows_read) == (taken.file, None, taken.rows_read)
     assert made.order == (DAY, 1)
 
@@ -78,7 +78,7 @@ def test_a_row_that_refers_to_nothing_is_rejected_and_so_are_those_that_refer_to
     assert read(courses.rejects)[0]["raw"] == '{"id":"c8","title":"c8","mentor_id":"m8","course_category_id":"k1"}'
     assert "c8" not in {row["id"] for row in read(courses.file)}
     # The snapshot itself stays as it was taken.
-    assert snapshot.committed(harness.lake, SYSTEM, "course", DAY).rows_kept == 5
+    assert snapshot.committed(harness.lake, SYSTEM, "course", DAY, "").rows_kept == 5
 
 
 def test_a_reference_may_be_to_a_part_of_a_key(harness, tmp_path):
@@ -213,18 +213,6 @@ def test_without_a_snapshot_of_each_source_there_is_no_version(harness):
     assert attempt(harness) is None
 
 
-def test_the_newest_version_is_of_the_latest_day_whatever_was_made_last(harness):
-    for day in ("2026-11-12", "2026-11-14", "2026-11-13"):
-        run = harness.run(day)
-        run.extract()
-        run.snapshot()
-    assert f"{snapshot.newest_version(harness.lake, SYSTEM).day}" == "2026-11-14"
-    assert (run.own.day, run.target.day) == (date(2026, 11, 13), date(2026, 11, 14))
-    # A day whose snapshots are not all there does not count, nor does a refused one.
-    harness.run("2026-11-15").extract("student")
-    assert f"{snapshot.newest_version(harness.lake, SYSTEM).day}" == "2026-11-14"
-
-
 def test_a_later_generation_never_lists_older_snapshots(harness, monkeypatch):
     """Another run takes newer snapshots while this one checks its own: the newer ones make the later version."""
     slow, quick = harness.run(DAY), harness.run(DAY, refresh=True, started_at=datetime.now(UTC) + timedelta(minutes=1))
@@ -251,7 +239,7 @@ def test_versions_of_concurrent_runs_rise(harness):
         run = harness.run(DAY, refresh=True, started_at=datetime.now(UTC) + timedelta(minutes=1))
         for contract in run.run.sources:
             run.extract(contract.table)
-            if snapshot.committed(harness.lake, SYSTEM, "student", DAY):
+            if snapshot.committed(harness.lake, SYSTEM, "student", DAY, ""):
                 run.extract()
             run.snapshot()
 
@@ -268,7 +256,7 @@ def test_versions_of_concurrent_runs_rise(harness):
         assert all(older.generations[name] <= newer.generations[name] for name in older.generations)
         assert older.generations != newer.generations
     newest = {
-        source.table: snapshot.committed(harness.lake, SYSTEM, source.table, DAY)
+        source.table: snapshot.committed(harness.lake, SYSTEM, source.table, DAY, "")
         for source in harness.run(DAY).run.sources
     }
     assert made[-1].generations == {name: taken.generation for name, taken in newest.items()}
@@ -286,9 +274,10 @@ def test_contracts_whose_references_do_not_make_sense_are_refused(harness, tmp_p
     contract = tmp_path / "sql/staging/course.yaml"
     contract.write_text(contract.read_text().replace("references:\n", f"references:\n  - {line}\n"))
     version(harness)
-    harness.run(DAY, refresh=True).extract()  # so that the version is not reused
+    refresh = harness.run(DAY, refresh=True)
+    refresh.extract()  # so that the version is not reused
     with pytest.raises(LumbungError, match=says) as error:
-        make_version(Catalog(tmp_path / "sql").sources(SYSTEM), SYSTEM, DAY, harness.lake)
+        make_version(Catalog(tmp_path / "sql").sources(SYSTEM), SYSTEM, DAY, harness.lake, refresh.run.run_id)
     assert str(tmp_path) in str(error.value)
 
 
@@ -366,7 +355,7 @@ def test_references_are_checked_as_if_each_row_were_looked_up(three_contracts, r
         for name, given in sources.items():
             hold(lake, name, given)
         try:
-            made = make_version(three_contracts, SYSTEM, DAY, lake)
+            made = make_version(three_contracts, SYSTEM, DAY, lake, "")
         except SourceError:  # no row is left
             made = snapshot.version_of(lake, SYSTEM, DAY, refused=True)
         kept = {}

@@ -43,7 +43,7 @@ def test_rejects_that_an_earlier_release_kept_are_in_the_table(harness):
     harness.fill({"mentor": bad_mentors("m1", "m2", "m1")})
     harness.take(FIRST)
     rejects = harness.rejected(FIRST)
-    taken = snapshot.committed(harness.lake, "pinter_skuy", "mentor", FIRST)
+    taken = snapshot.committed(harness.lake, "pinter_skuy", "mentor", FIRST, "")
     with harness.lake.local(taken.rejects.path) as file:
         pq.write_table(pq.read_table(file).select(["line", "raw", "reason"]), file)
     harness.run(FIRST).up_to("rejected")

@@ -41,8 +41,16 @@ def harness(new_harness, tmp_path_factory):
             for contract in sources:
                 orphan = {"account_id": f"none of {day}", "party_id": "P"}
                 write(folder, contract, [ROWS[contract.table], *([orphan] if contract.table == "party" else [])])
-                extract(contract, day, lake=run.lake, data_source=folder, dsn=None, started_at=run.started_at)
-            make_version(sources, "contract_events", day, run.lake)
+                extract(
+                    contract,
+                    day,
+                    lake=run.lake,
+                    data_source=folder,
+                    dsn=None,
+                    run_id=run.run_id,
+                    started_at=run.started_at,
+                )
+            make_version(sources, "contract_events", day, run.lake, run.run_id)
             load_rejected(run, [day], registry.rejects)
         yield harness
 

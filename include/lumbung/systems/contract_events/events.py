@@ -26,7 +26,7 @@ def is_dry(run: Run) -> bool:
 
 def snapshot(run: Run) -> Step:
     """Check references between the day's snapshots, and write down which of them belong together."""
-    version = make_version(run.sources, run.system, run.day, run.lake)
+    version = make_version(run.sources, run.system, run.day, run.lake, run.run_id)
     return Step(
         table=run.system,
         rows_in=version.rows_read,

@@ -69,8 +69,9 @@ def test_no_row_is_rejected(tmp_path, step):
     lake, day = open_lake(Settings.of(home=tmp_path)), date(2026, 11, 10)
     sources = Catalog().sources("contract_events")
     for contract in sources:
-        extract(contract, day, lake=lake, data_source=tmp_path / "sources", dsn=None, started_at=datetime.now(UTC))
-    members = make_version(sources, "contract_events", day, lake).members
+        now = datetime.now(UTC)
+        extract(contract, day, lake=lake, data_source=tmp_path / "sources", dsn=None, run_id="run", started_at=now)
+    members = make_version(sources, "contract_events", day, lake, "run").members
     assert {name: (member.rows_read, member.rows_rejected) for name, member in members.items()} == {
         "account": (rows[ACCOUNTS], 0),
         "party": (rows[PARTIES], 0),

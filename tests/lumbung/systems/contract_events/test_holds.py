@@ -74,10 +74,11 @@ class Source:
                 lake=self.lake,
                 data_source=self.folder,
                 dsn=None,
+                run_id="run",
                 started_at=datetime.now(UTC),
                 refresh=True,
             )
-        return make_version(self.contracts, SYSTEM, DAY, self.lake)
+        return make_version(self.contracts, SYSTEM, DAY, self.lake, "run")
 
     def reasons(self, entity):
         """Of a source's rejects."""
@@ -223,7 +224,7 @@ def test_a_refresh_of_mended_files_holds_nothing_and_the_older_version_still_doe
 
 def test_rejects_of_an_earlier_release_have_no_key(source):
     version = source.take(ACCOUNTS, account(7))
-    taken = snapshot.committed(source.lake, SYSTEM, "account", DAY)
+    taken = snapshot.committed(source.lake, SYSTEM, "account", DAY, "")
     with source.lake.local(taken.rejects.path) as path:
         old = pq.read_table(path).select(REJECT_SCHEMA.names)
         pq.write_table(old, path)
