@@ -14,7 +14,7 @@ from lumbung.core.settings import Settings, variable
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError
-    from confluent_kafka.admin import AdminClient, TopicMetadata
+    from confluent_kafka.admin import AdminClient
 
 # One tweet's versions share a partition; three let as many landers work side by side.
 PARTITIONS = 3
@@ -159,7 +159,7 @@ class Cluster:
         try:
             yield
         except KafkaException as error:
-            if self._client:
+            if self._client is not None:
                 self._client.poll(0)  # what it heard of the connection
             raise self.explain(error.args[0], doing) from error
 
@@ -232,31 +232,37 @@ class Cluster:
             wanted[self.dead] = (1, DEAD)
         with self.errors("make topics"):
             metadata = self._admin().list_topics(timeout=REACH_SECONDS)
-            made = [
+            missing = [
                 NewTopic(name, partitions, min(REPLICAS, len(metadata.brokers)), config=config)
                 for name, (partitions, config) in wanted.items()
                 if name not in metadata.topics
             ]
-            for future in self._admin().create_topics(made).values() if made else []:
+            made = set()
+            for name, future in self._admin().create_topics(missing).items() if missing else ():
                 try:
                     future.result()
+                    made.add(name)
                 except KafkaException as error:
-                    if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another command was faster
+                    # Another command was faster, or the broker that was asked had not heard of the topic yet.
+                    if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                         raise
-        self._check_done(metadata.topics.get(self.done))
-        self._check_configs({name: config for name, (_, config) in wanted.items() if name in metadata.topics})
         until = time.monotonic() + WAIT_SECONDS
-        while made and not all(self._is_known(name) for name in wanted) and time.monotonic() < until:
+        while missing and not all(self._is_known(name) for name in wanted) and time.monotonic() < until:
             time.sleep(0.05)
+        if self.done not in made:
+            self._check_done()
+        self._check_configs({name: config for name, (_, config) in wanted.items() if name not in made})
 
     def _is_known(self, name: str) -> bool:
         with self.errors("list topics"):
             topic = self._admin().list_topics(timeout=WAIT_SECONDS).topics.get(name)
             return topic is not None and all(partition.leader >= 0 for partition in topic.partitions.values())
 
-    def _check_done(self, done: TopicMetadata | None) -> None:
+    def _check_done(self) -> None:
         """Only the first partition is read: what is done would be sent again."""
-        if done and len(done.partitions) != 1:
+        with self.errors("list topics"):
+            done = self._admin().list_topics(self.done, timeout=WAIT_SECONDS).topics[self.done]
+        if len(done.partitions) != 1:
             raise LumbungError(
                 f"the topic has {len(done.partitions)} partitions, where 1 is needed",
                 where=self.done,
@@ -340,7 +346,8 @@ class Cluster:
     def _admin(self) -> AdminClient:
         from confluent_kafka.admin import AdminClient
 
-        self._client = self._client or AdminClient(self.config())
+        if self._client is None:  # a client whose queue is empty is false
+            self._client = AdminClient(self.config())
         return self._client
 
     def _hear(self, error: KafkaError) -> None:

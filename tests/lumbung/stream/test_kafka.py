@@ -1,5 +1,7 @@
 """How Kafka is reached: topics, users, and errors that say what to do."""
 
+from types import SimpleNamespace
+
 import pytest
 from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
 
@@ -7,7 +9,7 @@ from lumbung.core.errors import LumbungError, SettingError
 from lumbung.core.settings import load
 from lumbung.local.processes import free_port
 from lumbung.stream import kafka as module
-from lumbung.stream.kafka import EVENTS, Cluster, KafkaUnavailableError
+from lumbung.stream.kafka import ACTIVITY, EVENTS, Cluster, KafkaUnavailableError
 from support.stream import PASSWORD, USER
 
 
@@ -47,6 +49,33 @@ def test_a_topic_that_would_forget_what_is_done_is_refused(tweets):
     tweets.admin.create_topics([NewTopic(name, 1, 1)])[name].result()
     with pytest.raises(LumbungError, match=rf"{name}: .*policy is delete, where compact is needed.*kafka-configs.sh"):
         tweets.cluster.ensure_topics()
+
+
+@pytest.mark.parametrize(
+    ("topic", "partitions", "message"),
+    [("", 3, "timestamp.type is CreateTime"), (".done", 1, "policy is delete"), (".done", 6, "6 partitions")],
+)
+def test_a_topic_that_the_broker_has_not_heard_of_yet_is_checked(tweets, monkeypatch, topic, partitions, message):
+    name = f"{tweets.topic}{topic}"
+    tweets.admin.create_topics([NewTopic(name, partitions, 1)])[name].result()
+    cluster = Cluster(tweets.settings, tweets.topic, ACTIVITY)
+    list_topics = cluster._admin().list_topics
+
+    def late(**options):
+        """What a broker answers that has not heard of the topic yet; from then on it has."""
+        monkeypatch.setattr(cluster._client, "list_topics", list_topics)
+        answer = list_topics(**options)
+        others = {other: topic for other, topic in answer.topics.items() if other != name}
+        return SimpleNamespace(topics=others, brokers=answer.brokers)
+
+    monkeypatch.setattr(cluster._client, "list_topics", late)
+    with pytest.raises(LumbungError, match=message):
+        cluster.ensure_topics()
+
+
+def test_one_client_asks_all(tweets):
+    cluster = tweets.cluster
+    assert cluster._admin() is cluster._admin()
 
 
 def test_what_is_done_must_be_in_one_partition(tweets):
