@@ -23,7 +23,7 @@ from lumbung.catalog.contract import Contract
 from lumbung.core import day as business_day
 from lumbung.core.errors import SourceError
 from lumbung.pipeline import snapshot
-from lumbung.pipeline.rejects import TABLE, RejectWriter, masked, place, too_many
+from lumbung.pipeline.rejects import AGAIN, TABLE, RejectWriter, masked, place, too_many
 from lumbung.pipeline.repeats import Hashes, KeyHashes
 from lumbung.pipeline.snapshot import Snapshot
 from lumbung.sources import Batch, Reject, is_absent, read
@@ -86,7 +86,7 @@ def extract(
         return again, True
     with tempfile.TemporaryDirectory(prefix="lumbung-") as local:
         absent = is_absent(contract, data_source)
-        attempt = _Attempt(contract, day, lake, Path(local), absent=absent)
+        attempt = _Attempt(contract, day, lake, Path(local), absent=absent, in_refresh=not is_due)
         try:
             refusal = attempt.run(() if absent else read(contract, data_source=data_source, dsn=dsn))
         except SourceError as error:
@@ -150,7 +150,7 @@ class _SourceFile(NamedTuple):
 
 
 def _take_again(previous: Snapshot, lake: Lake, folder: str, origin: dict[str, Any]) -> Snapshot | None:
-    """A new snapshot with the files of the last one; None: it is not the last one any more, or its files are gone."""
+    """A new snapshot with the files of the last one; None: it is not the run's any more, or its files are gone."""
     now = datetime.now(UTC)
     notes = [note for note in previous.note.split("; ") if note and note != _late_note(previous.extracted_at)]
     is_over = now >= business_day.ends_at(previous.day)
@@ -178,9 +178,11 @@ def _late_note(extracted_at: datetime) -> str:
 class _Attempt:
     """One attempt at a source: rows and rejects on local disk, then in the lake."""
 
-    def __init__(self, contract: Contract, day: date, lake: Lake, folder: Path, *, absent: bool) -> None:
+    def __init__(
+        self, contract: Contract, day: date, lake: Lake, folder: Path, *, absent: bool, in_refresh: bool
+    ) -> None:
         self.contract, self.day, self.lake, self.folder = contract, day, lake, folder
-        self.absent = absent
+        self.absent, self.in_refresh = absent, in_refresh
         self.columns = [column.name for column in contract.business_columns]
         self.schema = pa.schema([*((name, pa.string()) for name in self.columns), ("snapshot_date", pa.date32())])
         self.extracted_at = datetime.now(UTC)
@@ -279,14 +281,16 @@ class _Attempt:
                 read=self.read,
                 reason=first.reason,
                 line=first.line,
+                by_refresh=self.in_refresh,
             )
         ):
             return refusal
         if self.kept < source.min_rows and not self.absent:
-            rejected, remedy = "", "fill the source"
+            again = AGAIN if self.in_refresh else ""
+            rejected, remedy = "", f"fill the source{again}"
             if first:
                 rejected = f"; {self.rejects.count} rejected, the first: {masked(self.contract, first.reason)}"
-                remedy = f"fix the source (the rejects are in {TABLE})"
+                remedy = f"fix the source{again} (the rejects are in {TABLE})"
             return SourceError(
                 f"{self.kept} rows, where the contract expects at least {source.min_rows}{rejected}",
                 where=place(source.label, self.day, first.line if first else None),

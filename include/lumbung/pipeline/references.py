@@ -157,7 +157,7 @@ def _check(
                         reason=first,
                         cause=f"rows rejected there: {lost}" if lost else "",
                         remedy=_ONE_SPELLING if alike else "",
-                        is_kept=True,
+                        by_refresh=True,
                     )
                     refusals += [refusal] if refusal else []
             members[contract.table] = Member(

@@ -22,6 +22,8 @@ from lumbung.storage.lake import Lake
 from lumbung.storage.manifest import DataFile
 
 TABLE = "staging.rejected_row"
+AGAIN = " and run the day again with --refresh"
+"""What to do, after the source is fixed, where a run would reuse a snapshot."""
 SCHEMA = pa.schema([*REJECT_SCHEMA, ("key", pa.map_(pa.string(), pa.string())), ("loses_row", pa.bool_())])
 """Of the files that keep a snapshot's rejects; those of earlier releases have the columns of `REJECT_SCHEMA` only."""
 
@@ -92,7 +94,7 @@ def too_many(
     line: int | None = None,
     cause: str = "",
     remedy: str = "",
-    is_kept: bool = False,
+    by_refresh: bool = False,
 ) -> SourceError | None:
     """The error, if more of the rows read are rejected than the contract allows (one always is).
 
@@ -107,7 +109,7 @@ def too_many(
         line: its line in the source, from 1.
         cause: what led to it, where that is known.
         remedy: what to do, if it is not to fix the source or to allow more.
-        is_kept: whether the snapshot that has them is committed, and reused when a past day is run again.
+        by_refresh: whether only a refresh takes the source again.
     """
     assert contract.source
     allowed = max(1, int(contract.source.max_rejects * read))
@@ -115,7 +117,7 @@ def too_many(
         return None
     # A higher limit does not help where nothing would be left.
     instead = "correct" if rejected == read else "raise max_rejects in"
-    again = " and run the day again with --refresh" if is_kept else ""
+    again = AGAIN if by_refresh else ""
     return SourceError(
         f"{rejected} of {read} rows are rejected, {allowed} allowed; the first: {masked(contract, reason)}"
         f"{cause and f' ({cause})'}",

@@ -129,8 +129,9 @@ def version_folder(system: str) -> str:
 def committed(lake: Lake, system: str, entity: str, day: date, run_id: str) -> Snapshot | None:
     """The committed snapshot of a source for a day that a run goes on with.
 
-    It is the newest one, but never half of what another run is taking at the same time. Until a version lists them,
-    snapshots of a refresh are used by the refresh only, and a run prefers those that it took itself.
+    It is the newest one, with two exceptions until a version lists it. What a refresh took is for that refresh only, so
+    that others get all of it or nothing; and a run prefers what it took itself, but not rows from before the end of the
+    day to later ones.
 
     Args:
         lake: the lake.
@@ -145,10 +146,11 @@ def committed(lake: Lake, system: str, entity: str, day: date, run_id: str) -> S
         if not _is_committed(taken):
             continue
         if taken.taken_by == run_id:
-            return taken
-        if listed is None:
-            listed = _listed(version_of(lake, system, day, refused=True), entity)
-        if taken.generation <= listed:
+            is_early = taken.provisional and newest_of_others and not newest_of_others.provisional
+            return newest_of_others if is_early else taken
+        if listed is None and (taken.generation > 1 or taken.refreshed):  # the first one is seen by all
+            listed = _listed(version_of(lake, system, day), entity)
+        if listed is None or taken.generation <= listed:
             return newest_of_others or taken
         if not taken.refreshed:
             newest_of_others = newest_of_others or taken
@@ -180,8 +182,8 @@ def of_generation(lake: Lake, system: str, entity: str, day: date, generation: i
 def attempted(lake: Lake, system: str, entity: str, day: date, version: Version | None) -> Snapshot | None:
     """The newest snapshot of a source for a day, refused ones with rejects included.
 
-    A refused one without, of a source that was away, says nothing of rows: those of the one before still stand. So
-    they do while a refresh is not in a version.
+    A refused one without, of a source that was away, says nothing of rows: those of the one before still stand. One
+    that no version of the day lists yet does not count where there is a version.
 
     Args:
         lake: the lake.
@@ -195,7 +197,7 @@ def attempted(lake: Lake, system: str, entity: str, day: date, version: Version 
     def has_rows(attempt: Snapshot) -> bool:
         if not _is_committed(attempt):
             return attempt.rejects is not None
-        return not attempt.refreshed or attempt.generation <= listed
+        return version is None or attempt.generation <= listed
 
     return newest(lake, folder(system, entity, day), Snapshot, has_rows)
 

@@ -2,8 +2,12 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from lumbung.core import day as business_day
-from lumbung.pipeline import snapshot
+from lumbung.core.errors import SourceError
+from lumbung.pipeline import extract, snapshot
+from lumbung.storage.lake import FolderLake
 from support.pipeline import SYSTEM, sources
 
 DAY = date(2026, 11, 10)
@@ -49,3 +53,72 @@ def test_a_run_keeps_to_what_it_took_beside_another_one(harness):
     later.extract()
     later.snapshot()
     assert later.version.generations == {**one.version.generations, "course_enrollment": 2}
+
+
+def test_a_refresh_that_is_refused_refuses_no_other_run(harness):
+    first = harness.take(DAY)
+    orphans = [{"student_id": key, "course_id": "c1"} for key in ("n1", "n2")]
+    harness.fill({"course_enrollment": [*sources()["course_enrollment"], *orphans]})
+    with pytest.raises(SourceError, match=r"is not in student\. Fix the source and run the day again with --refresh"):
+        harness.take(DAY, refresh=True)
+    assert harness.take(DAY).version == first.version
+    harness.fill(sources())
+    assert set(harness.take(DAY, refresh=True).version.generations.values()) == {3}
+
+
+def test_after_a_refused_source_of_a_refresh_the_error_asks_for_another_refresh(harness):
+    first = harness.take(DAY)
+    harness.fill({"mentor": 3 * [{"id": None, "first_name": "Sri", "last_name": "Rahayu"}]})
+    with pytest.raises(SourceError, match=r"3 of 3 rows .* Fix the source and run the day again with --refresh"):
+        harness.take(DAY, refresh=True)
+    harness.fill({"mentor": []})
+    with pytest.raises(SourceError, match=r"0 rows.* Fill the source and run the day again with --refresh"):
+        harness.take(DAY, refresh=True)
+    assert harness.take(DAY).version == first.version
+
+
+@pytest.mark.parametrize("has_version", [True, False])
+def test_rejects_are_those_of_what_is_loaded_beside_another_run_that_was_killed(harness, has_version):
+    today = business_day.today()
+    harness.fill({"course_enrollment": [*sources()["course_enrollment"], {"student_id": "n1", "course_id": "c1"}]})
+    one, other = harness.run(today), harness.run(today, started_at=datetime.now(UTC) + timedelta(minutes=1))
+    one.up_to("audit" if has_version else "extract")
+    other.extract("course_enrollment")
+    if not has_version:
+        one.snapshot()
+    one.rejected()
+    assert one.version.members["course_enrollment"].rows_rejected == 1
+    assert harness.rejected(today) == [("course_enrollment", None, "student_id n1 is not in student")]
+
+
+def test_rows_from_after_the_end_of_a_day_come_before_a_run_s_own_from_before(harness, monkeypatch):
+    """A run at noon is killed, so is the next one after midnight; then the first one is cleared."""
+    end = business_day.ends_at(DAY)
+
+    def take(run_id, now):
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return now.astimezone(tz)
+
+        monkeypatch.setattr(extract, "datetime", Clock)
+        run = harness.run(DAY, run_id=run_id, started_at=now)
+        run.extract()
+        return run
+
+    take("noon", end - timedelta(hours=12))
+    take("scheduled", end + timedelta(minutes=30))
+    cleared = take("noon", end + timedelta(days=3))
+    cleared.snapshot()
+    assert set(cleared.version.generations.values()) == {2}
+
+
+def test_a_day_that_is_run_again_asks_the_lake_for_a_list_and_a_manifest_of_each_source(harness, monkeypatch):
+    harness.take(DAY)
+    asked = []
+    for name in ("names", "read"):
+        ask = getattr(FolderLake, name)
+        monkeypatch.setattr(FolderLake, name, lambda *args, ask=ask: asked.append(ask) or ask(*args))
+    run = harness.run(DAY)
+    run.extract()
+    assert len(asked) == 2 * len(run.run.sources)

@@ -167,13 +167,13 @@ def test_a_long_error_is_not_shown_and_its_place_is(text: str) -> None:
     assert error_without_values(error, NAMES) == f"{WHERE}: {ASKED}; {HIDDEN}. Fix the query or the data."
 
 
-@pytest.mark.parametrize("is_kept", [True, False])
+@pytest.mark.parametrize("by_refresh", [True, False])
 @pytest.mark.parametrize("read", [3, 27])
 @pytest.mark.parametrize("remedy", ["", references._ONE_SPELLING])
-def test_the_remedy_of_rejects_is_shown_whole(remedy: str, read: int, is_kept: bool) -> None:
+def test_the_remedy_of_rejects_is_shown_whole(remedy: str, read: int, by_refresh: bool) -> None:
     contract, reason = Catalog()["staging.student"], "3 rows with the same id and different contents"
     error = rejects.too_many(
-        contract, date(2026, 11, 20), rejected=3, read=read, reason=reason, line=7, remedy=remedy, is_kept=is_kept
+        contract, date(2026, 11, 20), rejected=3, read=read, reason=reason, line=7, remedy=remedy, by_refresh=by_refresh
     )
     assert error is not None
     assert reason in f"{error}"
