@@ -90,6 +90,7 @@ def days(home: Any) -> set[str]:
 
 def test_a_viewer_reads_and_does_not_trigger(up) -> None:
     home, api = up
+    assert home.lines[0].startswith("Starting the local services and Airflow")
     (password,) = re.findall(r"Also user: rani \(viewer\)  password: (\S+)", "".join(home.lines))
     viewer = Api(api.url, "rani", password)
     assert "enrollment" in viewer.dag_ids()

@@ -1,6 +1,6 @@
 -- Grain: snapshot day x mentor; every mentor of that day, also one whose courses nobody takes.
 -- Traps: semi-additive, nothing adds up over days, and students not over mentors either. The name is that day's:
--- dim_mentor knows only the newest version.
+-- dim_mentor knows only the newest version. Enrollments are counted first, so that not each of them meets its mentor.
 WITH mentor AS (
     SELECT
         snapshot_date,
@@ -24,18 +24,23 @@ enrollment AS (
         course_id
     FROM staging.course_enrollment
     WHERE snapshot_date = @snapshot_date
+),
+
+taken AS (
+    SELECT
+        course.mentor_id,
+        COUNT(DISTINCT enrollment.student_id) AS students,
+        COUNT(enrollment.student_id) AS enrollments
+    FROM course
+    INNER JOIN enrollment ON course.id = enrollment.course_id
+    GROUP BY course.mentor_id
 )
 
 SELECT
     mentor.snapshot_date,
     mentor.id AS mentor_id,
     mentor.mentor_name,
-    COUNT(DISTINCT enrollment.student_id) AS students,
-    COUNT(enrollment.student_id) AS enrollments
+    COALESCE(taken.students, 0) AS students,
+    COALESCE(taken.enrollments, 0) AS enrollments
 FROM mentor
-LEFT JOIN course ON mentor.id = course.mentor_id
-LEFT JOIN enrollment ON course.id = enrollment.course_id
-GROUP BY
-    mentor.snapshot_date,
-    mentor.id,
-    mentor.mentor_name
+LEFT JOIN taken ON mentor.id = taken.mentor_id
