@@ -54,8 +54,8 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
     # SIGTERM ends it as Ctrl-C does. SIGINT is set too, since a shell's background jobs start with it ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    say("Starting the local services and Airflow; this takes some 20 seconds.")
     try:
+        say("Starting the local services and Airflow; this takes some 20 seconds.")
         with (
             exclusive(settings.home),
             services.running(settings) as addresses,

@@ -49,9 +49,9 @@ def extract(
     """Take a source's rows for a day, or reuse the snapshot that is there.
 
     A committed snapshot is reused, unless a refresh is asked for, or it was taken before its day was over and the run
-    started before the end of the next day. One taken since the run started is always good enough. Where the source is a
-    file that has not changed since the last snapshot, that is taken by its checksum: the new one has the same rows and
-    rejects, and the file is not read row by row again.
+    started before the end of the next day. One taken since the run started is good enough, unless another refresh took
+    it. Where the source is a file that has not changed since the last snapshot, that is taken by its checksum: the new
+    one has the same rows and rejects, and the file is not read row by row again.
 
     Args:
         contract: the staging table's contract, with its source.
@@ -72,10 +72,10 @@ def extract(
     """
     folder = snapshot.folder(contract.system, contract.table, day)
     previous = snapshot.committed(lake, contract.system, contract.table, day, run_id)
-    is_due = previous is None or _is_due(previous, started_at)
-    if previous and (previous.extracted_at >= started_at or not (refresh or is_due)):
+    if previous and (previous.extracted_at >= started_at or not (refresh or _is_due(previous, started_at))):
         return previous, False
-    origin = {"taken_by": run_id, "refreshed": not is_due}
+    refreshed = refresh and previous is not None and datetime.now(UTC) >= business_day.ends_at(day)
+    origin = {"taken_by": run_id, "refreshed": refreshed}
     file = _SourceFile.of(contract, data_source)
     if (
         file
@@ -86,7 +86,7 @@ def extract(
         return again, True
     with tempfile.TemporaryDirectory(prefix="lumbung-") as local:
         absent = is_absent(contract, data_source)
-        attempt = _Attempt(contract, day, lake, Path(local), absent=absent, in_refresh=not is_due)
+        attempt = _Attempt(contract, day, lake, Path(local), absent=absent, refreshed=refreshed)
         try:
             refusal = attempt.run(() if absent else read(contract, data_source=data_source, dsn=dsn))
         except SourceError as error:
@@ -179,10 +179,10 @@ class _Attempt:
     """One attempt at a source: rows and rejects on local disk, then in the lake."""
 
     def __init__(
-        self, contract: Contract, day: date, lake: Lake, folder: Path, *, absent: bool, in_refresh: bool
+        self, contract: Contract, day: date, lake: Lake, folder: Path, *, absent: bool, refreshed: bool
     ) -> None:
         self.contract, self.day, self.lake, self.folder = contract, day, lake, folder
-        self.absent, self.in_refresh = absent, in_refresh
+        self.absent, self.refreshed = absent, refreshed
         self.columns = [column.name for column in contract.business_columns]
         self.schema = pa.schema([*((name, pa.string()) for name in self.columns), ("snapshot_date", pa.date32())])
         self.extracted_at = datetime.now(UTC)
@@ -281,12 +281,12 @@ class _Attempt:
                 read=self.read,
                 reason=first.reason,
                 line=first.line,
-                by_refresh=self.in_refresh,
+                by_refresh=self.refreshed,
             )
         ):
             return refusal
         if self.kept < source.min_rows and not self.absent:
-            again = AGAIN if self.in_refresh else ""
+            again = AGAIN if self.refreshed else ""
             rejected, remedy = "", f"fill the source{again}"
             if first:
                 rejected = f"; {self.rejects.count} rejected, the first: {masked(self.contract, first.reason)}"

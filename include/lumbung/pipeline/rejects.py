@@ -144,7 +144,7 @@ def place(label: str, day: date, line: int | None) -> str:
 
 
 def of_snapshots(lake: Lake, system: str, day: date) -> Iterator[RejectedFile]:
-    """A day's rejects of a system of snapshots: of the newest attempt at each source, and of references between them.
+    """A day's rejects of a system of snapshots: of each source as `attempted` says, and of references between them.
 
     Args:
         lake: the lake.

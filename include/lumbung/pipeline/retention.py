@@ -1,8 +1,7 @@
 """Retention: what is deleted of a system of snapshots, and in which order.
 
 Of a day that goes, everything in the lake and its staging partitions go; of a day that stays, the generations that are
-older than those of its newest committed version, and those of a refresh that was killed. What is or is being published
-stays.
+older than those of its newest committed version. What is or is being published stays.
 """
 
 from __future__ import annotations
@@ -58,8 +57,7 @@ def plan_snapshots(
         system: the system.
         sources: its staging tables.
         keep: days with a committed version to keep.
-        before: a younger file that no manifest names may be that of an extract at work, and a younger snapshot that no
-            version lists that of a refresh at work.
+        before: a younger file that no manifest names may be that of an extract at work.
     """
     # Listed before the manifests are read: what is written in between is in no list.
     versions, raw = day_files(lake, version_folder(system)), day_files(lake, f"raw/{system}")
@@ -88,10 +86,7 @@ def plan_snapshots(
             return False
         if isinstance(manifest, Version):
             return manifest.generation < version.generation
-        if (member := version.members.get(manifest.entity)) is None:
-            return False
-        is_of_killed_refresh = manifest.refreshed and manifest.generation > member.generation
-        return manifest.generation < member.generation or (is_of_killed_refresh and manifest.extracted_at < before)
+        return manifest.entity in version.members and manifest.generation < version.members[manifest.entity].generation
 
     stay = {path for manifest in manifests.values() if not goes(manifest) for path in _paths(manifest)}
     go = {path for manifest in manifests.values() if goes(manifest) for path in _paths(manifest)}

@@ -42,7 +42,7 @@ class Snapshot(Manifest):
     taken_by: str = ""
     """The run that took it; empty: taken by an earlier release."""
     refreshed: bool = False
-    """Whether it was taken only because a refresh was asked for."""
+    """Whether a refresh took it in place of another one, of a day that was over."""
 
 
 class Member(Document):
@@ -148,7 +148,7 @@ def committed(lake: Lake, system: str, entity: str, day: date, run_id: str) -> S
         if taken.taken_by == run_id:
             is_early = taken.provisional and newest_of_others and not newest_of_others.provisional
             return newest_of_others if is_early else taken
-        if listed is None and (taken.generation > 1 or taken.refreshed):  # the first one is seen by all
+        if listed is None and taken.generation > 1:  # the first one is seen by all
             listed = _listed(version_of(lake, system, day), entity)
         if listed is None or taken.generation <= listed:
             return newest_of_others or taken

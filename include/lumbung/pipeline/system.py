@@ -211,7 +211,7 @@ class SnapshotSystem(System):
         return load(run, contract, target)
 
     def rejects(self, lake: Lake, day: date) -> Iterable[RejectedFile]:
-        """Those of the newest attempt at each source, and of references between sources."""
+        """Those of what the newest version lists, of later sources that were refused, and of references."""
         from lumbung.pipeline.rejects import of_snapshots
 
         return of_snapshots(lake, self.name, day)

@@ -261,8 +261,8 @@ class Cluster:
     def _check_done(self) -> None:
         """Only the first partition is read: what is done would be sent again."""
         with self.errors("list topics"):
-            done = self._admin().list_topics(self.done, timeout=WAIT_SECONDS).topics[self.done]
-        if len(done.partitions) != 1:
+            done = self._admin().list_topics(timeout=WAIT_SECONDS).topics.get(self.done)
+        if done and len(done.partitions) != 1:
             raise LumbungError(
                 f"the topic has {len(done.partitions)} partitions, where 1 is needed",
                 where=self.done,

@@ -1,8 +1,8 @@
 -- Question 2: how many students take a course, per category type?
 -- Grain: a course category, also one that nobody takes.
 -- Traps: students and enrollments differ, as a student may take two courses of a category; student_count does not add
--- up over categories. Two categories may bear one type: they stay two rows. Enrollments are counted first, so that not
--- each of them meets its category.
+-- up over categories. Two categories may bear one type: they stay two rows. Enrollments are counted before
+-- the join, which has one row a category then.
 WITH enrollment AS (
     SELECT
         course_category_id,

@@ -1,7 +1,7 @@
 -- Grain: snapshot day x course category; every category of that day, also one without courses.
 -- Traps: semi-additive. Nothing adds up over days, and students not over categories either. The type is that day's:
 -- dim_category knows only the newest version, and joining it would make a past day depend on when it was built.
--- Enrollments are counted first, so that not each of them meets its category.
+-- Enrollments are counted before the join, which has one row a category then.
 WITH category AS (
     SELECT
         snapshot_date,

@@ -1,6 +1,6 @@
 -- Grain: snapshot day x mentor; every mentor of that day, also one whose courses nobody takes.
 -- Traps: semi-additive, nothing adds up over days, and students not over mentors either. The name is that day's:
--- dim_mentor knows only the newest version. Enrollments are counted first, so that not each of them meets its mentor.
+-- dim_mentor knows only the newest version. Enrollments are counted before the join.
 WITH mentor AS (
     SELECT
         snapshot_date,

@@ -301,22 +301,6 @@ def test_files_without_a_manifest_go_once_they_are_old(harness):
     assert not set(old) & set(left)
 
 
-def test_what_a_killed_refresh_took_goes_once_it_is_old(harness, monkeypatch):
-    harness.take(DAYS[0], loads=True)
-    before = harness.paths("raw")
-    harness.fill(20)
-    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
-        patch.setattr(f"{__name__}.make_version", lambda *_: 1 / 0)
-        harness.take(DAYS[0], refresh=True)
-    taken = harness.paths("raw")
-    harness.prune(1)
-    assert harness.paths("raw") == taken
-    monkeypatch.setattr("lumbung.pipeline.prune.ORPHAN_AGE", timedelta(0))
-    harness.prune(1)
-    assert len(taken) > len(before)
-    assert harness.paths("raw") == before
-
-
 def test_a_prune_killed_anywhere_is_completed_by_the_next_one(harness, monkeypatch):
     for day in DAYS[:2]:
         harness.take(day)

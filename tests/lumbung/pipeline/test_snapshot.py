@@ -91,26 +91,45 @@ def test_rejects_are_those_of_what_is_loaded_beside_another_run_that_was_killed(
     assert harness.rejected(today) == [("course_enrollment", None, "student_id n1 is not in student")]
 
 
-def test_rows_from_after_the_end_of_a_day_come_before_a_run_s_own_from_before(harness, monkeypatch):
-    """A run at noon is killed, so is the next one after midnight; then the first one is cleared."""
-    end = business_day.ends_at(DAY)
+@pytest.fixture
+def at(harness, monkeypatch):
+    """A run that begins, and takes sources, so long after the end of the day."""
 
-    def take(run_id, now):
+    def run_at(hours, *, run_id=None, refresh=False):
+        now = business_day.ends_at(DAY) + timedelta(hours=hours)
+
         class Clock(datetime):
             @classmethod
             def now(cls, tz=None):
                 return now.astimezone(tz)
 
         monkeypatch.setattr(extract, "datetime", Clock)
-        run = harness.run(DAY, run_id=run_id, started_at=now)
-        run.extract()
-        return run
+        return harness.run(DAY, run_id=run_id, refresh=refresh, started_at=now)
 
-    take("noon", end - timedelta(hours=12))
-    take("scheduled", end + timedelta(minutes=30))
-    cleared = take("noon", end + timedelta(days=3))
+    return run_at
+
+
+def test_rows_from_after_the_end_of_a_day_come_before_a_run_s_own_from_before(at):
+    """A run at noon is killed, so is the next one after midnight; then the first one is cleared."""
+    at(-12, run_id="noon").extract()
+    at(0.5).extract()
+    cleared = at(72, run_id="noon")
+    cleared.extract()
     cleared.snapshot()
     assert set(cleared.version.generations.values()) == {2}
+
+
+def test_a_refresh_counts_as_a_whole_where_a_run_after_midnight_was_killed(at):
+    """That run has taken a part of the sources: to the refresh they are over, the others are not."""
+    noon = at(-12)
+    noon.extract()
+    noon.snapshot()
+    at(0.5).extract("student")
+    at(10, refresh=True).extract("student", "course_enrollment")
+    later = at(60)
+    later.extract()
+    later.snapshot()
+    assert later.version.generations == {**noon.version.generations, "student": 2}
 
 
 def test_a_day_that_is_run_again_asks_the_lake_for_a_list_and_a_manifest_of_each_source(harness, monkeypatch):

@@ -73,6 +73,23 @@ def test_a_topic_that_the_broker_has_not_heard_of_yet_is_checked(tweets, monkeyp
         cluster.ensure_topics()
 
 
+def test_a_topic_that_is_deleted_meanwhile_is_not_said_to_have_no_partitions(tweets, monkeypatch):
+    cluster = tweets.cluster
+    cluster.ensure_topics()
+    list_topics = cluster._admin().list_topics
+
+    def last(**options):
+        """What a broker answers before the topic is deleted."""
+        monkeypatch.setattr(cluster._client, "list_topics", list_topics)
+        answer = list_topics(**options)
+        tweets.admin.delete_topics([cluster.done])[cluster.done].result()
+        return answer
+
+    monkeypatch.setattr(cluster._client, "list_topics", last)
+    with pytest.raises(LumbungError, match=r"there is no such topic"):
+        cluster.ensure_topics()
+
+
 def test_one_client_asks_all(tweets):
     cluster = tweets.cluster
     assert cluster._admin() is cluster._admin()
