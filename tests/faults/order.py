@@ -1,4 +1,4 @@
-"""The order of runs is disturbed: any order, several at a time, a day twice, a run beside a backfill or a refresh."""
+"""The order of runs is disturbed: any order, several at a time, a day twice, a run beside a backfill."""
 
 from __future__ import annotations
 
@@ -44,15 +44,10 @@ def run_order(environment: FaultEnvironment, options: Options) -> Result:
 
 
 def run_together(environment: FaultEnvironment, options: Options) -> Result:
-    """Disturb a run by others at the same time.
-
-    The same day twice, then a backfill of two days beside a run of one; and runs of a day beside a refresh of it, which
-    finds other sources.
-    """
+    """Disturb a run by others at the same time: the same day twice, then a backfill of two days beside a run of one."""
     with scenario("runs at the same time") as result:
         rounds = max(1, options.days // 10)
         expected, _ = undisturbed(environment, 3)
-        refreshed = _beside_a_refresh(environment, 0, result)
         for number in range(rounds):
             with environment.harness() as harness:
                 fill(harness, 0)
@@ -69,21 +64,8 @@ def run_together(environment: FaultEnvironment, options: Options) -> Result:
                 result.compare(
                     f"round {number}, a run and a backfill", _plain(expected[2]), _plain(contents(harness.warehouse))
                 )
-            result.compare(f"round {number}, runs and a refresh", refreshed, _beside_a_refresh(environment, 2, result))
             options.say(f"round {number + 1} of {rounds}")
     return result
-
-
-def _beside_a_refresh(environment: FaultEnvironment, others: int, result: Result) -> dict[str, list[str]]:
-    """The tables after a day was run, its sources changed, and it was refreshed beside so many other runs of it."""
-    with environment.harness() as harness:
-        fill(harness, 0)
-        _run(environment, harness, [0], result)
-        fill(harness, 1)
-        refresh = environment.start(harness, day_of(0), refresh=True)
-        _run(environment, harness, others * [0], result)
-        _check("the refresh", refresh.wait(), result)
-        return _plain(contents(harness.warehouse))
 
 
 def _take_snapshots(harness: PipelineHarness, days: Sequence[int]) -> None:
