@@ -14,7 +14,7 @@ from lumbung.core.settings import Settings, variable
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError
-    from confluent_kafka.admin import AdminClient
+    from confluent_kafka.admin import AdminClient, TopicMetadata
 
 # One tweet's versions share a partition; three let as many landers work side by side.
 PARTITIONS = 3
@@ -79,6 +79,11 @@ def _must_be(option: str, config: Mapping[str, str]) -> bool:
     if option.startswith("retention."):
         return "delete" in config["cleanup.policy"] and config[option] == "-1"
     return option in ("cleanup.policy", "message.timestamp.type")
+
+
+def _is_led(topic: TopicMetadata | None) -> bool:
+    """Whether the broker knows a topic, and who leads its partitions."""
+    return topic is not None and all(partition.leader >= 0 for partition in topic.partitions.values())
 
 
 class Cluster:
@@ -246,22 +251,16 @@ class Cluster:
                     # Another command was faster, or the broker that was asked had not heard of the topic yet.
                     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                         raise
-        until = time.monotonic() + WAIT_SECONDS
-        while missing and not all(self._is_known(name) for name in wanted) and time.monotonic() < until:
-            time.sleep(0.05)
-        if self.done not in made:
-            self._check_done()
+            topics = self._admin().list_topics(timeout=WAIT_SECONDS).topics if missing else metadata.topics
+            until = time.monotonic() + WAIT_SECONDS
+            while missing and not all(_is_led(topics.get(name)) for name in wanted) and time.monotonic() < until:
+                time.sleep(0.05)
+                topics = self._admin().list_topics(timeout=WAIT_SECONDS).topics
+        self._check_done(topics.get(self.done))
         self._check_configs({name: config for name, (_, config) in wanted.items() if name not in made})
 
-    def _is_known(self, name: str) -> bool:
-        with self.errors("list topics"):
-            topic = self._admin().list_topics(timeout=WAIT_SECONDS).topics.get(name)
-            return topic is not None and all(partition.leader >= 0 for partition in topic.partitions.values())
-
-    def _check_done(self) -> None:
+    def _check_done(self, done: TopicMetadata | None) -> None:
         """Only the first partition is read: what is done would be sent again."""
-        with self.errors("list topics"):
-            done = self._admin().list_topics(timeout=WAIT_SECONDS).topics.get(self.done)
         if done and len(done.partitions) != 1:
             raise LumbungError(
                 f"the topic has {len(done.partitions)} partitions, where 1 is needed",
